@@ -1,0 +1,70 @@
+#ifndef SN_STATUS_SYNC_H
+#define SN_STATUS_SYNC_H 1
+
+/* Status rows: what agents and controllers report.  Each function brings the
+ * row(s) of one node to the values given inside the open transaction 'txn',
+ * writing only columns that differ, so that a call with nothing new sends
+ * nothing. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "openvswitch/types.h"
+
+struct ovsdb_idl;
+struct ovsdb_idl_txn;
+struct sset;
+
+void status_sync_add_columns(struct ovsdb_idl *);
+
+struct status_bridge {          /* Written by the controller. */
+    const char *node, *bridge;
+    bool connected;
+    int64_t generation;         /* Enforced. */
+    int64_t n_flows;
+    int64_t n_repairs;
+    const struct sset *problems;
+};
+void status_sync_bridge(struct ovsdb_idl *, const struct status_bridge *);
+
+struct status_node {            /* Written by the agent. */
+    const char *node;
+    const char *public_key;     /* Base64. */
+    uint16_t listen_port;
+    int64_t generation;
+    const char *datapath;       /* "system" or "netdev". */
+    const char *wireguard;      /* "kernel" or "wireguard-go". */
+    const struct sset *problems;
+};
+void status_sync_node(struct ovsdb_idl *, const struct status_node *);
+
+struct status_port {
+    const char *name;           /* Interface name. */
+    const char *container;      /* "" when nobody declared it. */
+    int64_t ofport;             /* 0: none. */
+    struct eth_addr mac;        /* Of the container's side; zero: unknown. */
+    const char *state;          /* up, down, missing, quarantine */
+    const char *reason;         /* "" or why. */
+};
+void status_sync_ports(struct ovsdb_idl *, const char *node,
+                       const struct status_port *, size_t n);
+
+struct status_peer {
+    const char *peer;           /* Node name. */
+    const char *endpoint;       /* As seen; "" unknown. */
+    int64_t latest_handshake;   /* Unix seconds; 0: never. */
+    int64_t rx_bytes, tx_bytes;
+};
+void status_sync_peers(struct ovsdb_idl *, const char *node,
+                       const struct status_peer *, size_t n);
+
+struct status_exit {
+    const char *name;           /* "warp". */
+    const char *port;           /* "x-warp0". */
+    const char *state;          /* up, down */
+    const char *reason;
+};
+void status_sync_exits(struct ovsdb_idl *, const char *node,
+                       const struct status_exit *, size_t n);
+
+#endif /* ovsdb-sync/status-sync.h */

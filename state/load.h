@@ -1,0 +1,28 @@
+#ifndef SN_STATE_LOAD_H
+#define SN_STATE_LOAD_H 1
+
+/* State files to model.  state.yaml -> document (state/document.h: every value
+ * knows its file, line and column) -> model, with every error of the whole
+ * file reported, not only the first. */
+
+struct diags;
+struct model;
+
+/* Reads 'path', a file or a folder of *.yaml files merged by section.
+ * 'node_name' names the node of a single host's file (one without "nodes:");
+ * NULL: this host's name.  Structural errors, unresolved names, clashes and
+ * lint all go to 'diags'.  Returns the model, or NULL if there was any error.
+ */
+struct model *state_load(const char *path, const char *node_name,
+                         struct diags *diags);
+struct model *state_load_string(const char *text, const char *file_name,
+                                const char *node_name, struct diags *diags);
+
+/* Checks across objects and of raw flows: what load does last; callable on a
+ * model that came from elsewhere. */
+void state_lint(const struct model *, struct diags *);
+
+/* Canonical YAML that loads to an equal model.  Caller frees. */
+char *state_to_yaml(const struct model *);
+
+#endif /* state/load.h */

@@ -1,0 +1,231 @@
+#ifndef SN_MODEL_H
+#define SN_MODEL_H 1
+
+/* The model: what the operator asked for, checked and with names resolved.
+ *
+ * It is built from a state file (state/load.h) or from the central database
+ * (ovsdb-sync/model-sync.h) and is the input of the flow compiler.  Objects are
+ * found by key; an object never points at another, it names it, so that one
+ * can be replaced without touching the rest. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "lib/diag.h"
+#include "lib/prefix.h"
+#include "openvswitch/shash.h"
+#include "openvswitch/types.h"
+#include "sset.h"
+#include "svec.h"
+
+enum model_policy { MODEL_DENY, MODEL_ALLOW };
+
+enum model_kind {
+    MODEL_MESH,                 /* Key "". */
+    MODEL_NODE,                 /* Key: name. */
+    MODEL_EXIT,                 /* Key: "NODE/NAME". */
+    MODEL_CONTAINER,            /* Key: name. */
+    MODEL_SEGMENT,              /* Key: name. */
+    MODEL_ACL,                  /* Key: name. */
+    MODEL_RAW_FLOW,             /* Key: "NODE/HASH". */
+    MODEL_N_KINDS
+};
+
+struct model_mesh {
+    struct sn_loc loc;
+    char *name;
+    struct sn_prefix prefix;    /* Tunnel addresses of the nodes. */
+    char *interface;            /* "nm-privacy". */
+    uint16_t listen_port;
+    char *domain;
+    enum model_policy default_policy;
+    char *other;                /* JSON object: sections kept verbatim. */
+};
+
+struct model_route {
+    struct sn_loc loc;
+    struct sn_prefix dst;
+    char *via;                  /* Interface name. */
+    uint32_t metric;
+};
+
+struct model_node {
+    struct sn_loc loc;
+    char *name;
+    char *endpoint;             /* HOST or HOST:PORT; NULL: behind NAT. */
+    uint16_t listen_port;       /* 0: the mesh's. */
+    struct sn_prefix address;   /* Tunnel address, host; plen 0: unassigned. */
+    struct sn_prefix *subnets;  /* Networks, at most one per family today. */
+    size_t n_subnets;
+    struct sn_prefix *gateways; /* One per subnet, same order. */
+    struct model_route *routes;
+    size_t n_routes;
+    struct sset uplinks;        /* Physical ports of vmbr0. */
+    bool ip_forward;            /* Agent sets forwarding (default true). */
+    char *other;                /* JSON object: kept verbatim. */
+};
+
+struct model_exit {
+    struct sn_loc loc;
+    char *node;
+    char *name;                 /* "warp". */
+    char *interface;            /* "warp0": a WireGuard device of the host. */
+    bool enabled;
+    char *other;
+};
+
+struct model_port {             /* A service that a container declares. */
+    char *name;
+    uint8_t ip_proto;           /* IPPROTO_TCP, … */
+    uint16_t port;
+};
+
+struct model_container {
+    struct sn_loc loc;
+    char *name;                 /* Unique over the mesh. */
+    char *id;                   /* VMID or LXC name. */
+    char *node;
+    char *bridge;               /* "vmbr0". */
+    char *veth;                 /* Host side interface. */
+    bool has_hwaddr;
+    struct eth_addr hwaddr;     /* Declared. */
+    struct sn_prefix *addresses; /* With the subnet's prefix length. */
+    size_t n_addresses;
+    char *gateway;              /* As written, or NULL. */
+    struct sset tags;
+    struct svec exits;          /* "NODE/NAME" in order of preference. */
+    struct model_port *services;
+    size_t n_services;
+    char *other;
+
+    /* Status, from the node's agent (zero when compiled offline). */
+    struct eth_addr seen_hwaddr; /* All zero: not seen. */
+    bool quarantined;
+};
+
+enum selector_kind {
+    SEL_ANY,                    /* "*" */
+    SEL_CONTAINER,              /* container's name */
+    SEL_TAG,                    /* tag:x */
+    SEL_SEGMENT,                /* segment's name */
+    SEL_SERVICE,                /* service's name: not enforced yet */
+    SEL_NODE,                   /* node:NAME */
+    SEL_INTERNET,               /* internet */
+    SEL_CLIENT,                 /* client:NAME: not enforced yet */
+    SEL_CIDR,
+    SEL_GLOB,                   /* glob over container names */
+};
+
+struct model_port_range { uint16_t first, last; };
+
+struct model_selector {
+    struct sn_loc loc;
+    enum selector_kind kind;
+    char *text;                 /* Canonical, without ports: "tag:web". */
+    struct sn_prefix prefix;    /* SEL_CIDR. */
+    struct model_port_range *ports; /* dst only; none: every port. */
+    size_t n_ports;
+};
+
+enum model_internet { INTERNET_UNSET, INTERNET_EXIT, INTERNET_DENY };
+
+struct model_segment {
+    struct sn_loc loc;
+    char *name;
+    struct model_selector *members;
+    size_t n_members;
+    struct svec isolated_from;  /* Segment names. */
+    enum model_internet internet;
+    char *other;
+};
+
+enum model_tier { TIER_EMERGENCY, TIER_SEGMENTS, TIER_ACLS, TIER_DEFAULT };
+enum model_action { ACTION_ACCEPT, ACTION_DENY };
+
+struct model_acl {
+    struct sn_loc loc;
+    char *name;
+    enum model_tier tier;       /* TIER_EMERGENCY or TIER_ACLS. */
+    enum model_action action;
+    struct model_selector *src;
+    size_t n_src;
+    struct model_selector *dst;
+    size_t n_dst;
+    uint8_t ip_proto;           /* 0: any; IPPROTO_ICMP stands for both. */
+    char *other;
+};
+
+struct model_raw_flow {
+    struct sn_loc loc;          /* Of the text within the YAML scalar. */
+    char *node;
+    char *bridge;
+    int position;               /* Order in the file. */
+    char *text;                 /* As written. */
+};
+
+struct model {
+    struct model_mesh mesh;
+    struct shash nodes;         /* struct model_node. */
+    struct shash exits;         /* struct model_exit. */
+    struct shash containers;    /* struct model_container. */
+    struct shash segments;      /* struct model_segment. */
+    struct shash acls;          /* struct model_acl. */
+    struct shash raw_flows;     /* struct model_raw_flow. */
+};
+
+/* Objects of the model that were added, replaced or removed: a set of keys per
+ * kind.  'all' stands for everything (first run). */
+struct model_changes {
+    bool all;
+    struct sset keys[MODEL_N_KINDS];
+};
+
+struct model *model_create(void);
+void model_destroy(struct model *);
+struct shash *model_table(struct model *, enum model_kind); /* Not MESH. */
+
+/* Takes ownership of 'object' (a struct of the kind) under 'key', replacing
+ * and freeing what was there. */
+void model_put(struct model *, enum model_kind, const char *key, void *object);
+void model_remove(struct model *, enum model_kind, const char *key);
+void model_object_free(enum model_kind, void *object);
+/* Content equality, locations and status included. */
+bool model_object_equals(enum model_kind, const void *, const void *);
+
+const struct model_node *model_get_node(const struct model *, const char *);
+const struct model_exit *model_get_exit(const struct model *,
+                                        const char *node_slash_name);
+const struct model_container *model_get_container(const struct model *,
+                                                  const char *);
+const struct model_segment *model_get_segment(const struct model *,
+                                              const char *);
+const struct model_acl *model_get_acl(const struct model *, const char *);
+
+void model_changes_init(struct model_changes *);
+void model_changes_destroy(struct model_changes *);
+void model_changes_clear(struct model_changes *);
+void model_changes_add(struct model_changes *, enum model_kind,
+                       const char *key);
+bool model_changes_is_empty(const struct model_changes *);
+/* The objects in which 'a' and 'b' differ (adds to 'changes'). */
+void model_diff(const struct model *a, const struct model *b,
+                struct model_changes *changes);
+
+/* Gives every node without a tunnel address one: that of the same node in
+ * 'previous' (may be NULL), else the next free one of the mesh's prefix in
+ * order of 'loc'. */
+void model_assign_addresses(struct model *, const struct model *previous,
+                            struct diags *);
+
+/* Text to selector and back; ports only when 'with_ports'.  Returns NULL or an
+ * error to free.  Which of the plain names is a container, a segment or a
+ * service is resolved against the model. */
+char *model_selector_parse(const struct model *, const char *text,
+                           bool with_ports, struct model_selector *ret_sel);
+char *model_selector_to_string(const struct model_selector *);
+void model_selector_destroy(struct model_selector *);
+/* Whether a container satisfies a selector (not SEL_INTERNET). */
+bool model_selector_matches(const struct model *, const struct model_selector *,
+                            const struct model_container *);
+
+#endif /* state/model.h */
