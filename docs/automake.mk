@@ -1,0 +1,1 @@
+# Man pages: dist_man_MANS += docs/socknet.1

@@ -1,0 +1,1 @@
+# The tarball takes every file that git has: nothing to list here.

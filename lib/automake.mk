@@ -1,0 +1,4 @@
+noinst_LTLIBRARIES += lib/libsnlib.la
+lib_libsnlib_la_SOURCES = \
+	lib/sn-version.c \
+	lib/sn-version.h

@@ -1,0 +1,20 @@
+noinst_LTLIBRARIES += ovsdb-sync/libsnsync.la
+ovsdb_sync_libsnsync_la_SOURCES =
+nodist_ovsdb_sync_libsnsync_la_SOURCES = \
+	ovsdb-sync/socknet-idl.c \
+	ovsdb-sync/socknet-idl.h
+
+# The IDL of the central database, generated into the build folder.
+BUILT_SOURCES += ovsdb-sync/socknet-idl.c ovsdb-sync/socknet-idl.h
+CLEANFILES += ovsdb-sync/socknet.ovsidl $(nodist_ovsdb_sync_libsnsync_la_SOURCES)
+
+ovsdb-sync/socknet.ovsidl: schemas/socknet.ovsschema schemas/socknet-idl.ann
+	$(AM_V_GEN)$(MKDIR_P) ovsdb-sync && \
+	$(OVSDB_IDLC) annotate $(srcdir)/schemas/socknet.ovsschema \
+	    $(srcdir)/schemas/socknet-idl.ann >$@.tmp && mv $@.tmp $@
+ovsdb-sync/socknet-idl.c: ovsdb-sync/socknet.ovsidl
+	$(AM_V_GEN)$(OVSDB_IDLC) c-idl-source ovsdb-sync/socknet.ovsidl \
+	    >$@.tmp && mv $@.tmp $@
+ovsdb-sync/socknet-idl.h: ovsdb-sync/socknet.ovsidl
+	$(AM_V_GEN)$(OVSDB_IDLC) c-idl-header ovsdb-sync/socknet.ovsidl \
+	    >$@.tmp && mv $@.tmp $@

@@ -1,0 +1,2 @@
+dist_pkgdata_DATA += schemas/socknet.ovsschema
+EXTRA_DIST += schemas/socknet-idl.ann

@@ -1,0 +1,39 @@
+# A unit test is one line here and tests/unit/NAME.c.
+if HAVE_CMOCKA
+UNIT_TESTS += tests/unit/test-sdk
+endif
+
+# Folders of pytest files that need no root; those that do not exist are
+# skipped in silence, a run that finds no test at all fails.
+PYTESTS = tests/cli tests/golden
+
+check_PROGRAMS += $(UNIT_TESTS)
+LDADD = cli/libsncli.la controller/libsncontroller.la agent/libsnagent.la \
+	$(SN_LIBS) $(EXT_LIBS) $(CMOCKA_LIBS)
+
+# Options for the runner, such as TESTFLAGS="-k mesh".
+TESTFLAGS =
+RUN_TESTS = $(PYTHON3) -B $(srcdir)/tests/run-tests --srcdir=$(srcdir) \
+	--builddir=$(abs_builddir)
+
+check-local:
+	@$(RUN_TESTS) --name=check $(UNIT_TESTS:%=--unit=%) \
+	    $(PYTESTS:%=--pytest=%) $(TESTFLAGS)
+
+check-system: all
+	@test "`id -u`" = 0 || { echo "make check-system: run as root" >&2; \
+	    exit 1; }
+	@$(RUN_TESTS) --name=check-system --pytest=tests/system $(TESTFLAGS)
+
+check-kernel: all
+	$(srcdir)/tests/kernel/run $(abs_builddir)
+
+bench: all
+	$(srcdir)/tests/bench/run $(abs_builddir)
+
+clean-local:
+	rm -rf tests/results
+
+# The tarball must build and pass by itself, from a read-only source.
+check-dist:
+	$(MAKE) distcheck
