@@ -12,7 +12,8 @@
 static void
 print_help(void)
 {
-    printf("socknet-agent: keeps a host's mesh, routes and exits as the database says\n"
+    printf("socknet-agent: "
+           "keeps a host's mesh, routes and exits as the database says\n"
            "usage: socknet-agent [OPTION]...\n"
            "\n"
            "  -h, --help      print this help\n"

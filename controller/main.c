@@ -12,7 +12,8 @@
 static void
 print_help(void)
 {
-    printf("socknet-controller: compiles policy into OpenFlow and keeps bridges equal to it\n"
+    printf("socknet-controller: "
+           "compiles policy into OpenFlow and keeps bridges equal to it\n"
            "usage: socknet-controller [OPTION]...\n"
            "\n"
            "  -h, --help      print this help\n"

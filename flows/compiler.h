@@ -7,7 +7,7 @@
  * has a pure function that gives its flows.  compiler_run() recomputes the
  * owners that a change touches and leaves the set of all desired flows equal
  * to a full compile: the full compile (changes == NULL) is the specification.
- * No I/O happens here; `plan`, `compile`, tests and the controller share it. */
+ * No I/O here: `plan`, `compile`, tests and the controller share it. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -17,8 +17,8 @@ struct sn_prefix {
 /* Parses ADDRESS or ADDRESS/LEN.  Returns NULL, or an error that the caller
  * frees and that quotes 's'; '*ret_p' is written only on success. */
 char *sn_prefix_parse(const char *s, struct sn_prefix *ret_p);
-char *sn_prefix_to_string(const struct sn_prefix *);       /* With host bits. */
-char *sn_prefix_addr_to_string(const struct sn_prefix *);  /* Without /LEN. */
+char *sn_prefix_to_string(const struct sn_prefix *);      /* With host bits. */
+char *sn_prefix_addr_to_string(const struct sn_prefix *); /* Without /LEN. */
 bool sn_prefix_equals(const struct sn_prefix *, const struct sn_prefix *);
 int sn_prefix_compare(const struct sn_prefix *, const struct sn_prefix *);
 bool sn_prefix_contains(const struct sn_prefix *net,

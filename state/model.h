@@ -4,9 +4,9 @@
 /* The model: what the operator asked for, checked and with names resolved.
  *
  * It is built from a state file (state/load.h) or from the central database
- * (ovsdb-sync/model-sync.h) and is the input of the flow compiler.  Objects are
- * found by key; an object never points at another, it names it, so that one
- * can be replaced without touching the rest. */
+ * (ovsdb-sync/model-sync.h) and is the input of the flow compiler.  Objects
+ * are found by key; an object never points at another, it names it, so that
+ * one can be replaced without touching the rest. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -225,7 +225,8 @@ char *model_selector_parse(const struct model *, const char *text,
 char *model_selector_to_string(const struct model_selector *);
 void model_selector_destroy(struct model_selector *);
 /* Whether a container satisfies a selector (not SEL_INTERNET). */
-bool model_selector_matches(const struct model *, const struct model_selector *,
+bool model_selector_matches(const struct model *,
+                            const struct model_selector *,
                             const struct model_container *);
 
 #endif /* state/model.h */
