@@ -1,5 +1,9 @@
 noinst_LTLIBRARIES += ovsdb-sync/libsnsync.la
-ovsdb_sync_libsnsync_la_SOURCES =
+ovsdb_sync_libsnsync_la_SOURCES = \
+	ovsdb-sync/db-connection.c \
+	ovsdb-sync/db-connection.h \
+	ovsdb-sync/status-sync.c \
+	ovsdb-sync/status-sync.h
 nodist_ovsdb_sync_libsnsync_la_SOURCES = \
 	ovsdb-sync/socknet-idl.c \
 	ovsdb-sync/socknet-idl.h

@@ -2,9 +2,10 @@
 #define SN_STATUS_SYNC_H 1
 
 /* Status rows: what agents and controllers report.  Each function brings the
- * row(s) of one node to the values given inside the open transaction 'txn',
- * writing only columns that differ, so that a call with nothing new sends
- * nothing. */
+ * row(s) of one node to the values given inside the open transaction 'txn'
+ * (as ovsdb_idl_loop_run() returns it), writing only columns that differ, so
+ * that a call with nothing new sends nothing.  Rows of the node that are not
+ * among those given are deleted. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,7 +16,13 @@ struct ovsdb_idl;
 struct ovsdb_idl_txn;
 struct sset;
 
+/* Registers all status tables, with change tracking: agents and commands. */
 void status_sync_add_columns(struct ovsdb_idl *);
+/* Registers only what status_sync_bridge() writes: controllers. */
+void status_sync_add_bridge_columns(struct ovsdb_idl *);
+/* From now on, receive only the Port_Status, Exit_Status and Bridge_Status rows
+ * of 'nodes': a host's own programs need no others. */
+void status_sync_limit(struct ovsdb_idl *, const struct sset *nodes);
 
 struct status_bridge {          /* Written by the controller. */
     const char *node, *bridge;
@@ -25,7 +32,8 @@ struct status_bridge {          /* Written by the controller. */
     int64_t n_repairs;
     const struct sset *problems;
 };
-void status_sync_bridge(struct ovsdb_idl *, const struct status_bridge *);
+void status_sync_bridge(struct ovsdb_idl_txn *,
+                        const struct status_bridge *);
 
 struct status_node {            /* Written by the agent. */
     const char *node;
@@ -36,7 +44,7 @@ struct status_node {            /* Written by the agent. */
     const char *wireguard;      /* "kernel" or "wireguard-go". */
     const struct sset *problems;
 };
-void status_sync_node(struct ovsdb_idl *, const struct status_node *);
+void status_sync_node(struct ovsdb_idl_txn *, const struct status_node *);
 
 struct status_port {
     const char *name;           /* Interface name. */
@@ -46,7 +54,7 @@ struct status_port {
     const char *state;          /* up, down, missing, quarantine */
     const char *reason;         /* "" or why. */
 };
-void status_sync_ports(struct ovsdb_idl *, const char *node,
+void status_sync_ports(struct ovsdb_idl_txn *, const char *node,
                        const struct status_port *, size_t n);
 
 struct status_peer {
@@ -55,8 +63,12 @@ struct status_peer {
     int64_t latest_handshake;   /* Unix seconds; 0: never. */
     int64_t rx_bytes, tx_bytes;
 };
-void status_sync_peers(struct ovsdb_idl *, const char *node,
-                       const struct status_peer *, size_t n);
+/* Counters alone are a reason to write only every 10 s; a changed endpoint or
+ * handshake at once.  '*next_counters_ms' remembers when: the caller keeps it,
+ * from 0. */
+void status_sync_peers(struct ovsdb_idl_txn *, const char *node,
+                       const struct status_peer *, size_t n,
+                       long long int *next_counters_ms);
 
 struct status_exit {
     const char *name;           /* "warp". */
@@ -64,7 +76,7 @@ struct status_exit {
     const char *state;          /* up, down */
     const char *reason;
 };
-void status_sync_exits(struct ovsdb_idl *, const char *node,
+void status_sync_exits(struct ovsdb_idl_txn *, const char *node,
                        const struct status_exit *, size_t n);
 
 #endif /* ovsdb-sync/status-sync.h */

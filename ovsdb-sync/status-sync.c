@@ -1,0 +1,273 @@
+#include <config.h>
+
+#include "ovsdb-sync/status-sync.h"
+
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/shash.h"
+#include "ovsdb-idl.h"
+#include "ovsdb-sync/socknet-idl.h"
+#include "packets.h"
+#include "sset.h"
+#include "timeval.h"
+#include "util.h"
+
+#define COUNTERS_INTERVAL_MS 10000
+
+/* Tracked, so that the order in which modules register a column that both want
+ * does not matter; written only when the value is another one. */
+static void
+add_columns(struct ovsdb_idl *idl, const struct ovsdb_idl_column columns[],
+            size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        ovsdb_idl_track_add_column(idl, &columns[i]);
+        ovsdb_idl_set_write_changed_only(idl, &columns[i], true);
+    }
+}
+
+void
+status_sync_add_bridge_columns(struct ovsdb_idl *idl)
+{
+    add_columns(idl, sndb_bridge_status_columns,
+                SNDB_BRIDGE_STATUS_N_COLUMNS);
+}
+
+void
+status_sync_add_columns(struct ovsdb_idl *idl)
+{
+    status_sync_add_bridge_columns(idl);
+    add_columns(idl, sndb_node_status_columns, SNDB_NODE_STATUS_N_COLUMNS);
+    add_columns(idl, sndb_port_status_columns, SNDB_PORT_STATUS_N_COLUMNS);
+    add_columns(idl, sndb_exit_status_columns, SNDB_EXIT_STATUS_N_COLUMNS);
+    add_columns(idl, sndb_peer_status_columns, SNDB_PEER_STATUS_N_COLUMNS);
+    /* Everyone's counters go on all the time: nobody wakes up for them. */
+    ovsdb_idl_omit_alert(idl, &sndb_peer_status_col_rx_bytes);
+    ovsdb_idl_omit_alert(idl, &sndb_peer_status_col_tx_bytes);
+}
+
+void
+status_sync_limit(struct ovsdb_idl *idl, const struct sset *nodes)
+{
+    struct ovsdb_idl_condition port = OVSDB_IDL_CONDITION_INIT(&port);
+    struct ovsdb_idl_condition exit = OVSDB_IDL_CONDITION_INIT(&exit);
+    struct ovsdb_idl_condition bridge = OVSDB_IDL_CONDITION_INIT(&bridge);
+    const char *node;
+
+    SSET_FOR_EACH (node, nodes) {
+        sndb_port_status_add_clause_node(&port, OVSDB_F_EQ, node);
+        sndb_exit_status_add_clause_node(&exit, OVSDB_F_EQ, node);
+        sndb_bridge_status_add_clause_node(&bridge, OVSDB_F_EQ, node);
+    }
+    sndb_port_status_set_condition(idl, &port);
+    sndb_exit_status_set_condition(idl, &exit);
+    sndb_bridge_status_set_condition(idl, &bridge);
+    ovsdb_idl_condition_destroy(&port);
+    ovsdb_idl_condition_destroy(&exit);
+    ovsdb_idl_condition_destroy(&bridge);
+}
+
+static const char *
+null_if_empty(const char *s)
+{
+    return s && s[0] ? s : NULL;
+}
+
+static size_t
+problems_array(const struct sset *problems, const char ***ret_array)
+{
+    *ret_array = problems ? sset_array(problems) : NULL;
+    return problems ? sset_count(problems) : 0;
+}
+
+/* A value that the schema would refuse must not spoil the transaction that
+ * carries the rest. */
+static int64_t
+count(int64_t value)
+{
+    return MAX(value, 0);
+}
+
+void
+status_sync_bridge(struct ovsdb_idl_txn *txn, const struct status_bridge *st)
+{
+    struct ovsdb_idl *idl = ovsdb_idl_txn_get_idl(txn);
+    const struct sndb_bridge_status *row = NULL;
+
+    SNDB_BRIDGE_STATUS_FOR_EACH (row, idl) {
+        if (!strcmp(row->node, st->node) && !strcmp(row->bridge, st->bridge)) {
+            break;
+        }
+    }
+    if (!row) {
+        row = sndb_bridge_status_insert(txn);
+        sndb_bridge_status_set_node(row, st->node);
+        sndb_bridge_status_set_bridge(row, st->bridge);
+    }
+    sndb_bridge_status_set_connected(row, st->connected);
+    sndb_bridge_status_set_generation(row, count(st->generation));
+    sndb_bridge_status_set_n_flows(row, count(st->n_flows));
+    sndb_bridge_status_set_n_repairs(row, count(st->n_repairs));
+
+    const char **problems;
+    size_t n = problems_array(st->problems, &problems);
+    sndb_bridge_status_set_problems(row, problems, n);
+    free(problems);
+}
+
+void
+status_sync_node(struct ovsdb_idl_txn *txn, const struct status_node *st)
+{
+    struct ovsdb_idl *idl = ovsdb_idl_txn_get_idl(txn);
+    const struct sndb_node_status *row = NULL;
+    int64_t listen_port = st->listen_port;
+
+    SNDB_NODE_STATUS_FOR_EACH (row, idl) {
+        if (!strcmp(row->node, st->node)) {
+            break;
+        }
+    }
+    if (!row) {
+        row = sndb_node_status_insert(txn);
+        sndb_node_status_set_node(row, st->node);
+    }
+    sndb_node_status_set_public_key(row, null_if_empty(st->public_key));
+    sndb_node_status_set_listen_port(row, &listen_port, listen_port > 0);
+    sndb_node_status_set_generation(row, count(st->generation));
+    sndb_node_status_set_datapath(row, null_if_empty(st->datapath));
+    sndb_node_status_set_wireguard(row, null_if_empty(st->wireguard));
+
+    const char **problems;
+    size_t n = problems_array(st->problems, &problems);
+    sndb_node_status_set_problems(row, problems, n);
+    free(problems);
+}
+
+static void
+write_port(const struct sndb_port_status *row, const struct status_port *st)
+{
+    int64_t ofport = st->ofport;
+    char mac[ETH_ADDR_STRLEN + 1];
+
+    snprintf(mac, sizeof mac, ETH_ADDR_FMT, ETH_ADDR_ARGS(st->mac));
+    sndb_port_status_set_container(row, null_if_empty(st->container));
+    sndb_port_status_set_ofport(row, &ofport, ofport >= 1 && ofport <= 65535);
+    sndb_port_status_set_mac(row, eth_addr_is_zero(st->mac) ? NULL : mac);
+    sndb_port_status_set_state(row, st->state);
+    sndb_port_status_set_reason(row, null_if_empty(st->reason));
+}
+
+void
+status_sync_ports(struct ovsdb_idl_txn *txn, const char *node,
+                  const struct status_port *ports, size_t n)
+{
+    struct ovsdb_idl *idl = ovsdb_idl_txn_get_idl(txn);
+    const struct sndb_port_status *row;
+    struct shash rows = SHASH_INITIALIZER(&rows);
+    struct shash_node *gone;
+
+    SNDB_PORT_STATUS_FOR_EACH (row, idl) {
+        if (!strcmp(row->node, node)) {
+            shash_add(&rows, row->name, row);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        row = shash_find_and_delete(&rows, ports[i].name);
+        if (!row) {
+            row = sndb_port_status_insert(txn);
+            sndb_port_status_set_node(row, node);
+            sndb_port_status_set_name(row, ports[i].name);
+        }
+        write_port(row, &ports[i]);
+    }
+    SHASH_FOR_EACH (gone, &rows) {
+        sndb_port_status_delete(gone->data);
+    }
+    shash_destroy(&rows);
+}
+
+static bool
+peer_is_news(const struct sndb_peer_status *row, const struct status_peer *st)
+{
+    return row->latest_handshake != count(st->latest_handshake)
+           || !nullable_string_is_equal(row->endpoint,
+                                        null_if_empty(st->endpoint));
+}
+
+static void
+write_peer(const struct sndb_peer_status *row, const struct status_peer *st)
+{
+    sndb_peer_status_set_endpoint(row, null_if_empty(st->endpoint));
+    sndb_peer_status_set_latest_handshake(row, count(st->latest_handshake));
+    sndb_peer_status_set_rx_bytes(row, count(st->rx_bytes));
+    sndb_peer_status_set_tx_bytes(row, count(st->tx_bytes));
+}
+
+void
+status_sync_peers(struct ovsdb_idl_txn *txn, const char *node,
+                  const struct status_peer *peers, size_t n,
+                  long long int *next_counters_ms)
+{
+    struct ovsdb_idl *idl = ovsdb_idl_txn_get_idl(txn);
+    bool counters = time_msec() >= *next_counters_ms;
+    const struct sndb_peer_status *row;
+    struct shash rows = SHASH_INITIALIZER(&rows);
+    struct shash_node *gone;
+
+    SNDB_PEER_STATUS_FOR_EACH (row, idl) {
+        if (!strcmp(row->node, node)) {
+            shash_add(&rows, row->peer, row);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        bool new = false;
+
+        row = shash_find_and_delete(&rows, peers[i].peer);
+        if (!row) {
+            row = sndb_peer_status_insert(txn);
+            sndb_peer_status_set_node(row, node);
+            sndb_peer_status_set_peer(row, peers[i].peer);
+            new = true;
+        }
+        if (new || counters || peer_is_news(row, &peers[i])) {
+            write_peer(row, &peers[i]);
+        }
+    }
+    SHASH_FOR_EACH (gone, &rows) {
+        sndb_peer_status_delete(gone->data);
+    }
+    shash_destroy(&rows);
+    if (counters) {
+        *next_counters_ms = time_msec() + COUNTERS_INTERVAL_MS;
+    }
+}
+
+void
+status_sync_exits(struct ovsdb_idl_txn *txn, const char *node,
+                  const struct status_exit *exits, size_t n)
+{
+    struct ovsdb_idl *idl = ovsdb_idl_txn_get_idl(txn);
+    const struct sndb_exit_status *row;
+    struct shash rows = SHASH_INITIALIZER(&rows);
+    struct shash_node *gone;
+
+    SNDB_EXIT_STATUS_FOR_EACH (row, idl) {
+        if (!strcmp(row->node, node)) {
+            shash_add(&rows, row->name, row);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        row = shash_find_and_delete(&rows, exits[i].name);
+        if (!row) {
+            row = sndb_exit_status_insert(txn);
+            sndb_exit_status_set_node(row, node);
+            sndb_exit_status_set_name(row, exits[i].name);
+        }
+        sndb_exit_status_set_port(row, null_if_empty(exits[i].port));
+        sndb_exit_status_set_state(row, exits[i].state);
+        sndb_exit_status_set_reason(row, null_if_empty(exits[i].reason));
+    }
+    SHASH_FOR_EACH (gone, &rows) {
+        sndb_exit_status_delete(gone->data);
+    }
+    shash_destroy(&rows);
+}
