@@ -65,11 +65,13 @@ AC_DEFUN([SOCKNET_CHECK_OVS],
      AC_MSG_RESULT([$ovs_sdk])
    fi
    # The vectorised parts are in a library of their own, mutually dependent.
-   OVS_LIBS="-Wl,--start-group"
-   for l in "$ovs_libdir"/libopenvswitch*.a; do
-     OVS_LIBS="$OVS_LIBS,$l"
-   done
-   OVS_LIBS="$OVS_LIBS,--end-group $ovs_deps"
+   # Not -Wl,--start-group: libtool moves -Wl in front of our own libraries.
+   ovs_avx512=`ls "$ovs_libdir"/libopenvswitchavx512.a 2>/dev/null`
+   OVS_LIBS="$ovs_libdir/libopenvswitch.a"
+   if test -n "$ovs_avx512"; then
+     OVS_LIBS="$OVS_LIBS $ovs_avx512 $ovs_libdir/libopenvswitch.a"
+   fi
+   OVS_LIBS="$OVS_LIBS $ovs_deps"
    ovs_py="PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$OVS_PYTHON $PYTHON3"
    AC_SUBST([OVS_CPPFLAGS])
    AC_SUBST([OVS_LIBS])
