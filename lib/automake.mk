@@ -1,4 +1,10 @@
 noinst_LTLIBRARIES += lib/libsnlib.la
 lib_libsnlib_la_SOURCES = \
+	lib/diag.c \
+	lib/diag.h \
+	lib/prefix.c \
+	lib/prefix.h \
 	lib/sn-version.c \
-	lib/sn-version.h
+	lib/sn-version.h \
+	lib/suggest.c \
+	lib/suggest.h

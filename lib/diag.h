@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include "openvswitch/compiler.h"
 #include "openvswitch/list.h"
+#include "openvswitch/shash.h"
 
 struct json;
 
@@ -32,6 +33,7 @@ enum diag_level { DIAG_NOTE, DIAG_WARNING, DIAG_ERROR };
 struct diag {
     struct ovs_list node;       /* In struct diags. */
     enum diag_level level;
+    size_t seq;                 /* Order of report. */
     struct sn_loc loc;
     char *text;                 /* What is wrong. */
     char *fix;                  /* What to do, or NULL. */
@@ -41,6 +43,8 @@ struct diags {
     struct ovs_list list;       /* Of struct diag, in order of report. */
     size_t n_errors;
     size_t n_warnings;
+    size_t n_reported;          /* Notes included. */
+    struct shash sources;       /* File name to its text, for the excerpts. */
 };
 
 const char *sn_loc_intern(const char *file);
@@ -52,7 +56,11 @@ void diags_destroy(struct diags *);
 void diags_add(struct diags *, enum diag_level, const struct sn_loc *,
                const char *fix, const char *format, ...)
     OVS_PRINTF_FORMAT(5, 6);
-/* Sorted by file and line. */
+/* Remembers the text of 'file', so that excerpts show what was parsed; files
+ * not remembered are read again when diags_print() needs them. */
+void diags_add_source(struct diags *, const char *file, const char *text);
+/* Sorted by file and line.  Control characters of the user's text are shown as
+ * "?". */
 void diags_print(const struct diags *, FILE *);
 struct json *diags_to_json(const struct diags *);
 

@@ -180,7 +180,7 @@ struct model_changes {
     struct sset keys[MODEL_N_KINDS];
 };
 
-struct model *model_create(void);
+struct model *model_create(void);   /* The mesh has its defaults. */
 void model_destroy(struct model *);
 struct shash *model_table(struct model *, enum model_kind); /* Not MESH. */
 
@@ -188,9 +188,15 @@ struct shash *model_table(struct model *, enum model_kind); /* Not MESH. */
  * and freeing what was there. */
 void model_put(struct model *, enum model_kind, const char *key, void *object);
 void model_remove(struct model *, enum model_kind, const char *key);
+/* An object with every member initialised and empty (a mesh: its defaults). */
+void *model_object_create(enum model_kind);
 void model_object_free(enum model_kind, void *object);
-/* Content equality, locations and status included. */
+/* Content equality, the object's file:line:column and status included.  The
+ * order of addresses, ports, selectors and the like does not count, nor do the
+ * places of selectors and routes within their object. */
 bool model_object_equals(enum model_kind, const void *, const void *);
+/* The key of a raw flow: "NODE/HASH"; caller frees. */
+char *model_raw_flow_key(const char *node, const char *text);
 
 const struct model_node *model_get_node(const struct model *, const char *);
 const struct model_exit *model_get_exit(const struct model *,
@@ -210,6 +216,8 @@ bool model_changes_is_empty(const struct model_changes *);
 /* The objects in which 'a' and 'b' differ (adds to 'changes'). */
 void model_diff(const struct model *a, const struct model *b,
                 struct model_changes *changes);
+
+const char *model_kind_to_string(enum model_kind);  /* "container", … */
 
 /* Gives every node without a tunnel address one: that of the same node in
  * 'previous' (may be NULL), else the next free one of the mesh's prefix in

@@ -1,6 +1,7 @@
 # A unit test is one line here and tests/unit/NAME.c.
 if HAVE_CMOCKA
 UNIT_TESTS += tests/unit/test-sdk
+UNIT_TESTS += tests/unit/test-diag tests/unit/test-model tests/unit/test-prefix
 endif
 
 # Folders of pytest files that need no root; those that do not exist are

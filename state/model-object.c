@@ -1,0 +1,415 @@
+#include <config.h>
+
+#include "state/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "openvswitch/util.h"
+#include "packets.h"
+#include "util.h"
+
+/* Creating, freeing and comparing the objects of the model, a section per
+ * kind. */
+
+/* An order-free list of descriptions, to compare arrays whose order has no
+ * meaning (and which the database does not keep). */
+static bool
+unordered_equal(struct svec *a, struct svec *b)
+{
+    svec_sort(a);
+    svec_sort(b);
+    bool equal = svec_equal(a, b);
+    svec_destroy(a);
+    svec_destroy(b);
+    return equal;
+}
+
+static bool
+sn_loc_equals(const struct sn_loc *a, const struct sn_loc *b)
+{
+    return nullable_string_is_equal(a->file, b->file)
+           && a->line == b->line
+           && a->column == b->column;
+}
+
+/* Mesh. */
+
+static void *
+model_mesh_create(void)
+{
+    struct model_mesh *mesh = xzalloc(sizeof *mesh);
+
+    mesh->name = xstrdup("mesh");
+    mesh->interface = xstrdup("nm-privacy");
+    mesh->listen_port = 51821;
+    mesh->domain = xstrdup("mesh.internal");
+    mesh->default_policy = MODEL_DENY;
+    free(sn_prefix_parse("100.64.0.0/24", &mesh->prefix));
+    return mesh;
+}
+
+static void
+model_mesh_free(struct model_mesh *mesh)
+{
+    free(mesh->name);
+    free(mesh->interface);
+    free(mesh->domain);
+    free(mesh->other);
+    free(mesh);
+}
+
+static bool
+model_mesh_equals(const struct model_mesh *a, const struct model_mesh *b)
+{
+    return sn_loc_equals(&a->loc, &b->loc)
+           && nullable_string_is_equal(a->name, b->name)
+           && sn_prefix_equals(&a->prefix, &b->prefix)
+           && nullable_string_is_equal(a->interface, b->interface)
+           && a->listen_port == b->listen_port
+           && nullable_string_is_equal(a->domain, b->domain)
+           && a->default_policy == b->default_policy
+           && nullable_string_is_equal(a->other, b->other);
+}
+
+/* Node. */
+
+static void *
+model_node_create(void)
+{
+    struct model_node *node = xzalloc(sizeof *node);
+
+    sset_init(&node->uplinks);
+    node->ip_forward = true;
+    return node;
+}
+
+static void
+model_node_free(struct model_node *node)
+{
+    free(node->name);
+    free(node->endpoint);
+    free(node->subnets);
+    free(node->gateways);
+    for (size_t i = 0; i < node->n_routes; i++) {
+        free(node->routes[i].via);
+    }
+    free(node->routes);
+    sset_destroy(&node->uplinks);
+    free(node->other);
+    free(node);
+}
+
+static void
+model_node_networks(const struct model_node *node, struct svec *out)
+{
+    svec_init(out);
+    for (size_t i = 0; i < node->n_subnets; i++) {
+        char *subnet = sn_prefix_to_string(&node->subnets[i]);
+        char *gateway = node->gateways
+                        ? sn_prefix_addr_to_string(&node->gateways[i])
+                        : xstrdup("");
+        svec_add_nocopy(out, xasprintf("subnet %s %s", subnet, gateway));
+        free(subnet);
+        free(gateway);
+    }
+    for (size_t i = 0; i < node->n_routes; i++) {
+        const struct model_route *route = &node->routes[i];
+        char *dst = sn_prefix_to_string(&route->dst);
+        svec_add_nocopy(out, xasprintf("route %s %s %"PRIu32, dst,
+                                       route->via ? route->via : "",
+                                       route->metric));
+        free(dst);
+    }
+}
+
+static bool
+model_node_equals(const struct model_node *a, const struct model_node *b)
+{
+    if (!sn_loc_equals(&a->loc, &b->loc)
+        || !nullable_string_is_equal(a->name, b->name)
+        || !nullable_string_is_equal(a->endpoint, b->endpoint)
+        || a->listen_port != b->listen_port
+        || !sn_prefix_equals(&a->address, &b->address)
+        || !sset_equals(&a->uplinks, &b->uplinks)
+        || a->ip_forward != b->ip_forward
+        || !nullable_string_is_equal(a->other, b->other)) {
+        return false;
+    }
+
+    struct svec a_networks, b_networks;
+    model_node_networks(a, &a_networks);
+    model_node_networks(b, &b_networks);
+    return unordered_equal(&a_networks, &b_networks);
+}
+
+/* Exit. */
+
+static void
+model_exit_free(struct model_exit *exit)
+{
+    free(exit->node);
+    free(exit->name);
+    free(exit->interface);
+    free(exit->other);
+    free(exit);
+}
+
+static bool
+model_exit_equals(const struct model_exit *a, const struct model_exit *b)
+{
+    return sn_loc_equals(&a->loc, &b->loc)
+           && nullable_string_is_equal(a->node, b->node)
+           && nullable_string_is_equal(a->name, b->name)
+           && nullable_string_is_equal(a->interface, b->interface)
+           && a->enabled == b->enabled
+           && nullable_string_is_equal(a->other, b->other);
+}
+
+/* Container. */
+
+static void *
+model_container_create(void)
+{
+    struct model_container *container = xzalloc(sizeof *container);
+
+    sset_init(&container->tags);
+    svec_init(&container->exits);
+    return container;
+}
+
+static void
+model_container_free(struct model_container *container)
+{
+    free(container->name);
+    free(container->id);
+    free(container->node);
+    free(container->bridge);
+    free(container->veth);
+    free(container->addresses);
+    free(container->gateway);
+    sset_destroy(&container->tags);
+    svec_destroy(&container->exits);
+    for (size_t i = 0; i < container->n_services; i++) {
+        free(container->services[i].name);
+    }
+    free(container->services);
+    free(container->other);
+    free(container);
+}
+
+static void
+model_container_lists(const struct model_container *container,
+                      struct svec *out)
+{
+    svec_init(out);
+    for (size_t i = 0; i < container->n_addresses; i++) {
+        svec_add_nocopy(out, sn_prefix_to_string(&container->addresses[i]));
+    }
+    for (size_t i = 0; i < container->n_services; i++) {
+        const struct model_port *port = &container->services[i];
+        svec_add_nocopy(out, xasprintf("service %s %d %d",
+                                       port->name ? port->name : "",
+                                       port->ip_proto, port->port));
+    }
+}
+
+static bool
+model_container_equals(const struct model_container *a,
+                       const struct model_container *b)
+{
+    if (!sn_loc_equals(&a->loc, &b->loc)
+        || !nullable_string_is_equal(a->name, b->name)
+        || !nullable_string_is_equal(a->id, b->id)
+        || !nullable_string_is_equal(a->node, b->node)
+        || !nullable_string_is_equal(a->bridge, b->bridge)
+        || !nullable_string_is_equal(a->veth, b->veth)
+        || a->has_hwaddr != b->has_hwaddr
+        || !eth_addr_equals(a->hwaddr, b->hwaddr)
+        || !nullable_string_is_equal(a->gateway, b->gateway)
+        || !sset_equals(&a->tags, &b->tags)
+        || !svec_equal(&a->exits, &b->exits)
+        || !nullable_string_is_equal(a->other, b->other)
+        || !eth_addr_equals(a->seen_hwaddr, b->seen_hwaddr)
+        || a->quarantined != b->quarantined) {
+        return false;
+    }
+
+    struct svec a_lists, b_lists;
+    model_container_lists(a, &a_lists);
+    model_container_lists(b, &b_lists);
+    return unordered_equal(&a_lists, &b_lists);
+}
+
+/* Selectors, of segments and acls. */
+
+static void
+model_selectors_free(struct model_selector *selectors, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        model_selector_destroy(&selectors[i]);
+    }
+    free(selectors);
+}
+
+static void
+model_selectors_to_svec(const struct model_selector *selectors, size_t n,
+                        struct svec *out)
+{
+    svec_init(out);
+    for (size_t i = 0; i < n; i++) {
+        char *s = model_selector_to_string(&selectors[i]);
+        svec_add_nocopy(out, xasprintf("%d %s", selectors[i].kind, s));
+        free(s);
+    }
+}
+
+static bool
+model_selectors_equal(const struct model_selector *a, size_t n_a,
+                      const struct model_selector *b, size_t n_b)
+{
+    struct svec a_svec, b_svec;
+
+    model_selectors_to_svec(a, n_a, &a_svec);
+    model_selectors_to_svec(b, n_b, &b_svec);
+    return unordered_equal(&a_svec, &b_svec);
+}
+
+/* Segment. */
+
+static void *
+model_segment_create(void)
+{
+    struct model_segment *segment = xzalloc(sizeof *segment);
+
+    svec_init(&segment->isolated_from);
+    return segment;
+}
+
+static void
+model_segment_free(struct model_segment *segment)
+{
+    free(segment->name);
+    model_selectors_free(segment->members, segment->n_members);
+    svec_destroy(&segment->isolated_from);
+    free(segment->other);
+    free(segment);
+}
+
+static bool
+model_segment_equals(const struct model_segment *a,
+                     const struct model_segment *b)
+{
+    if (!sn_loc_equals(&a->loc, &b->loc)
+        || !nullable_string_is_equal(a->name, b->name)
+        || a->internet != b->internet
+        || !nullable_string_is_equal(a->other, b->other)
+        || !model_selectors_equal(a->members, a->n_members,
+                                  b->members, b->n_members)) {
+        return false;
+    }
+
+    struct svec a_from, b_from;
+    svec_clone(&a_from, &a->isolated_from);
+    svec_clone(&b_from, &b->isolated_from);
+    return unordered_equal(&a_from, &b_from);
+}
+
+/* Acl. */
+
+static void
+model_acl_free(struct model_acl *acl)
+{
+    free(acl->name);
+    model_selectors_free(acl->src, acl->n_src);
+    model_selectors_free(acl->dst, acl->n_dst);
+    free(acl->other);
+    free(acl);
+}
+
+static bool
+model_acl_equals(const struct model_acl *a, const struct model_acl *b)
+{
+    return sn_loc_equals(&a->loc, &b->loc)
+           && nullable_string_is_equal(a->name, b->name)
+           && a->tier == b->tier
+           && a->action == b->action
+           && a->ip_proto == b->ip_proto
+           && nullable_string_is_equal(a->other, b->other)
+           && model_selectors_equal(a->src, a->n_src, b->src, b->n_src)
+           && model_selectors_equal(a->dst, a->n_dst, b->dst, b->n_dst);
+}
+
+/* Raw flow. */
+
+static void
+model_raw_flow_free(struct model_raw_flow *flow)
+{
+    free(flow->node);
+    free(flow->bridge);
+    free(flow->text);
+    free(flow);
+}
+
+static bool
+model_raw_flow_equals(const struct model_raw_flow *a,
+                      const struct model_raw_flow *b)
+{
+    return sn_loc_equals(&a->loc, &b->loc)
+           && nullable_string_is_equal(a->node, b->node)
+           && nullable_string_is_equal(a->bridge, b->bridge)
+           && a->position == b->position
+           && nullable_string_is_equal(a->text, b->text);
+}
+
+/* All kinds. */
+
+void *
+model_object_create(enum model_kind kind)
+{
+    switch (kind) {
+    case MODEL_MESH: return model_mesh_create();
+    case MODEL_NODE: return model_node_create();
+    case MODEL_EXIT: return xzalloc(sizeof(struct model_exit));
+    case MODEL_CONTAINER: return model_container_create();
+    case MODEL_SEGMENT: return model_segment_create();
+    case MODEL_ACL: return xzalloc(sizeof(struct model_acl));
+    case MODEL_RAW_FLOW: return xzalloc(sizeof(struct model_raw_flow));
+    case MODEL_N_KINDS: break;
+    }
+    OVS_NOT_REACHED();
+}
+
+void
+model_object_free(enum model_kind kind, void *object)
+{
+    if (!object) {
+        return;
+    }
+    switch (kind) {
+    case MODEL_MESH: model_mesh_free(object); return;
+    case MODEL_NODE: model_node_free(object); return;
+    case MODEL_EXIT: model_exit_free(object); return;
+    case MODEL_CONTAINER: model_container_free(object); return;
+    case MODEL_SEGMENT: model_segment_free(object); return;
+    case MODEL_ACL: model_acl_free(object); return;
+    case MODEL_RAW_FLOW: model_raw_flow_free(object); return;
+    case MODEL_N_KINDS: break;
+    }
+    OVS_NOT_REACHED();
+}
+
+bool
+model_object_equals(enum model_kind kind, const void *a, const void *b)
+{
+    switch (kind) {
+    case MODEL_MESH: return model_mesh_equals(a, b);
+    case MODEL_NODE: return model_node_equals(a, b);
+    case MODEL_EXIT: return model_exit_equals(a, b);
+    case MODEL_CONTAINER: return model_container_equals(a, b);
+    case MODEL_SEGMENT: return model_segment_equals(a, b);
+    case MODEL_ACL: return model_acl_equals(a, b);
+    case MODEL_RAW_FLOW: return model_raw_flow_equals(a, b);
+    case MODEL_N_KINDS: break;
+    }
+    OVS_NOT_REACHED();
+}

@@ -1,0 +1,73 @@
+#include <config.h>
+
+#include "state/name.h"
+
+#include <net/if.h>
+#include <string.h>
+#include <strings.h>
+#include "openvswitch/util.h"
+#include "util.h"
+
+static const char name_chars[] =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+char *
+name_validate(const char *name)
+{
+    if (!name[0]) {
+        return xstrdup("a name cannot be empty");
+    }
+    if (strlen(name) > 63) {
+        return xstrdup("a name has at most 63 characters");
+    }
+    if (name[strspn(name, name_chars)] || strchr("._-", name[0])) {
+        return xstrdup("a name has letters, digits, \".\", \"_\" and \"-\", "
+                       "and starts with a letter or a digit");
+    }
+    return NULL;
+}
+
+char *
+name_validate_interface(const char *name)
+{
+    /* ofputil_port_from_string()'s words, and "lo". */
+    static const char *const words[] = {
+        "all", "any", "controller", "flood", "in_port", "lo", "local", "none",
+        "normal", "table", "unset",
+    };
+
+    if (!name[0]) {
+        return xstrdup("an interface's name cannot be empty");
+    }
+    if (strlen(name) >= IFNAMSIZ) {
+        return xasprintf("an interface's name has at most %d characters, "
+                         "this one has %"PRIuSIZE,
+                         IFNAMSIZ - 1, strlen(name));
+    }
+    if (name[strspn(name, name_chars)] || name[0] == '-'
+        || !strcmp(name, ".") || !strcmp(name, "..")) {
+        return xstrdup("an interface's name has letters, digits, \".\", "
+                       "\"_\" and \"-\"");
+    }
+    if (str_is_decimal(name)) {
+        return xstrdup("a number would be taken for a port number");
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        if (!strcasecmp(name, words[i])) {
+            return xstrdup("the word means something else in OpenFlow");
+        }
+    }
+    return NULL;
+}
+
+bool
+name_is_reserved(const char *name)
+{
+    return !strcmp(name, "internet") || !strcmp(name, "none");
+}
+
+bool
+str_is_decimal(const char *s)
+{
+    return s[0] && strspn(s, "0123456789") == strlen(s);
+}
