@@ -1,0 +1,1 @@
+"""The lab: hosts of a state file as namespaces with real switches."""

@@ -1,0 +1,180 @@
+"""What lies between and behind the hosts: the underlay, NATs, an internet
+with a web server, and the far ends of the WARP tunnels."""
+
+import ipaddress
+import os
+
+from . import ns
+from .state import LabError
+
+WEB4, WEB6 = "203.0.113.10", "2001:db8:113::10"
+UPLINK6 = "2001:db8:100::%x"
+ROUTER6 = "2001:db8:100::ffff"
+WARP_MTU = 1280
+WEB_NFT = """
+table inet lab {
+  chain post { type nat hook postrouting priority srcnat; policy accept; }
+}
+"""
+
+
+def net_of(address):
+    return ipaddress.ip_network(address + "/24", strict=False)
+
+
+def router4(address):
+    """The internet router's address on the network of an endpoint."""
+    return str(net_of(address).network_address + 254)
+
+
+def outer_address(node):
+    """The address by which the underlay sees a node."""
+    return node.endpoint or "198.51.100.%d" % (200 + node.index)
+
+
+def egress(tunnel_index):
+    """Source addresses that the web server sees from a WARP tunnel."""
+    return ("203.0.113.%d" % (20 + tunnel_index),
+            "2001:db8:113::%x" % (0x20 + tunnel_index))
+
+
+def underlay_up(lab):
+    ns.ns_add(lab.ns("ul"))
+    ns.ip(lab.ns("ul"), "link add br-ul type bridge", "link set br-ul up")
+
+
+def attach(lab, nsname, index):
+    """eth0 of a namespace into the underlay's bridge."""
+    port = "u%d" % index
+    ns.run(["ip", "link", "add", "eth0", "netns", nsname, "type", "veth",
+            "peer", "name", port, "netns", lab.ns("ul")])
+    ns.ip(lab.ns("ul"), "link set %s master br-ul up" % port)
+
+
+def internet_up(lab):
+    inet, web = lab.ns("internet"), lab.ns("web")
+    lab.internet.start(lab.holder)
+    attach(lab, inet, 0)
+    ns.ns_add(web)
+    ns.run(["ip", "link", "add", "eth0", "netns", web, "type", "veth",
+            "peer", "name", "veth-web", "netns", inet])
+    routers = sorted({router4(outer_address(n)) for n in lab.nodes})
+    ns.sysctl(inet, "net.ipv4.ip_forward=1",
+              "net.ipv6.conf.all.forwarding=1",
+              "net.ipv4.conf.all.rp_filter=0")
+    ns.ip(inet, *["addr add %s/24 dev eth0" % r for r in routers],
+          "addr add %s/64 dev eth0 nodad" % ROUTER6, "link set eth0 up",
+          "addr add 203.0.113.1/24 dev veth-web",
+          "addr add 2001:db8:113::1/64 dev veth-web nodad",
+          "link set veth-web up")
+    ns.ip(web, "addr add %s/24 dev eth0" % WEB4,
+          "addr add %s/64 dev eth0 nodad" % WEB6, "link set eth0 up",
+          "route add default via 203.0.113.1",
+          "route add default via 2001:db8:113::1")
+    lab.internet.run("nft", "-f", "-", input=WEB_NFT)
+    lab.internet.daemon(os.path.join(lab.source, "webecho.py"), ns=web,
+                        log=lab.path("web.log"))
+
+
+def node_uplink(lab, node):
+    """eth0 of a node, its default route, and the internet's routes back to
+    its containers: a packet that leaks does reach the web server."""
+    outer = outer_address(node)
+    if node.endpoint:
+        attach(lab, lab.ns(node.name), node.index)
+        address, gateway = outer, router4(outer)
+    else:
+        nat_up(lab, node, outer)
+        address = "192.168.%d.2" % node.index
+        gateway = "192.168.%d.1" % node.index
+    six = UPLINK6 % node.index
+    commands = ["addr add %s/24 dev eth0" % address, "link set eth0 up",
+                "route add default via %s" % gateway]
+    if node.endpoint:
+        commands += ["addr add %s/64 dev eth0 nodad" % six,
+                     "route add default via %s" % ROUTER6]
+    ns.ip(lab.ns(node.name), *commands)
+    back = ["route replace %s via %s"
+            % (s, outer if s.version == 4 else six)
+            for s in node.subnets if node.endpoint]
+    if back:
+        ns.ip(lab.ns("internet"), *back)
+
+
+def nat_up(lab, node, outer):
+    nat = lab.ns("nat-" + node.name)
+    ns.ns_add(nat)
+    attach(lab, nat, node.index)
+    ns.run(["ip", "link", "add", "eth0", "netns", lab.ns(node.name), "type",
+            "veth", "peer", "name", "inside", "netns", nat])
+    ns.sysctl(nat, "net.ipv4.ip_forward=1")
+    ns.ip(nat, "addr add %s/24 dev eth0" % outer, "link set eth0 up",
+          "addr add 192.168.%d.1/24 dev inside" % node.index,
+          "link set inside up", "route add default via " + router4(outer))
+    ns.run(["ip", "netns", "exec", nat, "nft", "-f", "-"], input="""
+table ip lab {
+  chain post { type nat hook postrouting priority srcnat; policy accept;
+    oifname "eth0" masquerade
+  }
+  chain forward { type filter hook forward priority filter; policy drop;
+    iifname "inside" accept
+    ct state established,related accept
+  }
+}
+""")
+
+
+def wg_device(host, name):
+    """Makes a WireGuard device; returns whether it is the kernel's."""
+    p = ns.run(["ip", "-n", host.ns, "link", "add", name, "type",
+                "wireguard"], check=False)
+    if p.returncode == 0:
+        return True
+    with open(host.path("wireguard-go.log"), "a") as log:
+        p = host.spawn("env", "LOG_LEVEL=error", "wireguard-go", name,
+                       stdout=log, stderr=log)
+    if p.wait():
+        raise LabError("%s: wireguard-go %s failed (see %s)"
+                       % (host.name, name, host.path("wireguard-go.log")))
+    return False
+
+
+def wg_key(host, name):
+    """A new private key, on disk only; returns its path and public key."""
+    path = host.path(name + ".key")
+    private = ns.run(["wg", "genkey"]).stdout
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w") as f:
+        f.write(private)
+    return path, ns.run(["wg", "pubkey"], input=private).stdout.strip()
+
+
+def warp_up(lab, node, interface, k):
+    """A node's tunnel and its far end in the internet, which gives it an
+    egress address of its own."""
+    host, inet = lab.host(node.name), lab.internet
+    far, port = "warp-%d" % k, 2408 + k
+    key, public = wg_key(host, interface)
+    far_key, far_public = wg_key(inet, far)
+    near4, near6 = "172.16.%d.2" % k, "fd00:aa:%x::2" % k
+    wg_device(inet, far)
+    inet.run("wg", "set", far, "listen-port", str(port), "private-key",
+             far_key, "peer", public, "allowed-ips",
+             "%s/32,%s/128" % (near4, near6))
+    ns.ip(inet.ns, "addr add 172.16.%d.1/24 dev %s" % (k, far),
+          "addr add fd00:aa:%x::1/64 dev %s nodad" % (k, far),
+          "link set %s mtu %d up" % (far, WARP_MTU))
+    out4, out6 = egress(k)
+    ns.ip(inet.ns, "addr add %s/24 dev veth-web" % out4,
+          "addr add %s/64 dev veth-web nodad" % out6)
+    inet.run("nft", "-f", "-", input="""
+add rule inet lab post oifname "veth-web" ip saddr %s snat ip to %s
+add rule inet lab post oifname "veth-web" ip6 saddr %s snat ip6 to %s
+""" % (near4, out4, near6, out6))
+    wg_device(host, interface)
+    host.run("wg", "set", interface, "private-key", key, "peer", far_public,
+             "endpoint", "%s:%d" % (router4(outer_address(node)), port),
+             "allowed-ips", "0.0.0.0/0,::/0")
+    ns.ip(host.ns, "addr add %s/32 dev %s" % (near4, interface),
+          "addr add %s/128 dev %s nodad" % (near6, interface),
+          "link set %s mtu %d up" % (interface, WARP_MTU))
