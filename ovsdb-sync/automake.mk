@@ -2,6 +2,12 @@ noinst_LTLIBRARIES += ovsdb-sync/libsnsync.la
 ovsdb_sync_libsnsync_la_SOURCES = \
 	ovsdb-sync/db-connection.c \
 	ovsdb-sync/db-connection.h \
+	ovsdb-sync/model-rows-host.c \
+	ovsdb-sync/model-rows-private.h \
+	ovsdb-sync/model-rows.c \
+	ovsdb-sync/model-rows.h \
+	ovsdb-sync/model-sync.c \
+	ovsdb-sync/model-sync.h \
 	ovsdb-sync/status-sync.c \
 	ovsdb-sync/status-sync.h
 nodist_ovsdb_sync_libsnsync_la_SOURCES = \

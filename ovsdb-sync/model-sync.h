@@ -7,13 +7,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct diags;
 struct model;
 struct model_changes;
 struct ovsdb_idl;
 
-/* Registers the tables that this module reads; call after
- * ovsdb_idl_create(remote, &sndb_idl_class, false or true, …). */
+/* Registers the tables that this module reads, with change tracking; call
+ * before the first ovsdb_idl_run().  (ovsdb_idl_add_column() on one of them
+ * afterwards would switch its tracking off.) */
 void model_sync_add_columns(struct ovsdb_idl *);
 
 struct model_sync;
@@ -22,7 +22,10 @@ void model_sync_destroy(struct model_sync *);
 /* After ovsdb_idl_run(): carries the tracked row changes into the model and
  * adds their keys to 'changes' (first run: 'all').  The caller clears the
  * IDL's track afterwards.  Returns true if the model is usable (the database
- * has been read once). */
+ * has been read once).
+ *
+ * An object that only moved within the state file gets its new place, but is
+ * no change. */
 bool model_sync_run(struct model_sync *, struct model_changes *changes);
 const struct model *model_sync_model(const struct model_sync *);
 int64_t model_sync_generation(const struct model_sync *);

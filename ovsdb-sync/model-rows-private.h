@@ -1,0 +1,58 @@
+#ifndef SN_MODEL_ROWS_PRIVATE_H
+#define SN_MODEL_ROWS_PRIVATE_H 1
+
+/* What the two halves of model-rows share: model-rows.c has the policy tables
+ * and the registry, model-rows-host.c what belongs to hosts. */
+
+#include <stdlib.h>
+#include "ovsdb-sync/model-rows.h"
+#include "util.h"
+
+extern const struct model_rows model_rows_mesh;
+extern const struct model_rows model_rows_node;
+extern const struct model_rows model_rows_exit;
+extern const struct model_rows model_rows_container;
+extern const struct model_rows model_rows_raw_flow;
+
+/* The row of table 'NAME' whose header is 'HEADER'. */
+#define SNDB_ROW(NAME, HEADER) \
+    CONTAINER_OF(HEADER, const struct sndb_##NAME, header_)
+
+static inline char *
+source_to_string(const struct sn_loc *loc)
+{
+    return loc->file ? sn_loc_to_string(loc) : xstrdup("");
+}
+
+static inline void
+source_from_string(const char *s, struct sn_loc *ret_loc)
+{
+    if (!s[0] || !sn_loc_from_string(s, ret_loc)) {
+        *ret_loc = (struct sn_loc) { .file = NULL };
+    }
+}
+
+static inline char *
+other_from_string(const char *s)
+{
+    return s[0] ? xstrdup(s) : NULL;
+}
+
+static inline const char *
+other_to_string(const char *other)
+{
+    return other ? other : "";
+}
+
+static inline void
+free_strings(char **strings, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(strings[i]);
+    }
+    free(strings);
+}
+
+#define CONST_STRINGS(STRINGS) CONST_CAST(const char **, STRINGS)
+
+#endif /* ovsdb-sync/model-rows-private.h */
