@@ -13,6 +13,8 @@ import time
 
 from .state import LabError
 
+# A machine that is slower than usual: an emulated one.
+FACTOR = float(os.environ.get("SOCKNET_TIME_FACTOR") or 1)
 NETNS_DIR = "/run/netns"
 # Paths private to a host: name in the host's folder -> mount point.
 PRIVATE = {
@@ -42,7 +44,7 @@ def run(argv, check=True, input=None, timeout=60, **kw):
     """Runs a command; returns it with its output, raises LabError with
     the command's own words when it fails."""
     try:
-        p = subprocess.run(argv, input=input, text=True, timeout=timeout,
+        p = subprocess.run(argv, input=input, text=True, timeout=timeout * FACTOR,
                            stdin=None if input is not None
                            else subprocess.DEVNULL,
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -51,7 +53,7 @@ def run(argv, check=True, input=None, timeout=60, **kw):
         raise LabError("%s: not installed" % argv[0]) from None
     except subprocess.TimeoutExpired:
         raise LabError("%s: no end after %g s"
-                       % (" ".join(argv), timeout)) from None
+                       % (" ".join(argv), timeout * FACTOR)) from None
     if check and p.returncode:
         raise LabError("%s: %s" % (" ".join(argv),
                                    (p.stderr or p.stdout).strip()
@@ -111,6 +113,7 @@ def sysctl(ns, *settings):
 
 
 def wait_for(what, condition, timeout=10.0):
+    timeout *= FACTOR
     end = time.monotonic() + timeout
     while True:
         value = condition()
