@@ -1,9 +1,16 @@
 #ifndef SN_COMMAND_H
 #define SN_COMMAND_H 1
 
-/* The table of subcommands: one file per subcommand, one row here. */
+/* The table of subcommands: one file per subcommand, one row in commands.c.
+ *
+ * main() takes the global options out of the command line, wherever they
+ * stand, so that a subcommand sees its own options only. */
 
 #include <stdbool.h>
+#include <stdio.h>
+#include "openvswitch/compiler.h"
+
+struct option;
 
 enum {
     EXIT_OK = 0,
@@ -18,11 +25,32 @@ struct command_context {        /* Global options, parsed by main. */
 };
 
 struct command {
+    const char *group;          /* Heading above it, or NULL: as before. */
     const char *name;           /* "apply", "db". */
-    const char *usage;          /* "FILE [--wait]". */
+    const char *usage;          /* "PATH [--wait]". */
     const char *summary;        /* One line of `socknet --help`. */
+    const char *help;           /* Options, example: `socknet CMD --help`. */
+    bool own_options;           /* No global option is taken out behind it. */
     int (*run)(struct command_context *, int argc, char *argv[]);
 };
+
+/* Ends with a row whose name is NULL. */
+extern const struct command commands[];
+
+const struct command *command_find(const char *name);
+void command_print_overview(FILE *);
+void command_print_help(const struct command *, FILE *);
+
+/* "socknet: error: …" on standard error, and EXIT_ERROR for the caller to
+ * return.  For what is no matter of a place in a file: those are struct diag
+ * records. */
+int command_fail(const char *format, ...) OVS_PRINTF_FORMAT(1, 2);
+/* The same about how the command was called, with where to read more. */
+int command_misused(const char *name, const char *format, ...)
+    OVS_PRINTF_FORMAT(2, 3);
+/* The next option of the subcommand's own, as getopt_long() returns it; an
+ * unknown one or a missing argument has been reported and gives '?'. */
+int command_getopt(int argc, char *argv[], const struct option *options);
 
 /* argv[0] is the subcommand's name. */
 int cmd_apply(struct command_context *, int argc, char *argv[]);

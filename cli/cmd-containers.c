@@ -1,0 +1,189 @@
+#include <config.h>
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/choose-node.h"
+#include "cli/command.h"
+#include "cli/output.h"
+#include "cli/session.h"
+#include "cli/status-rows.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/json.h"
+#include "openvswitch/shash.h"
+#include "ovsdb-sync/socknet-idl.h"
+#include "packets.h"
+#include "state/model.h"
+#include "util.h"
+
+struct containers_args {
+    const char *name;           /* One container, or NULL. */
+    const char *node;           /* One node, or NULL. */
+};
+
+static int
+parse_args(int argc, char *argv[], struct containers_args *args)
+{
+    static const struct option options[] = {
+        { "node", required_argument, NULL, 'n' },
+        { NULL, 0, NULL, 0 },
+    };
+
+    for (int c; (c = command_getopt(argc, argv, options)) != -1; ) {
+        if (c == '?') {
+            return EXIT_ERROR;
+        }
+        args->node = optarg;
+    }
+    if (argc - optind > 1) {
+        return command_misused("containers", "containers takes one NAME");
+    }
+    args->name = argv[optind];
+    return EXIT_OK;
+}
+
+static void
+output_addresses(struct output *out, const struct model_container *container)
+{
+    struct sset set = SSET_INITIALIZER(&set);
+
+    for (size_t i = 0; i < container->n_addresses; i++) {
+        sset_add_and_free(&set,
+                          sn_prefix_to_string(&container->addresses[i]));
+    }
+    output_strings(out, "addresses", "addresses", &set);
+    sset_destroy(&set);
+}
+
+static void
+output_mac(struct output *out, const struct model_container *container)
+{
+    struct eth_addr mac = container->has_hwaddr ? container->hwaddr
+                          : container->seen_hwaddr;
+    char text[ETH_ADDR_STRLEN + 1];
+
+    snprintf(text, sizeof text, ETH_ADDR_FMT, ETH_ADDR_ARGS(mac));
+    output_string(out, "mac", "mac", eth_addr_is_zero(mac) ? NULL : text);
+}
+
+/* The segments that it is in: together with its name and tags, these are what
+ * rules can name it by. */
+static void
+output_segments(struct output *out, const struct model *model,
+                const struct model_container *container)
+{
+    struct sset set = SSET_INITIALIZER(&set);
+    const struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &model->segments) {
+        const struct model_segment *segment = node->data;
+        for (size_t i = 0; i < segment->n_members; i++) {
+            if (model_selector_matches(model, &segment->members[i],
+                                       container)) {
+                sset_add(&set, segment->name);
+            }
+        }
+    }
+    output_strings(out, "segments", "segments", &set);
+    sset_destroy(&set);
+}
+
+/* In order of preference. */
+static void
+output_exits(struct output *out, const struct model_container *container)
+{
+    struct json *array = json_array_create_empty();
+    struct ds s = DS_EMPTY_INITIALIZER;
+    const char *exit;
+    size_t i;
+
+    SVEC_FOR_EACH (i, exit, &container->exits) {
+        json_array_add(array, json_string_create(exit));
+        ds_put_format(&s, "%s%s", i ? ", " : "", exit);
+    }
+    if (!container->exits.n) {
+        ds_put_char(&s, '-');
+    }
+    output_value(out, "exits", "exit", array, ds_steal_cstr(&s));
+}
+
+static void
+print_container(const struct session *session,
+                const struct model_container *container, struct output *out)
+{
+    const struct sndb_port_status *row
+        = status_rows_port(session_idl(session), container);
+    bool has_ofport = row && row->n_ofport;
+    char *location = sn_loc_to_string(&container->loc);
+
+    output_record(out);
+    output_string(out, "name", "container", container->name);
+    output_string(out, "id", "id", container->id);
+    output_string(out, "node", "node", container->node);
+    output_addresses(out, container);
+    output_string(out, "port", "port", container->veth);
+    output_value(out, "ofport", "ofport",
+                 has_ofport ? json_integer_create(row->ofport[0])
+                 : json_null_create(),
+                 has_ofport ? xasprintf("%"PRId64, row->ofport[0])
+                 : xstrdup("-"));
+    output_mac(out, container);
+    output_string(out, "state", "state", row ? row->state : NULL);
+    output_string(out, "reason", "reason", row ? row->reason : NULL);
+    output_strings(out, "tags", "tags", &container->tags);
+    output_segments(out, session_model(session), container);
+    output_exits(out, container);
+    output_string(out, "location", NULL, location);
+    free(location);
+}
+
+static int
+print_containers(const struct command_context *ctx,
+                 const struct session *session,
+                 const struct containers_args *args)
+{
+    const struct model *model = session_model(session);
+    const struct shash_node **nodes;
+
+    if (args->name && !model_get_container(model, args->name)) {
+        return command_fail("no container \"%s\" in the state: `socknet "
+                            "containers` lists them", args->name);
+    }
+    if (args->node && !choose_node(model, args->node)) {
+        return EXIT_ERROR;
+    }
+
+    struct output *out = output_create(ctx->json, "containers");
+    output_begin(out, "containers",
+                 args->name ? OUTPUT_LIST : OUTPUT_TABLE, NULL);
+    nodes = shash_sort(&model->containers);
+    for (size_t i = 0; i < shash_count(&model->containers); i++) {
+        const struct model_container *container = nodes[i]->data;
+        if ((!args->name || !strcmp(args->name, container->name))
+            && (!args->node || !strcmp(args->node, container->node))) {
+            print_container(session, container, out);
+        }
+    }
+    free(nodes);
+    session_output_emptiness(session, out);
+    output_finish(out);
+    return EXIT_OK;
+}
+
+int
+cmd_containers(struct command_context *ctx, int argc, char *argv[])
+{
+    struct containers_args args = { NULL, NULL };
+
+    if (parse_args(argc, argv, &args)) {
+        return EXIT_ERROR;
+    }
+
+    struct session *session = session_open(ctx);
+    if (!session) {
+        return EXIT_ERROR;
+    }
+    int status = print_containers(ctx, session, &args);
+    session_close(session);
+    return status;
+}

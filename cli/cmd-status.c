@@ -1,0 +1,181 @@
+#include <config.h>
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <string.h>
+#include "cli/command.h"
+#include "cli/output.h"
+#include "cli/problems.h"
+#include "cli/session.h"
+#include "cli/status-rows.h"
+#include "openvswitch/json.h"
+#include "openvswitch/shash.h"
+#include "ovsdb-sync/socknet-idl.h"
+#include "state/model.h"
+#include "util.h"
+
+static void
+print_mesh(const struct session *session, struct output *out)
+{
+    const struct model *model = session_model(session);
+    const struct model_mesh *mesh = &model->mesh;
+    int64_t generation = session_generation(session);
+    char *prefix = sn_prefix_to_string(&mesh->prefix);
+    const char *policy = mesh->default_policy == MODEL_ALLOW ? "allow"
+                         : "deny";
+    struct json *json = json_object_create();
+
+    json_object_put_string(json, "name", mesh->name ? mesh->name : "");
+    json_object_put_string(json, "prefix", prefix);
+    json_object_put_string(json, "interface",
+                           mesh->interface ? mesh->interface : "");
+    json_object_put_string(json, "default_policy", policy);
+    json_object_put(json, "generation", json_integer_create(generation));
+    json_object_put(json, "n_nodes",
+                    json_integer_create(shash_count(&model->nodes)));
+    json_object_put(json, "n_containers",
+                    json_integer_create(shash_count(&model->containers)));
+    output_attach(out, "mesh", json);
+
+    output_note(out, "mesh %s: %s on %s, %"PRIuSIZE" nodes, %"PRIuSIZE
+                " containers, default policy %s",
+                mesh->name ? mesh->name : "-", prefix,
+                mesh->interface ? mesh->interface : "-",
+                shash_count(&model->nodes), shash_count(&model->containers),
+                policy);
+    output_note(out, "desired generation %"PRId64, generation);
+    free(prefix);
+}
+
+struct tally {
+    size_t up;
+    size_t all;
+};
+
+static void
+output_tally(struct output *out, const char *key, const char *heading,
+             const struct tally *tally)
+{
+    struct json *json = json_object_create();
+
+    json_object_put(json, "up", json_integer_create(tally->up));
+    json_object_put(json, "all", json_integer_create(tally->all));
+    output_value(out, key, heading, json,
+                 xasprintf("%"PRIuSIZE"/%"PRIuSIZE, tally->up, tally->all));
+}
+
+static struct tally
+count_containers(const struct session *session, const char *node)
+{
+    struct tally tally = { 0, 0 };
+    const struct shash_node *item;
+
+    SHASH_FOR_EACH (item, &session_model(session)->containers) {
+        const struct model_container *container = item->data;
+        if (!strcmp(container->node, node)) {
+            const struct sndb_port_status *row
+                = status_rows_port(session_idl(session), container);
+            tally.up += row && !strcmp(row->state, "up");
+            tally.all++;
+        }
+    }
+    return tally;
+}
+
+static struct tally
+count_peers(const struct session *session, const char *node)
+{
+    struct tally tally = { 0, shash_count(&session_model(session)->nodes) };
+    const struct sndb_peer_status *row;
+
+    tally.all -= tally.all > 0;         /* Itself. */
+    SNDB_PEER_STATUS_FOR_EACH (row, session_idl(session)) {
+        tally.up += !strcmp(row->node, node) && row->latest_handshake;
+    }
+    return tally;
+}
+
+/* A generation, or '-' of a daemon that never reported. */
+static void
+output_generation(struct output *out, const char *key, const char *heading,
+                  const int64_t *generation)
+{
+    output_value(out, key, heading,
+                 generation ? json_integer_create(*generation)
+                 : json_null_create(),
+                 generation ? xasprintf("%"PRId64, *generation)
+                 : xstrdup("-"));
+}
+
+static void
+print_nodes(const struct session *session, struct output *out)
+{
+    const struct shash *all = &session_model(session)->nodes;
+    const struct shash_node **nodes = shash_sort(all);
+
+    output_begin(out, "nodes", OUTPUT_TABLE, NULL);
+    for (size_t i = 0; i < shash_count(all); i++) {
+        const char *name = nodes[i]->name;
+        const struct sndb_node_status *agent
+            = status_rows_node(session_idl(session), name);
+        const struct sndb_bridge_status *bridge
+            = status_rows_bridge(session_idl(session), name);
+        struct tally containers = count_containers(session, name);
+        struct tally peers = count_peers(session, name);
+
+        output_record(out);
+        output_string(out, "name", "node", name);
+        output_generation(out, "agent_generation", "agent",
+                          agent ? &agent->generation : NULL);
+        output_generation(out, "controller_generation", "controller",
+                          bridge ? &bridge->generation : NULL);
+        output_value(out, "connected", "switch",
+                     json_boolean_create(bridge && bridge->connected),
+                     xstrdup(!bridge ? "-" : bridge->connected ? "connected"
+                             : "away"));
+        output_integer(out, "n_flows", "flows", bridge ? bridge->n_flows : 0);
+        output_tally(out, "containers", "containers", &containers);
+        output_tally(out, "peers", "peers", &peers);
+    }
+    free(nodes);
+}
+
+int
+cmd_status(struct command_context *ctx, int argc, char *argv[])
+{
+    static const struct option options[] = {
+        { "check", no_argument, NULL, 'c' },
+        { NULL, 0, NULL, 0 },
+    };
+    bool check = false;
+
+    for (int c; (c = command_getopt(argc, argv, options)) != -1; ) {
+        if (c == '?') {
+            return EXIT_ERROR;
+        }
+        check = true;
+    }
+    if (argc > optind) {
+        return command_misused("status", "unexpected \"%s\"", argv[optind]);
+    }
+
+    struct session *session = session_open(ctx);
+    if (!session) {
+        return EXIT_ERROR;
+    }
+
+    struct output *out = output_create(ctx->json, "status");
+    struct problems problems;
+
+    print_mesh(session, out);
+    print_nodes(session, out);
+    problems_find(session, NULL, &problems);
+    problems_output(&problems, out);
+    session_output_emptiness(session, out);
+    output_finish(out);
+
+    int status = check && problems.n ? EXIT_ERROR : EXIT_OK;
+    problems_destroy(&problems);
+    session_close(session);
+    return status;
+}

@@ -1,0 +1,129 @@
+#include <config.h>
+
+#include <ctype.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/command.h"
+#include "openvswitch/util.h"
+#include "util.h"
+
+const struct command commands[] = {
+
+    { "Looking", "status", "[--check]",
+      "one screen: mesh, nodes, daemons, problems",
+      "  --check       exit code 1 if there is any problem\n"
+      "\n"
+      "Example: socknet status\n",
+      false, cmd_status },
+    { NULL, "nodes", "[NAME]",
+      "nodes, their peers and what they enforce",
+      "Example: socknet nodes node2\n",
+      false, cmd_nodes },
+    { NULL, "containers", "[NAME] [--node NAME]",
+      "containers, their ports and identities",
+      "  --node NAME   those of one node only\n"
+      "\n"
+      "Example: socknet containers xray\n",
+      false, cmd_containers },
+
+    { .name = NULL },
+};
+
+const struct command *
+command_find(const char *name)
+{
+    for (const struct command *c = commands; c->name; c++) {
+        if (!strcmp(c->name, name)) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+void
+command_print_overview(FILE *stream)
+{
+    fputs("usage: socknet [OPTION]... COMMAND [ARGUMENT]...\n", stream);
+    for (const struct command *c = commands; c->name; c++) {
+        if (c->group) {
+            fprintf(stream, "%s:\n", c->group);
+        }
+        fprintf(stream, "  %-12s%s\n", c->name, c->summary);
+    }
+    fputs("Options, before or after the command:\n"
+          "  --db REMOTE       central database; also SOCKNET_DB "
+          "(unix:/run/socknet/db.sock)\n"
+          "  -p KEY -c CERT -C CACERT   TLS to the database (ssl:HOST:PORT)\n"
+          "  --json            for programs    -t, --timeout SECONDS   "
+          "to reach it (5)\n"
+          "  -h, --help        of a command    -V, --version   "
+          "-v, --verbose[=SPEC]\n"
+          "Exit codes: 0 fine, 1 error, 2 changes are pending.\n",
+          stream);
+}
+
+void
+command_print_help(const struct command *c, FILE *stream)
+{
+    fprintf(stream, "usage: socknet %s%s%s\n", c->name,
+            c->usage[0] ? " " : "", c->usage);
+    fprintf(stream, "%c%s.\n", toupper((unsigned char) c->summary[0]),
+            c->summary + 1);
+    if (c->help[0]) {
+        fprintf(stream, "\n%s", c->help);
+    }
+    fputs("\nExit codes: 0 fine, 1 error.  "
+          "`socknet --help` lists the options of all commands.\n", stream);
+}
+
+int
+command_fail(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    char *text = xvasprintf(format, args);
+    va_end(args);
+
+    fflush(stdout);
+    fprintf(stderr, "socknet: error: %s\n", text);
+    free(text);
+    return EXIT_ERROR;
+}
+
+int
+command_misused(const char *name, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    char *text = xvasprintf(format, args);
+    va_end(args);
+
+    fflush(stdout);
+    fprintf(stderr, "socknet: error: %s\n"
+            "Try `socknet %s%s--help`.\n", text,
+            name ? name : "", name ? " " : "");
+    free(text);
+    return EXIT_ERROR;
+}
+
+int
+command_getopt(int argc, char *argv[], const struct option *options)
+{
+    opterr = 0;
+
+    int c = getopt_long(argc, argv, ":", options, NULL);
+    if (c == '?' || c == ':') {
+        const char *word = argv[optind - 1];
+        if (c == ':') {
+            command_misused(argv[0], "%s needs a value", word);
+        } else {
+            command_misused(argv[0], "unknown option %s", word);
+        }
+        return '?';
+    }
+    return c;
+}

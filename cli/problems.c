@@ -1,0 +1,213 @@
+#include <config.h>
+
+#include "cli/problems.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/output.h"
+#include "cli/session.h"
+#include "cli/status-rows.h"
+#include "openvswitch/compiler.h"
+#include "openvswitch/json.h"
+#include "openvswitch/shash.h"
+#include "ovsdb-sync/socknet-idl.h"
+#include "state/model.h"
+#include "util.h"
+
+static void OVS_PRINTF_FORMAT(4, 5)
+problems_add(struct problems *problems, const char *node, const char *remedy,
+             const char *format, ...)
+{
+    va_list args;
+
+    if (problems->n >= problems->allocated) {
+        problems->items = x2nrealloc(problems->items, &problems->allocated,
+                                     sizeof *problems->items);
+    }
+    va_start(args, format);
+    problems->items[problems->n++] = (struct problem) {
+        .node = nullable_xstrdup(node),
+        .text = xvasprintf(format, args),
+        .remedy = nullable_xstrdup(remedy),
+    };
+    va_end(args);
+}
+
+static void
+find_in_agent(const struct session *session, const char *node,
+              struct problems *problems)
+{
+    const struct sndb_node_status *row
+        = status_rows_node(session_idl(session), node);
+    int64_t generation = session_generation(session);
+
+    if (!row) {
+        problems_add(problems, node, "start socknet-agent on that host",
+                     "no agent has reported");
+        return;
+    }
+    if (row->generation < generation) {
+        problems_add(problems, node, "look at the agent's log on that host",
+                     "the agent has not yet enforced generation %"PRId64
+                     " (it is at %"PRId64")", generation, row->generation);
+    }
+    for (size_t i = 0; i < row->n_problems; i++) {
+        problems_add(problems, node, NULL, "agent: %s", row->problems[i]);
+    }
+}
+
+static void
+find_in_controller(const struct session *session, const char *node,
+                   struct problems *problems)
+{
+    const struct sndb_bridge_status *row
+        = status_rows_bridge(session_idl(session), node);
+    int64_t generation = session_generation(session);
+
+    if (!row) {
+        problems_add(problems, node, "start socknet-controller on that host",
+                     "no controller has reported");
+        return;
+    }
+    if (!row->connected) {
+        problems_add(problems, node, "is ovs-vswitchd running there, and has "
+                     "it the bridge?  (ovs-vsctl show)",
+                     "the controller does not reach bridge %s", row->bridge);
+    } else if (row->generation < generation) {
+        problems_add(problems, node,
+                     "look at the controller's log on that host",
+                     "the switch has not yet confirmed generation %"PRId64
+                     " (it is at %"PRId64")", generation, row->generation);
+    }
+    for (size_t i = 0; i < row->n_problems; i++) {
+        problems_add(problems, node, NULL, "controller: %s",
+                     row->problems[i]);
+    }
+}
+
+static void
+find_in_exits(const struct session *session, const char *node,
+              struct problems *problems)
+{
+    const struct shash_node **nodes
+        = shash_sort(&session_model(session)->exits);
+    size_t n = shash_count(&session_model(session)->exits);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct model_exit *exit = nodes[i]->data;
+        if (strcmp(exit->node, node) || !exit->enabled) {
+            continue;
+        }
+
+        const struct sndb_exit_status *row
+            = status_rows_exit(session_idl(session), node, exit->name);
+        if (row && strcmp(row->state, "up")) {
+            problems_add(problems, node, "until it is up, its containers have "
+                         "no internet: wg show on that host",
+                         "exit %s is %s%s%s", exit->name, row->state,
+                         row->reason ? ": " : "",
+                         row->reason ? row->reason : "");
+        }
+    }
+    free(nodes);
+}
+
+static void
+find_in_containers(const struct session *session, const char *node,
+                   struct problems *problems)
+{
+    const struct shash_node **nodes
+        = shash_sort(&session_model(session)->containers);
+    size_t n = shash_count(&session_model(session)->containers);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct model_container *container = nodes[i]->data;
+        if (strcmp(container->node, node)) {
+            continue;
+        }
+
+        const struct sndb_port_status *row
+            = status_rows_port(session_idl(session), container);
+        if (row && !strcmp(row->state, "quarantine")) {
+            problems_add(problems, node,
+                         "its packets are dropped until the state file and "
+                         "the host agree",
+                         "container %s is in quarantine: %s", container->name,
+                         row->reason ? row->reason : "no reason given");
+        }
+    }
+    free(nodes);
+}
+
+/* Silence of a peer is no problem as long as nothing is sent to it. */
+static void
+find_in_peers(const struct session *session, const char *node,
+              struct problems *problems)
+{
+    const struct sndb_peer_status *row;
+
+    SNDB_PEER_STATUS_FOR_EACH (row, session_idl(session)) {
+        if (!strcmp(row->node, node) && !row->latest_handshake
+            && row->tx_bytes > 0) {
+            problems_add(problems, node,
+                         "does its endpoint's UDP port get through the "
+                         "firewalls?",
+                         "peer %s (%s) has never answered", row->peer,
+                         row->endpoint ? row->endpoint : "endpoint unknown");
+        }
+    }
+}
+
+void
+problems_find(const struct session *session, const char *node,
+              struct problems *problems)
+{
+    const struct shash *all = &session_model(session)->nodes;
+    const struct shash_node **nodes = shash_sort(all);
+
+    *problems = (struct problems) { .n = 0 };
+    for (size_t i = 0; i < shash_count(all); i++) {
+        const char *name = nodes[i]->name;
+        if (!node || !strcmp(node, name)) {
+            find_in_agent(session, name, problems);
+            find_in_controller(session, name, problems);
+            find_in_exits(session, name, problems);
+            find_in_containers(session, name, problems);
+            find_in_peers(session, name, problems);
+        }
+    }
+    free(nodes);
+}
+
+void
+problems_destroy(struct problems *problems)
+{
+    for (size_t i = 0; i < problems->n; i++) {
+        free(problems->items[i].node);
+        free(problems->items[i].text);
+        free(problems->items[i].remedy);
+    }
+    free(problems->items);
+}
+
+void
+problems_output(const struct problems *problems, struct output *out)
+{
+    output_begin(out, "problems", OUTPUT_LINES, NULL);
+    if (problems->n) {
+        output_note(out, "\nProblems");
+    }
+    for (size_t i = 0; i < problems->n; i++) {
+        const struct problem *p = &problems->items[i];
+
+        output_record(out);
+        output_value(out, "text", "", json_string_create(p->text),
+                     xasprintf("%s: %s%s%s", p->node, p->text,
+                               p->remedy ? "\n    " : "",
+                               p->remedy ? p->remedy : ""));
+        output_string(out, "node", NULL, p->node);
+        output_string(out, "remedy", NULL, p->remedy);
+    }
+}

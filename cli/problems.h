@@ -1,0 +1,31 @@
+#ifndef SN_PROBLEMS_H
+#define SN_PROBLEMS_H 1
+
+/* What is wrong in the network, as far as the central database knows, and what
+ * to do about it. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct output;
+struct session;
+
+struct problem {
+    char *node;                 /* Or NULL: the whole mesh. */
+    char *text;
+    char *remedy;               /* Or NULL. */
+};
+
+struct problems {
+    struct problem *items;
+    size_t n, allocated;
+};
+
+/* Those of 'node', or of every node if it is NULL. */
+void problems_find(const struct session *, const char *node,
+                   struct problems *);
+void problems_destroy(struct problems *);
+/* As the list "problems". */
+void problems_output(const struct problems *, struct output *);
+
+#endif /* cli/problems.h */

@@ -1,0 +1,27 @@
+#ifndef SN_SESSION_H
+#define SN_SESSION_H 1
+
+/* One look at the central database, for the commands that print state:
+ * connects, reads everything once, and gives up with a clear message after
+ * the context's timeout. */
+
+#include <stdint.h>
+
+struct command_context;
+struct model;
+struct output;
+struct ovsdb_idl;
+
+struct session;
+
+/* Returns NULL after having said why, and what to do. */
+struct session *session_open(const struct command_context *);
+void session_close(struct session *);
+
+struct ovsdb_idl *session_idl(const struct session *);
+const struct model *session_model(const struct session *);
+int64_t session_generation(const struct session *);
+/* Says so if nothing was ever applied. */
+void session_output_emptiness(const struct session *, struct output *);
+
+#endif /* cli/session.h */

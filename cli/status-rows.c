@@ -1,0 +1,62 @@
+#include <config.h>
+
+#include "cli/status-rows.h"
+
+#include <string.h>
+#include "ovsdb-sync/socknet-idl.h"
+#include "state/model.h"
+
+const struct sndb_node_status *
+status_rows_node(const struct ovsdb_idl *idl, const char *node)
+{
+    const struct sndb_node_status *row;
+
+    SNDB_NODE_STATUS_FOR_EACH (row, idl) {
+        if (!strcmp(row->node, node)) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+const struct sndb_bridge_status *
+status_rows_bridge(const struct ovsdb_idl *idl, const char *node)
+{
+    const struct sndb_bridge_status *row;
+
+    SNDB_BRIDGE_STATUS_FOR_EACH (row, idl) {
+        if (!strcmp(row->node, node)) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+const struct sndb_exit_status *
+status_rows_exit(const struct ovsdb_idl *idl, const char *node,
+                 const char *name)
+{
+    const struct sndb_exit_status *row;
+
+    SNDB_EXIT_STATUS_FOR_EACH (row, idl) {
+        if (!strcmp(row->node, node) && !strcmp(row->name, name)) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+const struct sndb_port_status *
+status_rows_port(const struct ovsdb_idl *idl,
+                 const struct model_container *container)
+{
+    const struct sndb_port_status *row;
+
+    SNDB_PORT_STATUS_FOR_EACH (row, idl) {
+        if (!strcmp(row->node, container->node)
+            && !strcmp(row->name, container->veth)) {
+            return row;
+        }
+    }
+    return NULL;
+}

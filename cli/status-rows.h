@@ -1,0 +1,26 @@
+#ifndef SN_STATUS_ROWS_H
+#define SN_STATUS_ROWS_H 1
+
+/* Finding what agents and controllers have reported about an object. */
+
+#include <stddef.h>
+
+struct model_container;
+struct ovsdb_idl;
+struct sndb_bridge_status;
+struct sndb_exit_status;
+struct sndb_node_status;
+struct sndb_port_status;
+
+/* Each returns NULL if nobody has reported yet. */
+const struct sndb_node_status *status_rows_node(const struct ovsdb_idl *,
+                                                const char *node);
+const struct sndb_bridge_status *status_rows_bridge(const struct ovsdb_idl *,
+                                                    const char *node);
+const struct sndb_exit_status *status_rows_exit(const struct ovsdb_idl *,
+                                                const char *node,
+                                                const char *name);
+const struct sndb_port_status *status_rows_port(
+    const struct ovsdb_idl *, const struct model_container *);
+
+#endif /* cli/status-rows.h */
