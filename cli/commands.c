@@ -53,14 +53,14 @@ command_print_overview(FILE *stream)
         fprintf(stream, "  %-12s%s\n", c->name, c->summary);
     }
     fputs("Options, before or after the command:\n"
-          "  --db REMOTE       central database; also SOCKNET_DB "
-          "(unix:/run/socknet/db.sock)\n"
-          "  -p KEY -c CERT -C CACERT   TLS to the database (ssl:HOST:PORT)\n"
-          "  --json            for programs    -t, --timeout SECONDS   "
-          "to reach it (5)\n"
-          "  -h, --help        of a command    -V, --version   "
+          "  --db REMOTE   the central database (SOCKNET_DB, "
+          "unix:/run/socknet/db.sock)\n"
+          "  -p KEY -c CERT -C CACERT   for TLS    "
+          "-t, --timeout SECONDS   to reach it (5)\n"
+          "  --json   for programs    -h, --help    -V, --version    "
           "-v, --verbose[=SPEC]\n"
-          "Exit codes: 0 fine, 1 error, 2 changes are pending.\n",
+          "Exit codes: 0 fine, 1 error, 2 changes pending.  "
+          "More: socknet COMMAND --help\n",
           stream);
 }
 
@@ -75,7 +75,7 @@ command_print_help(const struct command *c, FILE *stream)
         fprintf(stream, "\n%s", c->help);
     }
     fputs("\nExit codes: 0 fine, 1 error.  "
-          "`socknet --help` lists the options of all commands.\n", stream);
+          "More options: `socknet --help`.\n", stream);
 }
 
 int

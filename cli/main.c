@@ -11,10 +11,10 @@
 #include "lib/suggest.h"
 #include "openvswitch/util.h"
 #include "openvswitch/vlog.h"
+#include "ovsdb-sync/db-connection.h"
 #include "stream-ssl.h"
 #include "util.h"
 
-#define DEFAULT_DB "unix:/run/socknet/db.sock"
 enum { DEFAULT_TIMEOUT_MS = 5000 };
 
 /* A global option.  They are accepted on both sides of the subcommand, so
@@ -235,10 +235,9 @@ finish_output(int status)
 int
 main(int argc, char *argv[])
 {
-    const char *env_db = getenv("SOCKNET_DB");
     struct globals globals = {
         .ctx = {
-            .db = env_db && env_db[0] ? env_db : DEFAULT_DB,
+            .db = db_connection_default_remote(),
             .timeout_ms = DEFAULT_TIMEOUT_MS,
         },
     };

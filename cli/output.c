@@ -36,7 +36,7 @@ struct output {
     size_t n_fields, allocated_fields;
     struct table table;
     bool has_columns;
-    bool printed;               /* An empty line comes before what is next... */
+    bool printed;               /* An empty line parts it from the next... */
     bool noted;                 /* ...unless both are notes. */
 };
 

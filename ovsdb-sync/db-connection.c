@@ -114,8 +114,10 @@ not_ready_error(const struct db_connection *conn, int timeout_ms)
     int error = ovsdb_idl_get_last_error(conn->idl);
     const char *why = NULL;
 
-    if (ovsdb_idl_is_connected(conn->idl)) {
-        why = "it answers, but does not serve the database \"Socknet\"";
+    /* The IDL drops a server that has not the database, without an error. */
+    if (ovsdb_idl_is_connected(conn->idl) || !error) {
+        why = "something listens there, but shows no database \"Socknet\": "
+              "it serves another one, or hangs";
     } else if (error == ENOENT || error == ECONNREFUSED) {
         why = "nothing listens there; is \"socknet db serve\" running?";
     } else if (error == EACCES) {

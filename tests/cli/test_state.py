@@ -1,0 +1,187 @@
+"""status, nodes and containers against a real ovsdb-server."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from conftest import Database
+
+MAC = 'bc:24:11:00:01:02'
+
+
+@pytest.fixture
+def network(database):
+    """Two nodes, of which one reports."""
+    insert = database.insert
+    insert('Mesh', name='mesh', prefix='100.64.0.0/24', interface='nm-mesh',
+           listen_port=51821, default_policy='deny', generation=7)
+    for n, name in enumerate(['alpha', 'beta']):
+        insert('Node', name=name, address=f'100.64.0.{n + 1}',
+               endpoint=['set', [f'198.51.100.{n + 1}'] if n else []],
+               subnets=['map', [[f'10.{n}.0.0/24', f'10.{n}.0.1']]],
+               ip_forward=True)
+    insert('Container', name='web', id='102', node='alpha', bridge='vmbr0',
+           veth='veth102', hwaddr=MAC, addresses='10.0.0.102/24',
+           tags=['set', ['front', 'web']],
+           exits=['map', [[0, 'alpha/warp']]], source='net.yaml:10:9')
+    insert('Container', name='db', id='103', node='beta', bridge='vmbr0',
+           veth='veth103', addresses='10.1.0.103/24')
+    insert('Segment', name='frontend', members='tag:front')
+    insert('Exit', node='alpha', name='warp', interface='warp0', enabled=True)
+    insert('Node_Status', node='alpha', generation=6, datapath='system',
+           wireguard='kernel', problems='the road is wet')
+    insert('Bridge_Status', node='alpha', bridge='vmbr0', connected=True,
+           generation=7, n_flows=123, n_repairs=1)
+    insert('Port_Status', node='alpha', name='veth102', container='web',
+           ofport=5, mac=MAC, state='quarantine', reason='another MAC')
+    insert('Peer_Status', node='alpha', peer='beta', endpoint='198.51.100.2:1',
+           latest_handshake=int(time.time()) - 30, rx_bytes=10, tx_bytes=20)
+    insert('Exit_Status', node='alpha', name='warp', port='x-warp0',
+           state='down', reason='no handshake')
+    return database
+
+
+def test_status(socknet, network):
+    out = socknet('status', db=network.remote).ok().out
+    assert 'mesh mesh: 100.64.0.0/24 on nm-mesh, 2 nodes, 2 containers, ' \
+        'default policy deny\ndesired generation 7\n' in out
+    rows = {line.split()[0]: line.split() for line in out.splitlines()
+            if line.startswith(('alpha ', 'beta '))}
+    assert rows['alpha'] == ['alpha', '6', '7', 'connected', '123', '0/1',
+                             '1/1']
+    assert rows['beta'] == ['beta', '-', '-', '-', '0', '0/1', '0/1']
+    for line in [
+            'alpha: the agent has not yet enforced generation 7 (it is at 6)',
+            'alpha: agent: the road is wet',
+            'alpha: exit warp is down: no handshake',
+            'alpha: container web is in quarantine: another MAC',
+            'beta: no agent has reported\n    start socknet-agent on that',
+            'beta: no controller has reported\n    start socknet-control']:
+        assert line in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_status_check(socknet, network):
+    assert socknet('status', '--check', db=network.remote).code == 1
+
+
+def test_status_json(socknet, network):
+    status = socknet('status', '--json', db=network.remote).ok().json
+    assert status['version'] == 1
+    assert status['command'] == 'status'
+    assert status['mesh'] == {
+        'name': 'mesh', 'prefix': '100.64.0.0/24', 'interface': 'nm-mesh',
+        'default_policy': 'deny', 'generation': 7, 'n_nodes': 2,
+        'n_containers': 2}
+    assert status['nodes'][0] == {
+        'name': 'alpha', 'agent_generation': 6, 'controller_generation': 7,
+        'connected': True, 'n_flows': 123, 'containers': {'up': 0, 'all': 1},
+        'peers': {'up': 1, 'all': 1}}
+    assert status['nodes'][1]['agent_generation'] is None
+    assert {'node', 'text', 'remedy'} == set(status['problems'][0])
+
+
+def test_nodes(socknet, network):
+    out = socknet('nodes', db=network.remote).ok().out
+    assert '30 s ago' in out or '31 s ago' in out
+    assert '(behind NAT)' in out
+    assert 'exit warp is down' in out
+    only = socknet('nodes', 'beta', db=network.remote).ok().out
+    assert 'alpha' not in only
+
+
+def test_nodes_json(socknet, network):
+    nodes = socknet('nodes', '--json', db=network.remote).ok().json
+    assert set(nodes) == {'version', 'command', 'nodes', 'peers', 'exits',
+                          'problems'}
+    assert set(nodes['nodes'][0]) == {
+        'name', 'endpoint', 'address', 'subnets', 'agent_generation',
+        'controller_generation', 'connected', 'datapath', 'wireguard',
+        'public_key', 'n_flows', 'n_repairs'}
+    assert nodes['nodes'][0]['endpoint'] is None
+    assert nodes['nodes'][1]['subnets'] == ['10.1.0.0/24']
+    assert set(nodes['peers'][0]) == {
+        'node', 'peer', 'endpoint', 'latest_handshake', 'rx_bytes',
+        'tx_bytes'}
+    assert nodes['exits'] == [{
+        'node': 'alpha', 'name': 'warp', 'interface': 'warp0',
+        'port': 'x-warp0', 'state': 'down', 'reason': 'no handshake'}]
+
+
+def test_containers(socknet, network):
+    out = socknet('containers', db=network.remote).ok().out
+    assert 'quarantine' in out and 'alpha/warp' in out
+    assert 'web' not in socknet('containers', '--node', 'beta',
+                                db=network.remote).ok().out
+    one = socknet('containers', 'web', db=network.remote).ok().out
+    assert 'container           : web\n' in one
+    assert 'another MAC' in one
+
+
+def test_containers_json(socknet, network):
+    containers = socknet('--json', 'containers', db=network.remote).ok().json
+    assert containers['containers'][1] == {
+        'name': 'web', 'id': '102', 'node': 'alpha',
+        'addresses': ['10.0.0.102/24'], 'port': 'veth102', 'ofport': 5,
+        'mac': MAC, 'state': 'quarantine', 'reason': 'another MAC',
+        'tags': ['front', 'web'], 'segments': ['frontend'],
+        'exits': ['alpha/warp'], 'location': 'net.yaml:10:9'}
+    assert containers['containers'][0]['ofport'] is None
+    assert containers['containers'][0]['mac'] is None
+
+
+@pytest.mark.parametrize('words, message', [
+    (['nodes', 'betta'], 'no node "betta" in the state: did you mean "beta"?'),
+    (['containers', 'nothere'], 'no container "nothere" in the state'),
+    (['containers', '--node', 'gamma'], 'no node "gamma" in the state'),
+])
+def test_unknown_names(socknet, network, words, message):
+    r = socknet(*words, db=network.remote)
+    assert r.code == 1
+    assert message in r.err
+    assert r.out == ''
+
+
+@pytest.mark.parametrize('command', ['status', 'nodes', 'containers'])
+def test_empty_database(socknet, database, command):
+    r = socknet(command, db=database.remote).ok()
+    assert 'The database holds no state yet: `socknet apply' in r.out
+    empty = socknet(command, '--json', db=database.remote).ok().json
+    assert empty['version'] == 1
+    assert empty[command if command != 'status' else 'nodes'] == []
+
+
+@pytest.mark.parametrize('command', ['status', 'nodes', 'containers'])
+def test_no_database(socknet, tmp_path, command):
+    begin = time.monotonic()
+    r = socknet(command, '--timeout', '0.5', db=f'unix:{tmp_path}/none')
+    assert time.monotonic() - begin < 3
+    assert r.code == 1
+    assert r.out == ''
+    assert f'no database at unix:{tmp_path}/none' in r.err
+    assert 'socknet db' in r.err
+    assert '--db' in r.err
+
+
+def test_another_database(socknet, tmp_path):
+    """A server that has no Socknet database, such as the switch's."""
+    other = Database('/usr/share/openvswitch/vswitch.ovsschema', tmp_path)
+    other.start()
+    r = socknet('status', '--timeout=2', db=other.remote)
+    other.stop()
+    assert r.code == 1
+    assert 'Socknet' in r.err
+
+
+def test_database_that_hangs(socknet, database):
+    os.kill(database.process.pid, signal.SIGSTOP)
+    try:
+        begin = time.monotonic()
+        r = socknet('status', '--timeout=1', db=database.remote)
+        assert time.monotonic() - begin < 5
+    finally:
+        os.kill(database.process.pid, signal.SIGCONT)
+    assert r.code == 1
+    assert 'within 1 s' in r.err
