@@ -36,7 +36,8 @@ model_rows_selector_to_string(const struct model_selector *sel)
     struct ds s = DS_EMPTY_INITIALIZER;
 
     for (size_t i = 0; i < ARRAY_SIZE(selector_words); i++) {
-        if (selector_words[i].kind == sel->kind && !selector_words[i].in_text) {
+        if (selector_words[i].kind == sel->kind
+            && !selector_words[i].in_text) {
             ds_put_cstr(&s, selector_words[i].word);
         }
     }

@@ -154,7 +154,8 @@ port_entry_find(const struct model_sync *sync, const struct uuid *uuid)
 }
 
 /* Gives 'ct' the status that its own node's agent reports; what other nodes
- * claim to have seen of it does not count.  Returns true if that changes it. */
+ * claim to have seen of it does not count.  Returns whether that changes it.
+ */
 static bool
 container_apply_status(const struct model_sync *sync,
                        struct model_container *ct)

@@ -20,8 +20,8 @@ struct sset;
 void status_sync_add_columns(struct ovsdb_idl *);
 /* Registers only what status_sync_bridge() writes: controllers. */
 void status_sync_add_bridge_columns(struct ovsdb_idl *);
-/* From now on, receive only the Port_Status, Exit_Status and Bridge_Status rows
- * of 'nodes': a host's own programs need no others. */
+/* From now on, receive only the Port_Status, Exit_Status and Bridge_Status
+ * rows of 'nodes': a host's own programs need no others. */
 void status_sync_limit(struct ovsdb_idl *, const struct sset *nodes);
 
 struct status_bridge {          /* Written by the controller. */

@@ -44,7 +44,8 @@ def run(argv, check=True, input=None, timeout=60, **kw):
     """Runs a command; returns it with its output, raises LabError with
     the command's own words when it fails."""
     try:
-        p = subprocess.run(argv, input=input, text=True, timeout=timeout * FACTOR,
+        p = subprocess.run(argv, input=input, text=True,
+                           timeout=timeout * FACTOR,
                            stdin=None if input is not None
                            else subprocess.DEVNULL,
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
