@@ -2,15 +2,26 @@ noinst_LTLIBRARIES += cli/libsncli.la
 cli_libsncli_la_SOURCES = \
 	cli/choose-node.c \
 	cli/choose-node.h \
+	cli/cmd-db.c \
+	cli/cmd-pki.c \
 	cli/cmd-containers.c \
 	cli/cmd-nodes.c \
 	cli/cmd-status.c \
 	cli/command.h \
 	cli/commands.c \
+	cli/db-file.c \
+	cli/db-file.h \
+	cli/db-schema.h \
+	cli/make-dirs.c \
+	cli/make-dirs.h \
 	cli/output.c \
 	cli/output.h \
+	cli/pki-cert.c \
+	cli/pki-cert.h \
 	cli/problems.c \
 	cli/problems.h \
+	cli/run-program.c \
+	cli/run-program.h \
 	cli/session.c \
 	cli/session.h \
 	cli/status-rows.c \
@@ -19,3 +30,16 @@ cli_libsncli_la_SOURCES = \
 bin_PROGRAMS += cli/socknet
 cli_socknet_SOURCES = cli/main.c
 cli_socknet_LDADD = cli/libsncli.la $(SN_LIBS) $(EXT_LIBS)
+
+# The schema as text, so that a program has the one it was built for.
+nodist_cli_libsncli_la_SOURCES = cli/db-schema.c
+BUILT_SOURCES += cli/db-schema.c
+CLEANFILES += cli/db-schema.c
+cli/db-schema.c: schemas/socknet.ovsschema
+	$(AM_V_GEN)$(MKDIR_P) cli && { \
+	    echo '#include <config.h>' && \
+	    echo '#include "cli/db-schema.h"' && \
+	    echo 'const char db_schema[] =' && \
+	    sed -e 's/["\\]/\\&/g' -e 's/.*/"&\\n"/' \
+	        $(srcdir)/schemas/socknet.ovsschema && \
+	    echo ';'; } >$@.tmp && mv $@.tmp $@

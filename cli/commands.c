@@ -28,6 +28,34 @@ const struct command commands[] = {
       "Example: socknet containers xray\n",
       false, cmd_containers },
 
+    { "Setting up", "db", "create|serve [FILE] [OPTION]...",
+      "make and serve the central database",
+      "FILE is /var/lib/socknet/socknet.db by default.  serve makes it if it\n"
+      "is missing, converts it if it is of an older version, and becomes the\n"
+      "system's ovsdb-server.\n"
+      "\n"
+      "  --db unix:PATH     where this host's programs find it\n"
+      "                     (default: unix:/run/socknet/db.sock)\n"
+      "  --pki DIR --listen ADDRESS\n"
+      "                     serve other hosts too, by TLS: agents at port\n"
+      "                     6643, controllers at port 6644\n"
+      "  --name NAME        the certificate (default: socknet-db)\n"
+      "  --detach --pidfile[=FILE] --log-file[=FILE] --unixctl=SOCKET -vSPEC\n"
+      "                     as other daemons of Open vSwitch\n"
+      "\n"
+      "Example: socknet db serve --pki /etc/socknet/pki --listen 192.0.2.1\n",
+      true, cmd_db },
+    { NULL, "pki", "init|node NAME|show [--dir DIR]",
+      "the certificates that the hosts trust",
+      "init makes an authority and the database's certificate, node a host's\n"
+      "key and certificate; show lists them.  Nothing is overwritten.\n"
+      "\n"
+      "  --dir DIR     the folder (default: /etc/socknet/pki)\n"
+      "  --days N      how long it is valid (10 years; 5 years)\n"
+      "  --server      node: can be the server of TLS too, not only a client\n"
+      "\n"
+      "Example: socknet pki init && socknet pki node node2\n",
+      true, cmd_pki },
     { .name = NULL },
 };
 
