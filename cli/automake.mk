@@ -43,3 +43,12 @@ cli/db-schema.c: schemas/socknet.ovsschema
 	    sed -e 's/["\\]/\\&/g' -e 's/.*/"&\\n"/' \
 	        $(srcdir)/schemas/socknet.ovsschema && \
 	    echo ';'; } >$@.tmp && mv $@.tmp $@
+
+# Installed under the command's name, by which bash looks for it.
+EXTRA_DIST += cli/socknet.bash-completion
+install-data-local:
+	$(MKDIR_P) "$(DESTDIR)$(datadir)/bash-completion/completions"
+	$(INSTALL_DATA) $(srcdir)/cli/socknet.bash-completion \
+	    "$(DESTDIR)$(datadir)/bash-completion/completions/socknet"
+uninstall-local:
+	rm -f "$(DESTDIR)$(datadir)/bash-completion/completions/socknet"

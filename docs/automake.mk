@@ -1,1 +1,2 @@
-# Man pages: dist_man_MANS += docs/socknet.1
+# Man pages: one line each, dist_man_MANS += docs/NAME.SECTION
+dist_man_MANS += docs/socknet.1
