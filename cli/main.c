@@ -127,7 +127,7 @@ global_option_apply(const struct global_option *o, const char *value,
 }
 
 /* Takes the global options out of 'argv', which shrinks to the rest.  Stops at
- * "--" and behind a subcommand that has "own_options". */
+ * "--"; behind a subcommand that has "own_options" only --help is global. */
 static int
 globals_parse(int *argcp, char *argv[], struct globals *g)
 {
@@ -139,14 +139,14 @@ globals_parse(int *argcp, char *argv[], struct globals *g)
         const char *value;
         const struct global_option *o = global_option_find(argv[i], &value);
 
-        bool owned = command && command->own_options
-                     && (!o || o->id != GLOBAL_HELP);
-
-        if (owned || !strcmp(argv[i], "--")) {
+        if (!strcmp(argv[i], "--")) {
             while (i < argc) {
                 argv[n++] = argv[i++];
             }
             break;
+        }
+        if (command && command->own_options && o && o->id != GLOBAL_HELP) {
+            o = NULL;
         }
         if (!o) {
             if (!command && argv[i][0] != '-') {

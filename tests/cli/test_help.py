@@ -30,7 +30,8 @@ def test_each_command_has_help(socknet):
     names = commands(socknet)
     assert 'status' in names
     for name in names:
-        for words in [(name, '--help'), ('--help', name), ('help', name)]:
+        for words in [(name, '--help'), ('--help', name), ('help', name),
+                      (name, 'word', '-h')]:
             help_ = socknet(*words).ok().out
             assert help_.startswith(f'usage: socknet {name}'), words
         assert 'Exit codes' in help_
