@@ -133,32 +133,28 @@ def children(pid):
         return []
 
 
-def pid_ns(pid):
+def nested_pids(pid):
+    """A process's pid in each pid namespace it is in, the outermost first."""
     try:
-        return os.readlink("/proc/%d/ns/pid" % pid)
+        with open("/proc/%s/status" % pid) as f:
+            for line in f:
+                if line.startswith("NSpid:"):
+                    return line.split()[1:]
     except OSError:
-        return None
+        pass
+    return []
 
 
 def first_of_new_pid_ns(pid, level):
     """The descendant of 'pid' that is process 1 at nesting 'level'."""
     while True:
-        try:
-            with open("/proc/%d/status" % pid) as f:
-                nspid = [l for l in f if l.startswith("NSpid:")][0].split()
-        except (OSError, IndexError):
-            return None
-        if len(nspid) - 1 >= level and nspid[-1] == "1":
+        pids = nested_pids(pid)
+        if len(pids) >= level and pids[-1] == "1":
             return pid
         below = children(pid)
         if not below:
             return None
         pid = below[0]
-
-
-def own_level():
-    with open("/proc/self/status") as f:
-        return len([l for l in f if l.startswith("NSpid:")][0].split()) - 1
 
 
 class Host:
@@ -182,7 +178,7 @@ class Host:
         if os.path.exists(ready):
             os.unlink(ready)
         argv = ["nsenter", "--net=" + ns_path(self.ns)]
-        level = own_level() + 1
+        level = len(nested_pids("self")) + 1
         if parent:
             argv += ["-t", str(parent.pid), "-m", "-p"]
             level += 1
