@@ -12,7 +12,8 @@ struct model;
  * 'node_name' names the node of a single host's file (one without "nodes:");
  * NULL: this host's name.  Structural errors, unresolved names, clashes and
  * lint all go to 'diags'.  Returns the model, or NULL if there was any error.
- */
+ * Nodes that were given no tunnel address have none yet: who applies or
+ * compiles calls model_assign_addresses(). */
 struct model *state_load(const char *path, const char *node_name,
                          struct diags *diags);
 struct model *state_load_string(const char *text, const char *file_name,

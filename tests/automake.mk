@@ -1,7 +1,8 @@
 # A unit test is one line here and tests/unit/NAME.c.
 if HAVE_CMOCKA
 UNIT_TESTS += tests/unit/test-sdk
-UNIT_TESTS += tests/unit/test-diag tests/unit/test-model tests/unit/test-prefix
+UNIT_TESTS += tests/unit/test-diag tests/unit/test-document
+UNIT_TESTS += tests/unit/test-model tests/unit/test-prefix
 endif
 
 # Folders of pytest files that need no root; those that do not exist are
@@ -38,3 +39,5 @@ clean-local:
 # The tarball must build and pass by itself, from a read-only source.
 check-dist:
 	$(MAKE) distcheck
+
+check_PROGRAMS += tests/state/load-state

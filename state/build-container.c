@@ -1,0 +1,308 @@
+#include <config.h>
+
+#include "state/build.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/suggest.h"
+#include "openvswitch/util.h"
+#include "packets.h"
+#include "state/document.h"
+#include "state/model.h"
+#include "state/name.h"
+#include "util.h"
+
+/* Containers, and which exits their "exit" means. */
+
+static uint8_t
+ip_proto_from_string(const char *s)
+{
+    return (!s || !strcmp(s, "tcp") ? IPPROTO_TCP
+            : !strcmp(s, "udp") ? IPPROTO_UDP
+            : IPPROTO_SCTP);
+}
+
+static void
+build_container_services(struct model_container *container,
+                         const struct doc_value *list)
+{
+    size_t n = list && list->type == DOC_LIST ? list->n_elems : 0;
+
+    container->services = xcalloc(MAX(n, 1), sizeof *container->services);
+    for (size_t i = 0; i < n; i++) {
+        const struct doc_value *doc = list->elems[i];
+        unsigned int port = build_number(doc, "port", UINT16_MAX, 0);
+        if (port) {
+            container->services[container->n_services++]
+                = (struct model_port) {
+                    .name = build_string(doc, "name", ""),
+                    .ip_proto = ip_proto_from_string(
+                        doc_get_string(doc, "protocol")),
+                    .port = port,
+                };
+        }
+    }
+}
+
+static void
+build_container_addresses(struct build *build,
+                          struct model_container *container,
+                          const struct doc_value *properties)
+{
+    static const char *const keys[] = { "ipv4_address", "ipv6_address" };
+
+    container->addresses = xcalloc(2, sizeof *container->addresses);
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        const struct doc_value *scalar = doc_get(properties, keys[i]);
+        struct sn_prefix p;
+        if (build_prefix(scalar, &p) && p.is_v4 == !i
+            && strchr(scalar->string, '/')) {
+            container->addresses[container->n_addresses++] = p;
+            places_put(&build->places, &scalar->loc,
+                       "container/%s/address/%d", container->name, i ? 6 : 4);
+        }
+    }
+}
+
+static void
+build_unknown_exit(struct build *build, const char *node, const char *name,
+                   const struct sn_loc *loc)
+{
+    const struct shash_node *exit_node;
+    struct suggest near;
+    char *fix = NULL;
+
+    suggest_init(&near, name);
+    SHASH_FOR_EACH (exit_node, &build->model->exits) {
+        const struct model_exit *exit = exit_node->data;
+        if (!strcmp(exit->node, node)) {
+            suggest_offer(&near, exit->name);
+            if (!strcmp(exit->interface, name)) {
+                near.best = exit->name;
+                break;
+            }
+        }
+    }
+    if (near.best) {
+        fix = xasprintf("write %s", near.best);
+    } else {
+        fix = xasprintf("an exit \"%s\" comes from wireguard: "
+                        "{%s_tunnel: {interface: ...}} on the node",
+                        name, name);
+    }
+    diags_add(build->diags, DIAG_ERROR, loc, fix,
+              "node \"%s\" has no exit \"%s\"", node, name);
+    free(fix);
+}
+
+/* Adds the exit that 'scalar', "NAME" or "NODE/NAME", means. */
+static void
+build_container_exit(struct build *build, struct model_container *container,
+                     const struct doc_value *scalar)
+{
+    const char *s = scalar->string;
+    const char *slash = strchr(s, '/');
+    char *node = slash ? xmemdup0(s, slash - s) : xstrdup(container->node);
+    const char *name = slash ? slash + 1 : s;
+    char *key = xasprintf("%s/%s", node, name);
+
+    if (strcmp(node, container->node)) {
+        /* Traffic would have to cross the mesh first. */
+        diags_add(build->diags, DIAG_ERROR, &scalar->loc,
+                  "use an exit of the container's own node",
+                  model_get_exit(build->model, key)
+                  ? "exit \"%s\" is on another node than container \"%s\": "
+                    "this version leaves only by exits of the container's "
+                    "own node"
+                  : "there is no exit \"%s\" for container \"%s\"",
+                  s, container->name);
+    } else if (!model_get_exit(build->model, key)) {
+        build_unknown_exit(build, node, name, &scalar->loc);
+    } else if (!svec_contains_unsorted(&container->exits, key)) {
+        svec_add(&container->exits, key);
+        places_put(&build->places, &scalar->loc, "container/%s/exit/%s",
+                   container->name, key);
+    }
+    free(key);
+    free(node);
+}
+
+static void
+build_container_exits(struct build *build, struct model_container *container,
+                      const struct doc_value *doc)
+{
+    const struct doc_value *list = doc && doc->type == DOC_MAP
+                                   ? doc_get(doc, "via") : doc;
+    size_t n = doc_n_items(list);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct doc_value *item = doc_item(list, i);
+        if (item->type != DOC_SCALAR || !item->string[0]
+            || doc_is_null(item)) {
+            continue;
+        } else if (strcmp(item->string, "none")) {
+            build_container_exit(build, container, item);
+        } else if (n > 1) {
+            diags_add(build->diags, DIAG_ERROR, &item->loc, NULL,
+                      "\"none\" stands alone: it is no exit of a list");
+        }
+    }
+}
+
+/* "veth", or the name that Proxmox gives it. */
+static char *
+build_container_veth(struct build *build, const struct doc_value *doc,
+                     const char *id)
+{
+    const char *veth = doc_get_string(doc, "veth");
+
+    if (veth && veth[0]) {
+        return xstrdup(veth);
+    } else if (!str_is_decimal(id)) {
+        if (!doc_get(doc, "veth")) {
+            diags_add(build->diags, DIAG_ERROR, &doc_get(doc, "id")->loc,
+                      "write the container's veth",
+                      "\"%s\" is no VMID, so the name of its veth does not "
+                      "follow from it", id);
+        }
+        return xstrdup("");
+    }
+    return xasprintf("veth%si0", id);
+}
+
+/* Where the container runs: "node", or the node that it stands under. */
+static char *
+build_container_node(struct build *build, const struct doc_value *doc,
+                     const char *node_name)
+{
+    const char *name = doc_get_string(doc, "node");
+
+    if (!name || model_get_node(build->model, name)) {
+        return xstrdup(name ? name : node_name);
+    }
+
+    const struct shash_node *node;
+    struct suggest near;
+    suggest_init(&near, name);
+    SHASH_FOR_EACH (node, &build->model->nodes) {
+        suggest_offer(&near, node->name);
+    }
+    char *fix = near.best ? xasprintf("write %s", near.best) : NULL;
+    diags_add(build->diags, DIAG_ERROR, &doc_get(doc, "node")->loc, fix,
+              "no node is named \"%s\"", name);
+    free(fix);
+    return xstrdup(node_name);
+}
+
+static void
+build_container_places(struct build *build, const struct doc_value *doc,
+                       const char *name)
+{
+    static const char *const keys[] = { "id", "veth", "hwaddr", "node" };
+    const struct doc_value *gateway
+        = doc_get(doc_get(doc, "properties"), "gateway");
+
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        const struct doc_value *value = doc_get(doc, keys[i]);
+        if (value) {
+            places_put(&build->places, &value->loc, "container/%s/%s",
+                       name, keys[i]);
+        }
+    }
+    if (gateway) {
+        places_put(&build->places, &gateway->loc, "container/%s/gateway",
+                   name);
+    }
+}
+
+/* The container's name and the place to point at for it.  Returns NULL if
+ * there is nothing to go by or the name is another's. */
+static char *
+build_container_name(struct build *build, const struct doc_value *doc,
+                     const char *id)
+{
+    const struct doc_value *properties = doc_get(doc, "properties");
+    char *dflt = xasprintf("ct%s", id);
+    char *name = build_string(properties, "name", dflt);
+    const struct doc_value *place = doc_get(properties, "name");
+
+    free(dflt);
+    place = place ? place : doc_get(doc, "id");
+
+    char *error = name_validate(name);
+    const struct model_container *first
+        = model_get_container(build->model, name);
+    if (first) {
+        build_report_duplicate(build, &place->loc, "container", name,
+                               places_get(&build->places, &first->loc,
+                                          "container/%s/name", name));
+    } else if (!error) {
+        places_put(&build->places, &place->loc, "container/%s/name", name);
+    } else if (place == doc_get(doc, "id")) {
+        diags_add(build->diags, DIAG_ERROR, &place->loc,
+                  "give it a name in its properties",
+                  "a container without a name is named after its id, but "
+                  "\"%s\" is no name: %s", name, error);
+    }
+    if (first || error) {
+        free(error);
+        free(name);
+        return NULL;
+    }
+    return name;
+}
+
+static void
+build_container(struct build *build, const char *node_name,
+                const struct doc_value *doc)
+{
+    const struct doc_value *properties = doc_get(doc, "properties");
+    const char *id = doc_get_string(doc, "id");
+    char *name = id && id[0] ? build_container_name(build, doc, id) : NULL;
+
+    if (!name) {
+        return;
+    }
+    struct model_container *container = model_object_create(MODEL_CONTAINER);
+    container->loc = doc->loc;
+    container->name = name;
+    container->id = xstrdup(id);
+    container->node = build_container_node(build, doc, node_name);
+    container->bridge = build_string(doc, "bridge", "vmbr0");
+    container->veth = build_container_veth(build, doc, id);
+    build_container_places(build, doc, name);
+
+    const char *hwaddr = doc_get_string(doc, "hwaddr");
+    container->has_hwaddr
+        = hwaddr && eth_addr_from_string(hwaddr, &container->hwaddr);
+    build_container_addresses(build, container, properties);
+    container->gateway = build_string(properties, "gateway", NULL);
+
+    const struct doc_value *tags = doc_get(doc, "tags");
+    for (size_t i = 0; i < doc_n_items(tags); i++) {
+        const struct doc_value *tag = doc_item(tags, i);
+        if (tag->type == DOC_SCALAR) {
+            sset_add(&container->tags, tag->string);
+        }
+    }
+    build_container_exits(build, container, doc_get(doc, "exit"));
+    build_container_services(container, doc_get(properties, "services"));
+
+    const struct schema *lxc = schema_find_key(&schema_node, "lxc")->schema;
+    const struct schema *list = schema_find_key(lxc, "containers")->schema;
+    container->other = build_kept(list->item, doc);
+    model_put(build->model, MODEL_CONTAINER, name, container);
+}
+
+void
+build_node_containers(struct build *build, const char *name,
+                      const struct doc_value *doc)
+{
+    const struct doc_value *list = doc_get(doc_get(doc, "lxc"),
+                                           "containers");
+
+    for (size_t i = 0; list && i < list->n_elems; i++) {
+        build_container(build, name, list->elems[i]);
+    }
+}

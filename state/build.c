@@ -1,0 +1,162 @@
+#include <config.h>
+
+#include "state/build.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "openvswitch/json.h"
+#include "openvswitch/util.h"
+#include "state/document.h"
+#include "state/model.h"
+#include "state/name.h"
+#include "util.h"
+
+/* Values. */
+
+char *
+build_string(const struct doc_value *map, const char *key, const char *dflt)
+{
+    const char *s = doc_get_string(map, key);
+
+    return nullable_xstrdup(s && s[0] ? s : dflt);
+}
+
+unsigned int
+build_number(const struct doc_value *map, const char *key, unsigned int max,
+             unsigned int dflt)
+{
+    const char *s = doc_get_string(map, key);
+    unsigned int number;
+
+    return (s && str_is_decimal(s) && str_to_uint(s, 10, &number)
+            && number <= max ? number : dflt);
+}
+
+bool
+build_bool(const struct doc_value *map, const char *key, bool dflt)
+{
+    const char *s = doc_get_string(map, key);
+
+    return !s ? dflt
+           : !strcmp(s, "true") ? true
+           : !strcmp(s, "false") ? false
+           : dflt;
+}
+
+bool
+build_prefix(const struct doc_value *scalar, struct sn_prefix *ret_p)
+{
+    if (!scalar || scalar->type != DOC_SCALAR) {
+        return false;
+    }
+    char *error = sn_prefix_parse(scalar->string, ret_p);
+    free(error);
+    return !error;
+}
+
+char *
+build_kept(const struct schema *schema, const struct doc_value *value)
+{
+    struct json *json = schema_kept(schema, value);
+    char *s = json ? json_to_string(json, JSSF_SORT) : NULL;
+
+    json_destroy(json);
+    return s;
+}
+
+void
+build_report_duplicate(struct build *build, const struct sn_loc *loc,
+                       const char *what, const char *name,
+                       const struct sn_loc *first)
+{
+    char *first_s = sn_loc_to_string(first);
+
+    diags_add(build->diags, DIAG_ERROR, loc, NULL,
+              "duplicate %s \"%s\", first at %s", what, name, first_s);
+    free(first_s);
+}
+
+/* The mesh.  One host's file may leave it to the keys that Netmaker's client
+ * has for the same things. */
+static void
+build_mesh(struct build *build, const struct doc_value *root, bool is_host)
+{
+    struct model_mesh *mesh = model_object_create(MODEL_MESH);
+    const struct doc_value *doc = doc_get(root, "mesh");
+    const struct doc_value *netmaker = is_host ? doc_get(root, "netmaker")
+                                               : NULL;
+    const char *network = doc_get_string(netmaker, "network");
+    const char *interface = doc_get_string(netmaker, "interface");
+
+    if (network) {
+        char *error = name_validate(network);
+        if (!error) {
+            free(mesh->name);
+            mesh->name = xstrdup(network);
+        }
+        free(error);
+    }
+    if (interface) {
+        char *error = name_validate_interface(interface);
+        if (!error) {
+            free(mesh->interface);
+            mesh->interface = xstrdup(interface);
+        }
+        free(error);
+    }
+
+    char *name = build_string(doc, "name", mesh->name);
+    char *domain = xasprintf("%s.internal", name);
+    char *device = build_string(doc, "interface", mesh->interface);
+    free(mesh->name);
+    free(mesh->interface);
+    free(mesh->domain);
+    mesh->name = name;
+    mesh->interface = device;
+    mesh->domain = build_string(doc, "domain", domain);
+    free(domain);
+
+    struct sn_prefix prefix;
+    if (build_prefix(doc_get(doc, "prefix"), &prefix)
+        && !sn_prefix_has_host_bits(&prefix)) {
+        mesh->prefix = prefix;
+        places_put(&build->places, &doc_get(doc, "prefix")->loc,
+                   "mesh/prefix");
+    }
+    mesh->listen_port = build_number(doc, "listen_port", UINT16_MAX,
+                                     mesh->listen_port);
+    const char *policy = doc_get_string(doc, "default_policy");
+    mesh->default_policy = policy && !strcmp(policy, "allow") ? MODEL_ALLOW
+                                                              : MODEL_DENY;
+    mesh->loc = doc ? doc_find(root, "mesh")->key_loc : root->loc;
+    mesh->other = build_kept(&schema_fleet, root);
+    model_put(build->model, MODEL_MESH, "", mesh);
+}
+
+void
+build_model(struct build *build, const struct doc_value *root,
+            const char *host_name)
+{
+    const struct doc_value *nodes = doc_get(root, "nodes");
+    size_t n = nodes && nodes->type == DOC_MAP ? nodes->n_members : 0;
+
+    build_mesh(build, root, host_name != NULL);
+    if (host_name) {
+        build_node(build, host_name, &root->loc, root);
+        build_node_containers(build, host_name, root);
+        build_infer_subnets(build, host_name, root);
+    }
+    for (size_t i = 0; i < n; i++) {
+        build_node(build, nodes->members[i].key, &nodes->members[i].key_loc,
+                   nodes->members[i].value);
+    }
+    for (size_t i = 0; i < n; i++) {
+        build_node_containers(build, nodes->members[i].key,
+                              nodes->members[i].value);
+    }
+    for (size_t i = 0; i < n; i++) {
+        build_infer_subnets(build, nodes->members[i].key,
+                            nodes->members[i].value);
+    }
+    build_policy(build, root);
+}

@@ -1,0 +1,301 @@
+#include <config.h>
+
+#include "state/schema.h"
+
+#include <string.h>
+#include "openvswitch/util.h"
+
+/* The tables, from the leaves to the root. */
+
+#define SCALAR(TYPE) { .type = SCHEMA_##TYPE }
+#define LIST_OF(ITEM) { .type = SCHEMA_LIST, .item = ITEM }
+#define LIST_OR_ONE(ITEM) \
+    { .type = SCHEMA_LIST, .item = ITEM, .or_single = true }
+#define APPENDED_LIST(ITEM) \
+    { .type = SCHEMA_LIST, .item = ITEM, .append = true }
+#define MAP(KEYS) { .type = SCHEMA_MAP, .keys = KEYS }
+#define MAP_OF(KEY, ITEM) \
+    { .type = SCHEMA_MAP_OF, .key_type = SCHEMA_##KEY, .item = ITEM }
+#define ENUM(...) \
+    { .type = SCHEMA_ENUM, .words = (const char *const []) { __VA_ARGS__, \
+                                                             NULL } }
+
+static const struct schema any = SCALAR(ANY);
+static const struct schema string = SCALAR(STRING);
+static const struct schema boolean = SCALAR(BOOL);
+static const struct schema number = SCALAR(UINT);
+static const struct schema port = SCALAR(PORT);
+static const struct schema name = SCALAR(NAME);
+static const struct schema interface = SCALAR(INTERFACE);
+static const struct schema address = SCALAR(ADDRESS);
+static const struct schema network = SCALAR(NETWORK);
+static const struct schema ipv4 = SCALAR(IPV4);
+static const struct schema ipv6 = SCALAR(IPV6);
+static const struct schema mac = SCALAR(MAC);
+static const struct schema endpoint = SCALAR(ENDPOINT);
+static const struct schema selector = SCALAR(SELECTOR);
+static const struct schema names = LIST_OR_ONE(&name);
+static const struct schema interfaces = LIST_OR_ONE(&interface);
+static const struct schema addresses = LIST_OR_ONE(&address);
+static const struct schema networks = LIST_OR_ONE(&network);
+static const struct schema selectors = LIST_OR_ONE(&selector);
+static const struct schema strings = LIST_OR_ONE(&string);
+static const struct schema flow_list = APPENDED_LIST(&string);
+static const struct schema policy = ENUM("deny", "allow");
+static const struct schema action = ENUM("accept", "deny");
+static const struct schema internet = ENUM("exit", "deny");
+static const struct schema proto = ENUM("any", "tcp", "udp", "icmp", "sctp");
+static const struct schema port_proto = ENUM("tcp", "udp", "sctp");
+
+static const struct schema_key mesh_keys[] = {
+    { "name", &name, 0, "Name of the mesh." },
+    { "prefix", &network, 0, "Tunnel addresses of the nodes." },
+    { "interface", &interface, 0, "WireGuard device of the mesh." },
+    { "listen_port", &port, 0, "UDP port of the mesh on every node." },
+    { "domain", &string, 0, "DNS domain of the mesh." },
+    { "default_policy", &policy, 0,
+      "What holds between containers that no rule speaks of." },
+    { NULL },
+};
+static const struct schema mesh = MAP(mesh_keys);
+
+static const struct schema_key tunnel_keys[] = {
+    { "interface", &interface, SCHEMA_REQUIRED,
+      "WireGuard device of the host that leads out." },
+    { "enabled", &boolean, 0, "Whether the exit may be used." },
+    { "post_up", &string, SCHEMA_KEEP, "Kept; wg-quick's, not run." },
+    { "pre_down", &string, SCHEMA_KEEP, "Kept; wg-quick's, not run." },
+    { NULL },
+};
+static const struct schema tunnel = MAP(tunnel_keys);
+
+static const struct schema_key wireguard_keys[] = {
+    { "vpn_server", &any, SCHEMA_KEEP, "Kept; not enforced yet." },
+    { NULL },
+};
+static const struct schema wireguard = {
+    .type = SCHEMA_MAP, .keys = wireguard_keys,
+    .suffix = "_tunnel", .item = &tunnel,
+};
+
+static const struct schema_key route_keys[] = {
+    { "via", &interface, SCHEMA_REQUIRED, "Device." },
+    { "metric", &number, 0, "Metric of the route." },
+    { NULL },
+};
+static const struct schema route = MAP(route_keys);
+static const struct schema routes = MAP_OF(NETWORK, &route);
+
+static const struct schema_key networking_keys[] = {
+    { "ip_forward", &boolean, 0, "The agent switches forwarding on." },
+    { "routes", &routes, 0, "Routes beyond those of the mesh." },
+    { NULL },
+};
+static const struct schema networking = MAP(networking_keys);
+
+static const struct schema_key bridge_keys[] = {
+    { "uplinks", &interfaces, 0, "Physical ports of the bridge." },
+    { "flows", &flow_list, 0, "Raw flows in ovs-ofctl's syntax." },
+    { NULL },
+};
+static const struct schema bridge = MAP(bridge_keys);
+static const struct schema bridges = MAP_OF(INTERFACE, &bridge);
+
+static const struct schema_key openflow_keys[] = {
+    { "dynamic_routing", &any, SCHEMA_KEEP, "Kept; always on." },
+    { "bridges", &bridges, 0, "The host's bridge, vmbr0." },
+    { NULL },
+};
+static const struct schema openflow = MAP(openflow_keys);
+
+static const struct schema_key container_service_keys[] = {
+    { "name", &name, 0, "Name of the service." },
+    { "protocol", &port_proto, 0, "Its protocol." },
+    { "port", &port, SCHEMA_REQUIRED, "Its port." },
+    { NULL },
+};
+static const struct schema container_service = MAP(container_service_keys);
+static const struct schema container_services = LIST_OF(&container_service);
+
+static const struct schema_key properties_keys[] = {
+    { "name", &name, 0, "The container's name, unique over the mesh." },
+    { "ipv4_address", &ipv4, 0, "IPv4 address with the subnet's length." },
+    { "ipv6_address", &ipv6, 0, "IPv6 address with the subnet's length." },
+    { "gateway", &address, 0, "The container's default gateway." },
+    { "template", &string, SCHEMA_KEEP, "Kept." },
+    { "services", &container_services, 0, "What listens in the container." },
+    { NULL },
+};
+static const struct schema properties = MAP(properties_keys);
+
+static const struct schema_key exit_keys[] = {
+    { "via", &strings, SCHEMA_REQUIRED, "Exits in order of preference." },
+    { NULL },
+};
+static const struct schema exit_map = MAP(exit_keys);
+static const struct schema exits = {
+    .type = SCHEMA_LIST, .item = &string, .or_single = true,
+    .or_map = &exit_map,
+};
+
+static const struct schema_key container_keys[] = {
+    { "id", &string, SCHEMA_REQUIRED, "VMID or name of the container." },
+    { "node", &name, 0, "Where it runs, if not at the node above." },
+    { "bridge", &interface, 0, "Its bridge, vmbr0." },
+    { "veth", &interface, 0, "Host side of its veth pair." },
+    { "hwaddr", &mac, 0, "MAC address of the container's side." },
+    { "tags", &names, 0, "Tags for segments and rules." },
+    { "exit", &exits, 0, "How it reaches the internet." },
+    { "running", &boolean, SCHEMA_KEEP, "Kept." },
+    { "properties", &properties, 0, "What the container is." },
+    { NULL },
+};
+static const struct schema container = MAP(container_keys);
+static const struct schema containers = APPENDED_LIST(&container);
+
+static const struct schema_key lxc_keys[] = {
+    { "containers", &containers, 0, "The node's containers." },
+    { NULL },
+};
+static const struct schema lxc = MAP(lxc_keys);
+
+static const struct schema_key node_keys[] = {
+    { "endpoint", &endpoint, 0,
+      "Where the other nodes reach this one; absent: behind NAT." },
+    { "listen_port", &port, 0, "UDP port of the mesh on this node." },
+    { "address", &address, 0, "Tunnel address in the mesh's prefix." },
+    { "subnet", &networks, 0, "Network of its containers, one per family." },
+    { "gateway", &addresses, 0,
+      "Address of the host in each subnet; the first one if absent." },
+    { "netmaker", &any, SCHEMA_KEEP,
+      "Kept; of one host's file, network and interface name the mesh." },
+    { "wireguard", &wireguard, 0, "Exits." },
+    { "networking", &networking, 0, "Routes." },
+    { "openflow", &openflow, 0, "Raw flows." },
+    { "lxc", &lxc, 0, "Containers." },
+    { "systemd", &any, SCHEMA_KEEP, "Kept." },
+    { "packagekit", &any, SCHEMA_KEEP, "Kept." },
+    { NULL },
+};
+const struct schema schema_node = MAP(node_keys);
+static const struct schema nodes = MAP_OF(NAME, &schema_node);
+
+static const struct schema_key segment_keys[] = {
+    { "description", &string, SCHEMA_KEEP, "For people." },
+    { "members", &selectors, SCHEMA_REQUIRED, "Who belongs to it." },
+    { "isolated_from", &names, 0,
+      "Segments that its members open no connection to." },
+    { "internet", &internet, 0, "Whether its members reach the internet." },
+    { NULL },
+};
+static const struct schema segment = MAP(segment_keys);
+static const struct schema segments = MAP_OF(NAME, &segment);
+
+static const struct schema_key acl_keys[] = {
+    { "name", &name, 0, "Name of the rule; made from its content if absent." },
+    { "description", &string, SCHEMA_KEEP, "For people." },
+    { "action", &action, SCHEMA_REQUIRED, "What the rule does." },
+    { "src", &selectors, SCHEMA_REQUIRED, "Who opens the connection." },
+    { "dst", &selectors, SCHEMA_REQUIRED, "To whom; with ports." },
+    { "proto", &proto, 0, "Its protocol." },
+    { NULL },
+};
+static const struct schema acl = MAP(acl_keys);
+static const struct schema acls = APPENDED_LIST(&acl);
+
+static const struct schema_key service_keys[] = {
+    { "vip", &address, 0, "Virtual address." },
+    { "protocol", &port_proto, 0, "Its protocol." },
+    { "port", &port, 0, "Its port." },
+    { "backends", &selectors, 0, "Containers that serve it." },
+    { NULL },
+};
+static const struct schema service = MAP(service_keys);
+static const struct schema services = MAP_OF(NAME, &service);
+
+static const struct schema_key test_keys[] = {
+    { "src", &selector, SCHEMA_REQUIRED, "Who opens the connection." },
+    { "dst", &selector, SCHEMA_REQUIRED, "To whom; with a port." },
+    { "proto", &proto, 0, "Its protocol." },
+    { "expect", &string, SCHEMA_REQUIRED, "accept, deny or \"exit NAME\"." },
+    { NULL },
+};
+static const struct schema test = MAP(test_keys);
+static const struct schema tests = APPENDED_LIST(&test);
+
+static const struct schema_key fleet_keys[] = {
+    { "mesh", &mesh, 0, "The mesh as a whole." },
+    { "nodes", &nodes, 0, "The hosts." },
+    { "emergency", &acls, 0, "Rules before all others." },
+    { "segments", &segments, 0, "Groups of containers." },
+    { "acls", &acls, 0, "Rules between containers." },
+    { "services", &services, SCHEMA_KEEP, "Kept; not enforced yet." },
+    { "tests", &tests, SCHEMA_KEEP, "What must hold; kept." },
+    { NULL },
+};
+const struct schema schema_fleet = MAP(fleet_keys);
+
+static const struct schema_key host_keys[] = {
+    { "mesh", &mesh, 0, "The mesh as a whole." },
+    { "emergency", &acls, 0, "Rules before all others." },
+    { "segments", &segments, 0, "Groups of containers." },
+    { "acls", &acls, 0, "Rules between containers." },
+    { "services", &services, SCHEMA_KEEP, "Kept; not enforced yet." },
+    { "tests", &tests, SCHEMA_KEEP, "What must hold; kept." },
+    { NULL },
+};
+const struct schema schema_host = {
+    .type = SCHEMA_MAP, .keys = host_keys, .more_keys = node_keys,
+};
+
+const struct schema_key *
+schema_get_key(const struct schema *schema, size_t i)
+{
+    const struct schema_key *key = schema->keys;
+
+    while (key->name && i) {
+        key++;
+        i--;
+    }
+    if (!key->name && schema->more_keys) {
+        key = schema->more_keys;
+        while (key->name && i) {
+            key++;
+            i--;
+        }
+    }
+    return key->name ? key : NULL;
+}
+
+const struct schema_key *
+schema_find_key(const struct schema *schema, const char *key_name)
+{
+    const struct schema_key *key;
+
+    for (size_t i = 0; (key = schema_get_key(schema, i)) != NULL; i++) {
+        if (!strcmp(key->name, key_name)) {
+            return key;
+        }
+    }
+    return NULL;
+}
+
+const struct schema *
+schema_of_member(const struct schema *schema, const char *key_name)
+{
+    if (schema->type == SCHEMA_MAP_OF) {
+        return schema->item;
+    } else if (schema->type != SCHEMA_MAP) {
+        return schema->or_map ? schema_of_member(schema->or_map, key_name)
+                              : NULL;
+    }
+    const struct schema_key *key = schema_find_key(schema, key_name);
+    if (key) {
+        return key->schema;
+    }
+    size_t len = strlen(key_name);
+    size_t suffix_len = schema->suffix ? strlen(schema->suffix) : 0;
+    return (suffix_len && len > suffix_len
+            && !strcmp(key_name + len - suffix_len, schema->suffix)
+            ? schema->item : NULL);
+}
