@@ -1,2 +1,4 @@
 # Man pages: one line each, dist_man_MANS += docs/NAME.SECTION
 dist_man_MANS += docs/socknet.1
+dist_man_MANS += docs/socknet-agent.8
+dist_man_MANS += docs/socknet-controller.8

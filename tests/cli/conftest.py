@@ -41,6 +41,13 @@ def socknet(builddir, tmp_path):
     return run
 
 
+def wait_for(path):
+    deadline = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < deadline, f'{path} does not come'
+        time.sleep(0.01)
+
+
 class Database:
     """An ovsdb-server, and its files in 'folder'."""
 
@@ -58,11 +65,7 @@ class Database:
             ['ovsdb-server', str(self.file), f'--remote=p{self.remote}',
              '-vconsole:off', f'--log-file={self.folder}/ovsdb-server.log',
              f'--unixctl={self.folder}/ovsdb-server.ctl', '--no-chdir'])
-        deadline = time.monotonic() + 20
-        while not self.socket.exists():
-            assert self.process.poll() is None, 'ovsdb-server ended'
-            assert time.monotonic() < deadline, 'ovsdb-server is not ready'
-            time.sleep(0.01)
+        wait_for(self.socket)
 
     def stop(self):
         if self.process:
@@ -93,3 +96,65 @@ def database(srcdir, tmp_path):
     database.start()
     yield database
     database.stop()
+
+
+class Switch:
+    """A switch of its own without packets: OVS's dummy datapath."""
+
+    def __init__(self, folder, ports):
+        self.folder = pathlib.Path(folder)
+        self.env = dict(os.environ, OVS_RUNDIR=str(folder),
+                        OVS_LOGDIR=str(folder), OVS_DBDIR=str(folder),
+                        OVS_SYSCONFDIR=str(folder))
+        self.target = f'unix:{folder}/vmbr0.mgmt'
+        self.ports = ports
+        self.processes = []
+
+    def run(self, *args, stdin=None):
+        return subprocess.run(args, env=self.env, text=True, input=stdin,
+                              capture_output=True, timeout=30)
+
+    def ofctl(self, *args, stdin=None):
+        return self.run('ovs-ofctl', '-O', 'OpenFlow15', *args, stdin=stdin)
+
+    def start(self):
+        db = f'{self.folder}/conf.db'
+        subprocess.run(['ovsdb-tool', 'create', db,
+                        '/usr/share/openvswitch/vswitch.ovsschema'],
+                       check=True)
+        self.processes.append(subprocess.Popen(
+            ['ovsdb-server', db, f'--remote=punix:{self.folder}/db.sock',
+             '-vconsole:off', '--log-file'], env=self.env))
+        wait_for(self.folder / 'db.sock')
+        self.run('ovs-vsctl', '--no-wait', 'init')
+        self.processes.append(subprocess.Popen(
+            ['ovs-vswitchd', '--enable-dummy=system', '--disable-system',
+             '-vconsole:off', '--log-file'], env=self.env))
+        command = ['ovs-vsctl', '--timeout=20', 'add-br', 'vmbr0', '--',
+                   'set', 'bridge', 'vmbr0', 'fail_mode=secure',
+                   'datapath_type=dummy']
+        for number, port in enumerate(self.ports, 1):
+            command += ['--', 'add-port', 'vmbr0', port, '--', 'set',
+                        'interface', port, f'ofport_request={number}',
+                        'type=dummy']
+        r = self.run(*command)
+        assert r.returncode == 0, r.stderr
+
+    def stop(self):
+        for process in reversed(self.processes):
+            process.terminate()
+            process.wait(20)
+
+
+@pytest.fixture
+def switch(tmp_path):
+    """A dummy switch with the ports of both nodes of two-hosts.yaml."""
+    folder = tmp_path / 'switch'
+    folder.mkdir()
+    switch = Switch(folder, ['veth100', 'veth102', 'veth103', 'veth104',
+                             'veth200', 'veth201', 'x-warp0'])
+    try:
+        switch.start()
+        yield switch
+    finally:
+        switch.stop()

@@ -1,12 +1,14 @@
-"""socknet(1) says what the help says."""
+"""The manual pages say what the help says."""
 
 import re
 import subprocess
 
+import pytest
 
-def man_text(srcdir):
+
+def man_text(srcdir, page='socknet.1'):
     r = subprocess.run(
-        ['man', '-l', '--warnings', str(srcdir / 'docs/socknet.1')],
+        ['man', '-l', '--warnings', str(srcdir / 'docs' / page)],
         capture_output=True, text=True, timeout=30,
         env={'MANWIDTH': '200', 'PATH': '/usr/bin:/bin', 'LC_ALL': 'C'})
     assert r.stderr == ''
@@ -23,3 +25,21 @@ def test_every_command_and_option(socknet, srcdir):
     for help_ in texts:
         for option in re.findall(r'(?<!\S)\[?(--[a-z-]+)', help_):
             assert option in text, option
+
+
+@pytest.mark.parametrize('program, page', [
+    ('controller/socknet-controller', 'socknet-controller.8'),
+    ('agent/socknet-agent', 'socknet-agent.8'),
+])
+def test_daemons_options(srcdir, builddir, program, page):
+    """All options of their own: those of OVS's daemons are described there."""
+    text = man_text(srcdir, page)
+    help_ = subprocess.run([str(builddir / program), '--help'], text=True,
+                           capture_output=True, timeout=30).stdout
+    own = set(re.findall(r'^  (--[a-z-]+)', help_, re.M))
+    ovs = {'--detach', '--no-chdir', '--pidfile', '--overwrite-pidfile',
+           '--syslog-target', '--log-file', '--verbose', '--bootstrap-ca-cert',
+           '--monitor', '--user', '--peer-ca-cert', '--ssl-protocols',
+           '--ssl-ciphers', '--no-self-confinement', '--syslog-method'}
+    for option in own - ovs:
+        assert option in text, option
