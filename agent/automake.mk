@@ -1,5 +1,33 @@
 noinst_LTLIBRARIES += agent/libsnagent.la
-agent_libsnagent_la_SOURCES =
+agent_libsnagent_la_SOURCES = \
+	agent/addr.c agent/addr.h \
+	agent/agent.c agent/agent.h \
+	agent/agent-cleanup.c \
+	agent/agent-private.h \
+	agent/agent-status.c \
+	agent/bridge.c agent/bridge.h \
+	agent/central.c agent/central.h \
+	agent/discover.c agent/discover.h \
+	agent/exits.c agent/exits.h \
+	agent/host.c agent/host.h \
+	agent/keys.c agent/keys.h \
+	agent/link.c agent/link.h \
+	agent/mesh.c agent/mesh.h \
+	agent/nft.c agent/nft.h \
+	agent/nft-text.c \
+	agent/nlk.c agent/nlk.h \
+	agent/plan.c agent/plan.h \
+	agent/resolve.c agent/resolve.h \
+	agent/route.c agent/route.h \
+	agent/rule.c agent/rule.h \
+	agent/stats.c agent/stats.h \
+	agent/sysctl.c agent/sysctl.h \
+	agent/vswitch.c agent/vswitch.h \
+	agent/wg.c agent/wg.h \
+	agent/wg-device.c \
+	agent/wg-netlink.c agent/wg-netlink.h \
+	agent/wg-process.c agent/wg-process.h \
+	agent/wg-uapi.c agent/wg-uapi.h
 
 sbin_PROGRAMS += agent/socknet-agent
 agent_socknet_agent_SOURCES = agent/main.c

@@ -1,0 +1,39 @@
+#ifndef SN_AGENT_PRIVATE_H
+#define SN_AGENT_PRIVATE_H 1
+
+/* struct agent, for agent*.c alone. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "agent/link.h"
+#include "sset.h"
+
+struct agent {
+    char *node;
+    struct nlk *nlk;
+    struct nft *nft;
+    struct mesh *mesh;
+    struct discover *discover;
+    struct vswitch *sw;
+    struct central *central;
+
+    struct links links;         /* As of the last pass. */
+    struct plan *plan;          /* NULL: none yet. */
+    struct sset plan_problems;  /* Of the plan. */
+    struct sset problems;       /* Of the last pass, with the plan's. */
+
+    bool stale_plan;            /* Compute it again. */
+    bool dirty;                 /* A pass is due. */
+    bool report;                /* Status is to be written. */
+    long long int last_pass_ms;
+    long long int next_poll_ms; /* WireGuard's state has no events. */
+    long long int next_pass_ms; /* Whatever happened. */
+    long long int next_counters_ms; /* status_sync_peers(). */
+    int64_t plan_generation;    /* That the plan came from. */
+    int64_t enforced;           /* Generation that the host has. */
+};
+
+/* agent-status.c */
+void agent_report(struct agent *);
+
+#endif /* agent/agent-private.h */

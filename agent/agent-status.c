@@ -1,0 +1,230 @@
+#include <config.h>
+#include "agent/agent.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "agent/agent-private.h"
+#include "agent/bridge.h"
+#include "agent/central.h"
+#include "agent/discover.h"
+#include "agent/exits.h"
+#include "agent/mesh.h"
+#include "agent/plan.h"
+#include "agent/vswitch.h"
+#include "openvswitch/dynamic-string.h"
+#include "ovsdb-sync/status-sync.h"
+#include "packets.h"
+#include "timeval.h"
+#include "util.h"
+
+/* What the agent found, to the central database and to unixctl. */
+
+static void
+report_node(struct agent *a, struct ovsdb_idl_txn *txn)
+{
+    const struct wg_key *key = mesh_public_key(a->mesh);
+    enum wg_backend backend = mesh_backend(a->mesh);
+    char text[WG_KEY_LEN_BASE64];
+    struct status_node status = {
+        .node = a->node,
+        .listen_port = a->plan->listen_port,
+        .generation = a->enforced,
+        .datapath = bridge_datapath_type(a->sw),
+        .wireguard = backend == WG_NONE ? NULL : wg_backend_name(backend),
+        .problems = &a->problems,
+    };
+
+    if (key) {
+        wg_key_to_base64(key, text);
+        status.public_key = text;
+    }
+    status_sync_node(txn, &status);
+}
+
+static void
+report_ports(struct agent *a, struct ovsdb_idl_txn *txn)
+{
+    size_t n;
+    const struct port_report *ports = discover_get_ports(a->discover, &n);
+    struct status_port *rows = xcalloc(n + 1, sizeof *rows);
+
+    for (size_t i = 0; i < n; i++) {
+        rows[i] = (struct status_port) {
+            .name = ports[i].name,
+            .container = ports[i].container,
+            .ofport = ports[i].ofport,
+            .mac = ports[i].mac,
+            .state = port_state_to_string(ports[i].state),
+            .reason = ports[i].reason,
+        };
+    }
+    status_sync_ports(txn, a->node, rows, n);
+    free(rows);
+}
+
+static void
+report_peers(struct agent *a, struct ovsdb_idl_txn *txn)
+{
+    const struct plan *plan = a->plan;
+    struct status_peer *rows = xcalloc(plan->n_peers + 1, sizeof *rows);
+    struct ds *endpoints = xcalloc(plan->n_peers + 1, sizeof *endpoints);
+    size_t n = 0;
+
+    for (size_t i = 0; i < plan->n_peers; i++) {
+        const struct plan_peer *pp = &plan->peers[i];
+        const struct wg_peer *peer
+            = pp->has_key ? wg_device_find_peer(mesh_device(a->mesh),
+                                                &pp->key) : NULL;
+
+        if (peer) {
+            wg_endpoint_format(&peer->endpoint, &endpoints[n]);
+            rows[n] = (struct status_peer) {
+                .peer = pp->node,
+                .endpoint = ds_cstr(&endpoints[n]),
+                .latest_handshake = peer->handshake,
+                .rx_bytes = peer->rx_bytes,
+                .tx_bytes = peer->tx_bytes,
+            };
+            n++;
+        }
+    }
+    status_sync_peers(txn, a->node, rows, n, &a->next_counters_ms);
+    for (size_t i = 0; i < n; i++) {
+        ds_destroy(&endpoints[i]);
+    }
+    free(endpoints);
+    free(rows);
+}
+
+static void
+report_exits(struct agent *a, struct ovsdb_idl_txn *txn)
+{
+    size_t n;
+    struct exit_state *states = exits_get_states(a->sw, &a->links, a->plan,
+                                                 &n);
+    struct status_exit *rows = xcalloc(n + 1, sizeof *rows);
+
+    for (size_t i = 0; i < n; i++) {
+        rows[i] = (struct status_exit) {
+            .name = states[i].name,
+            .port = states[i].port,
+            .state = states[i].up ? "up" : "down",
+            .reason = states[i].reason,
+        };
+    }
+    status_sync_exits(txn, a->node, rows, n);
+    free(rows);
+    exits_free_states(states, n);
+}
+
+void
+agent_report(struct agent *a)
+{
+    struct ovsdb_idl_txn *txn = central_txn(a->central);
+
+    if (a->plan) {
+        report_node(a, txn);
+        report_ports(a, txn);
+        report_peers(a, txn);
+        report_exits(a, txn);
+    }
+}
+
+void
+agent_format_status(const struct agent *a, struct ds *ds)
+{
+    const char *datapath = bridge_datapath_type(a->sw);
+    const char *problem;
+
+    ds_put_format(ds, "node: %s\n", a->node);
+    ds_put_format(ds, "central database: %s\n",
+                  central_is_connected(a->central) ? "connected"
+                  : central_model(a->central) ? "away, working headless"
+                  : "not reached yet");
+    ds_put_format(ds, "switch database: %s\n",
+                  vswitch_is_connected(a->sw) ? "connected" : "away");
+    ds_put_format(ds, "generation: %"PRId64" of %"PRId64"\n", a->enforced,
+                  central_generation(a->central));
+    ds_put_format(ds, "datapath: %s\n", datapath ? datapath : "none");
+    ds_put_format(ds, "wireguard: %s\n",
+                  wg_backend_name(mesh_backend(a->mesh)));
+    ds_put_format(ds, "problems: %"PRIuSIZE"\n", sset_count(&a->problems));
+    SSET_FOR_EACH (problem, &a->problems) {
+        ds_put_format(ds, "  %s\n", problem);
+    }
+}
+
+void
+agent_format_peers(const struct agent *a, struct ds *ds)
+{
+    for (size_t i = 0; a->plan && i < a->plan->n_peers; i++) {
+        const struct plan_peer *pp = &a->plan->peers[i];
+        const struct wg_peer *peer
+            = pp->has_key ? wg_device_find_peer(mesh_device(a->mesh),
+                                                &pp->key) : NULL;
+
+        ds_put_format(ds, "%s:", pp->node);
+        if (!peer) {
+            ds_put_format(ds, " %s\n", pp->has_key ? "not configured yet"
+                          : "its agent has not reported a key");
+            continue;
+        }
+        ds_put_cstr(ds, " endpoint ");
+        if (peer->endpoint.ss_family) {
+            wg_endpoint_format(&peer->endpoint, ds);
+        } else {
+            ds_put_cstr(ds, "unknown");
+        }
+        if (peer->handshake) {
+            ds_put_format(ds, ", handshake %lld s ago",
+                          (long long int) time_wall() - peer->handshake);
+        } else {
+            ds_put_cstr(ds, ", no handshake");
+        }
+        ds_put_format(ds, ", %"PRIu64" B received, %"PRIu64" B sent\n",
+                      peer->rx_bytes, peer->tx_bytes);
+    }
+}
+
+void
+agent_format_exits(const struct agent *a, struct ds *ds)
+{
+    size_t n = 0, j = 0;
+    struct exit_state *states
+        = a->plan ? exits_get_states(a->sw, &a->links, a->plan, &n) : NULL;
+
+    for (size_t i = 0; a->plan && i < a->plan->n_exits; i++) {
+        const struct plan_exit *x = &a->plan->exits[i];
+
+        ds_put_format(ds, "%s: tunnel %s, port %s, table %"PRIu32, x->name,
+                      x->tunnel, x->port, x->table);
+        if (x->enabled) {
+            const struct exit_state *s = &states[j++];
+
+            ds_put_format(ds, ", %s%s%s\n", s->up ? "up" : "down",
+                          s->reason[0] ? ": " : "", s->reason);
+        } else {
+            ds_put_cstr(ds, ", disabled\n");
+        }
+    }
+    exits_free_states(states, n);
+}
+
+void
+agent_format_ports(const struct agent *a, struct ds *ds)
+{
+    size_t n;
+    const struct port_report *ports = discover_get_ports(a->discover, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct port_report *r = &ports[i];
+
+        ds_put_format(ds, "%s: %s, ofport %"PRId64", mac "ETH_ADDR_FMT
+                      ", %s%s%s\n", r->name,
+                      r->container[0] ? r->container : "undeclared",
+                      r->ofport, ETH_ADDR_ARGS(r->mac),
+                      port_state_to_string(r->state),
+                      r->reason[0] ? ": " : "", r->reason);
+    }
+}

@@ -1,0 +1,278 @@
+#include <config.h>
+#include "agent/agent.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/addr.h"
+#include "agent/agent-private.h"
+#include "agent/bridge.h"
+#include "agent/central.h"
+#include "agent/discover.h"
+#include "agent/exits.h"
+#include "agent/host.h"
+#include "agent/mesh.h"
+#include "agent/nft.h"
+#include "agent/nlk.h"
+#include "agent/plan.h"
+#include "agent/resolve.h"
+#include "agent/route.h"
+#include "agent/stats.h"
+#include "agent/vswitch.h"
+#include "agent/wg-process.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "state/model.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(agent);
+
+/* Events that come in a burst share a pass. */
+#define PASS_INTERVAL_MS 30
+/* Handshakes, and peers that somebody else changed. */
+#define POLL_INTERVAL_MS 5000
+/* Whatever no event told. */
+#define FULL_INTERVAL_MS 30000
+
+char *
+agent_create(const struct agent_config *config, struct agent **ret_agent)
+{
+    struct agent *a = xzalloc(sizeof *a);
+    int error = nlk_open(&a->nlk);
+
+    if (error) {
+        free(a);
+        return xasprintf("netlink: %s", ovs_strerror(error));
+    }
+    a->node = xstrdup(config->node);
+    a->nft = nft_create();
+    a->mesh = mesh_create(config->state_dir);
+    a->discover = discover_create();
+    a->sw = vswitch_create(config->ovsdb);
+    a->central = config->db ? central_create(config->db, a->node) : NULL;
+    links_init(&a->links);
+    sset_init(&a->plan_problems);
+    sset_init(&a->problems);
+    *ret_agent = a;
+    return NULL;
+}
+
+/* Leaves the host as it is. */
+void
+agent_destroy(struct agent *a)
+{
+    if (a) {
+        plan_destroy(a->plan);
+        links_destroy(&a->links);
+        sset_destroy(&a->plan_problems);
+        sset_destroy(&a->problems);
+        central_destroy(a->central);
+        vswitch_destroy(a->sw);
+        discover_destroy(a->discover);
+        mesh_destroy(a->mesh);
+        nft_destroy(a->nft);
+        nlk_close(a->nlk);
+        free(a->node);
+        free(a);
+    }
+}
+
+/* Logs a problem when it appears and when it is gone, not every time. */
+static void
+agent_set_problems(struct agent *a, struct sset *problems)
+{
+    const char *text;
+
+    SSET_FOR_EACH (text, problems) {
+        if (!sset_contains(&a->problems, text)) {
+            VLOG_WARN("%s", text);
+        }
+    }
+    SSET_FOR_EACH (text, &a->problems) {
+        if (!sset_contains(problems, text)) {
+            VLOG_INFO("solved: %s", text);
+        }
+    }
+    sset_swap(problems, &a->problems);
+}
+
+/* A node that the state file no longer has keeps what it has: it may be an
+ * error, and the way to repair it may lead through the mesh. */
+static void
+agent_update_plan(struct agent *a)
+{
+    const struct model *model = central_model(a->central);
+    struct plan *plan;
+
+    if (!model || !a->stale_plan) {
+        return;
+    }
+    a->stale_plan = false;
+    sset_clear(&a->plan_problems);
+    plan = plan_create(model, a->node, central_keys(a->central),
+                       &a->plan_problems);
+    if (!plan) {
+        if (!shash_is_empty(&model->nodes)) {
+            sset_add_and_free(&a->plan_problems, xasprintf(
+                "the state file has no node \"%s\"; this host stays as it is",
+                a->node));
+        }
+        return;
+    }
+    plan_destroy(a->plan);
+    a->plan = plan;
+    a->plan_generation = central_generation(a->central);
+}
+
+static bool
+pass_routes(struct agent *a, struct sset *problems)
+{
+    struct route_list routes = { .n = 0 };
+    bool ok = host_add_routes(&a->links, a->plan, &routes, problems);
+
+    ok &= exits_sync_kernel(a->nlk, &a->links, a->plan, &routes, problems);
+    ok &= !route_sync(a->nlk, &routes, problems);
+    route_list_destroy(&routes);
+    return ok;
+}
+
+static bool
+pass_discover(struct agent *a, struct sset *problems)
+{
+    const char *datapath = bridge_datapath_type(a->sw);
+    const struct model *model = central_model(a->central);
+    bool netdev = datapath && !strcmp(datapath, "netdev");
+
+    if (!vswitch_is_ready(a->sw) || !datapath) {
+        return false;           /* Nothing known: nothing changed. */
+    }
+    discover_run(a->discover, a->nlk, &a->links, a->sw, model, a->node,
+                 problems);
+    bool ok = nft_sync_ingress(a->nft, netdev
+                               ? discover_get_veths(a->discover) : NULL,
+                               problems);
+    ok &= discover_sync_external_ids(a->discover, a->sw);
+    return ok;
+}
+
+/* The guard comes first: nothing may be forwarded before it stands. */
+static bool
+pass_all(struct agent *a, struct sset *problems)
+{
+    bool ok = nft_sync(a->nft, a->plan, &a->links, problems);
+
+    ok &= bridge_run(a->sw, problems);
+    ok &= exits_sync_ports(a->sw, a->plan, problems);
+    ok &= mesh_run(a->mesh, a->nlk, &a->links, a->plan, problems);
+    ok &= host_sync_sysctls(a->nlk, &a->links, a->plan, problems);
+    ok &= host_sync_bridge(a->nlk, &a->links, a->plan, problems);
+    ok &= pass_routes(a, problems);
+    ok &= pass_discover(a, problems);
+    return ok;
+}
+
+static void
+agent_pass(struct agent *a)
+{
+    struct sset problems = SSET_INITIALIZER(&problems);
+    int error = links_read(&a->links, a->nlk);
+    bool ok = !error;
+    const char *text;
+
+    agent_stats.passes++;
+    agent_update_plan(a);
+    SSET_FOR_EACH (text, &a->plan_problems) {
+        sset_add(&problems, text);
+    }
+    if (error) {
+        sset_add_and_free(&problems, xasprintf("cannot list links: %s",
+                                               ovs_strerror(error)));
+    } else if (a->plan) {
+        ok = pass_all(a, &problems);
+    }
+    if (a->plan && ok) {
+        a->enforced = a->plan_generation;
+    }
+    agent_set_problems(a, &problems);
+    sset_destroy(&problems);
+    a->dirty = false;
+    a->report = true;
+    a->last_pass_ms = time_msec();
+    a->next_pass_ms = a->last_pass_ms + FULL_INTERVAL_MS;
+    a->next_poll_ms = a->last_pass_ms + POLL_INTERVAL_MS;
+}
+
+/* WireGuard tells nobody about handshakes. */
+static void
+agent_poll(struct agent *a)
+{
+    a->next_poll_ms = time_msec() + POLL_INTERVAL_MS;
+    if (a->plan) {
+        struct sset ignored = SSET_INITIALIZER(&ignored);
+
+        if (!mesh_run(a->mesh, a->nlk, &a->links, a->plan, &ignored)) {
+            a->dirty = true;
+        }
+        sset_destroy(&ignored);
+        a->report = true;
+    }
+}
+
+void
+agent_run(struct agent *a)
+{
+    enum nlk_events events = nlk_run(a->nlk);
+    long long int now = time_msec();
+
+    wg_process_reap();
+    if (events & NLK_NFT) {
+        nft_set_stale(a->nft);
+    }
+    if (central_run(a->central)) {
+        a->stale_plan = a->dirty = true;
+    }
+    bool switch_changed = vswitch_run(a->sw);
+    bool resolved = resolve_run();
+    if (events || switch_changed || resolved) {
+        a->dirty = true;
+    }
+    if (now >= a->next_pass_ms) {
+        nft_set_stale(a->nft);
+        a->dirty = true;
+    }
+    if (a->dirty && now >= a->last_pass_ms + PASS_INTERVAL_MS) {
+        agent_pass(a);
+    } else if (now >= a->next_poll_ms) {
+        agent_poll(a);
+    }
+    if (a->report && central_txn(a->central)) {
+        agent_report(a);
+        a->report = false;
+    }
+}
+
+void
+agent_wait(struct agent *a)
+{
+    nlk_wait(a->nlk);
+    mesh_wait(a->mesh);
+    resolve_wait();
+    if (!vswitch_commit_and_wait(a->sw)) {
+        a->dirty = true;
+    }
+    central_commit_and_wait(a->central);
+    if (a->dirty) {
+        poll_timer_wait_until(a->last_pass_ms + PASS_INTERVAL_MS);
+    }
+    poll_timer_wait_until(a->next_poll_ms);
+}
+
+void
+agent_resync(struct agent *a)
+{
+    agent_stats.resyncs++;
+    nft_set_stale(a->nft);
+    a->stale_plan = a->dirty = true;
+}

@@ -1,0 +1,32 @@
+#ifndef SN_CENTRAL_H
+#define SN_CENTRAL_H 1
+
+/* The central database as the agent sees it: the model and the other nodes'
+ * public keys come in, status goes out.  Without the database the last known
+ * contents stay. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct central;
+struct model;
+struct ovsdb_idl_txn;
+struct smap;
+
+struct central *central_create(const char *remote, const char *node);
+void central_destroy(struct central *);
+
+/* Once per iteration.  True if the model, a key or the generation changed. */
+bool central_run(struct central *);
+void central_commit_and_wait(struct central *);
+
+bool central_is_connected(const struct central *);
+/* NULL until the database has been read once. */
+const struct model *central_model(const struct central *);
+int64_t central_generation(const struct central *);
+/* Node -> public key, base64. */
+const struct smap *central_keys(const struct central *);
+/* The open transaction for status rows, or NULL. */
+struct ovsdb_idl_txn *central_txn(struct central *);
+
+#endif /* agent/central.h */

@@ -1,0 +1,457 @@
+#include <config.h>
+#include "agent/discover.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/link.h"
+#include "agent/plan.h"
+#include "agent/vswitch.h"
+#include "openvswitch/shash.h"
+#include "openvswitch/vlog.h"
+#include "packets.h"
+#include "smap.h"
+#include "sset.h"
+#include "state/model.h"
+#include "timeval.h"
+#include "util.h"
+#include "vswitch-idl.h"
+
+VLOG_DEFINE_THIS_MODULE(discover);
+
+#define MAC_INTERVAL_MS 10000
+
+/* One plug of a veth. */
+struct plug {
+    int ifindex;
+    struct eth_addr mac;        /* First one seen; zero: none yet. */
+    struct eth_addr now;        /* Last one seen. */
+    long long int next_ms;      /* When to look again. */
+    bool seen;                  /* In this run. */
+};
+
+struct discover {
+    struct shash plugs;         /* Interface name -> struct plug. */
+    struct port_report *ports;
+    size_t n_ports, allocated_ports;
+    struct sset veths;
+};
+
+/* What the parts of a run share. */
+struct discover_run {
+    struct discover *d;
+    struct nlk *nlk;
+    const struct links *links;
+    const struct vswitch *sw;
+    const struct model_node *node;
+    struct shash by_veth;       /* Veth -> const struct model_container. */
+    struct sset *problems;
+};
+
+const char *
+port_state_to_string(enum port_state state)
+{
+    static const char *const names[] = {
+        [PORT_UP] = "up", [PORT_DOWN] = "down", [PORT_MISSING] = "missing",
+        [PORT_QUARANTINE] = "quarantine",
+    };
+
+    return names[state];
+}
+
+struct discover *
+discover_create(void)
+{
+    struct discover *d = xzalloc(sizeof *d);
+
+    shash_init(&d->plugs);
+    sset_init(&d->veths);
+    return d;
+}
+
+static void
+discover_clear_ports(struct discover *d)
+{
+    for (size_t i = 0; i < d->n_ports; i++) {
+        free(d->ports[i].name);
+        free(d->ports[i].container);
+        free(d->ports[i].reason);
+    }
+    d->n_ports = 0;
+}
+
+void
+discover_destroy(struct discover *d)
+{
+    if (d) {
+        discover_clear_ports(d);
+        free(d->ports);
+        shash_destroy_free_data(&d->plugs);
+        sset_destroy(&d->veths);
+        free(d);
+    }
+}
+
+const struct port_report *
+discover_get_ports(const struct discover *d, size_t *n)
+{
+    *n = d->n_ports;
+    return d->ports;
+}
+
+const struct sset *
+discover_get_veths(const struct discover *d)
+{
+    return &d->veths;
+}
+
+/* Proxmox's names: "veth<vmid>i<n>"; the short-lived other end of it,
+ * "veth<vmid>i<n>p"; with firewall=1 the bridge's port is "fwln<vmid>o<n>" and
+ * the veth is on a Linux bridge behind it. */
+static bool
+is_transient_peer(const char *name)
+{
+    size_t len = strlen(name);
+    unsigned int vmid;
+    int n = 0;
+
+    return (len && name[len - 1] == 'p'
+            && ovs_scan(name, "veth%ui%*u%n", &vmid, &n)
+            && n == (int) len - 1);
+}
+
+/* "fwln102o0" -> "veth102i0", to free; NULL for another name. */
+static char *
+firewall_veth(const char *name)
+{
+    unsigned int vmid, index;
+    int n = 0;
+
+    if (ovs_scan(name, "fwln%uo%u%n", &vmid, &index, &n) && !name[n]) {
+        return xasprintf("veth%ui%u", vmid, index);
+    }
+    return NULL;
+}
+
+static struct port_report *
+add_report(struct discover *d, const char *name, const char *container,
+           const struct ovsrec_interface *iface)
+{
+    if (d->n_ports >= d->allocated_ports) {
+        d->ports = x2nrealloc(d->ports, &d->allocated_ports,
+                              sizeof *d->ports);
+    }
+    struct port_report *r = &d->ports[d->n_ports++];
+    memset(r, 0, sizeof *r);
+    r->name = xstrdup(name);
+    r->container = xstrdup(container);
+    r->iface = iface;
+    return r;
+}
+
+static void OVS_PRINTF_FORMAT(3, 4)
+report_set(struct port_report *r, enum port_state state, const char *format,
+           ...)
+{
+    va_list args;
+
+    free(r->reason);
+    va_start(args, format);
+    r->state = state;
+    r->reason = xvasprintf(format, args);
+    va_end(args);
+}
+
+/* Returns the first MAC address seen on this plug of 'veth', and reports one
+ * that came later. */
+static struct eth_addr
+plug_mac(struct discover_run *run, const struct link *veth)
+{
+    struct plug *plug = shash_find_data(&run->d->plugs, veth->name);
+
+    if (!plug) {
+        plug = xzalloc(sizeof *plug);
+        shash_add(&run->d->plugs, veth->name, plug);
+    }
+    plug->seen = true;
+    if (plug->ifindex != veth->ifindex) {
+        plug->ifindex = veth->ifindex;
+        plug->mac = plug->now = eth_addr_zero;
+        plug->next_ms = LLONG_MIN;
+    }
+    /* No event tells of a change in there. */
+    if (time_msec() >= plug->next_ms
+        && !link_read_peer_mac(run->nlk, veth, &plug->now)) {
+        plug->next_ms = time_msec() + MAC_INTERVAL_MS;
+    }
+    if (eth_addr_is_zero(plug->mac)) {
+        plug->mac = plug->now;
+    } else if (!eth_addr_equals(plug->mac, plug->now)) {
+        sset_add_and_free(run->problems, xasprintf(
+            "%s: the MAC address inside the container changed from "
+            ETH_ADDR_FMT" to "ETH_ADDR_FMT"; it may use only the former "
+            "until it is plugged anew", veth->name,
+            ETH_ADDR_ARGS(plug->mac), ETH_ADDR_ARGS(plug->now)));
+    }
+    return plug->mac;
+}
+
+static void
+forget_unplugged(struct discover *d)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH_SAFE (node, &d->plugs) {
+        struct plug *plug = node->data;
+
+        if (!plug->seen) {
+            free(plug);
+            shash_delete(&d->plugs, node);
+        } else {
+            plug->seen = false;
+        }
+    }
+}
+
+/* A declared container's port that is in the switch. */
+static void
+report_container(struct discover_run *run, struct port_report *r,
+                 const struct ovsrec_interface *iface,
+                 const struct model_container *c)
+{
+    const struct link *veth = links_find(run->links, c->veth);
+    struct eth_addr seen = veth ? plug_mac(run, veth) : eth_addr_zero;
+
+    r->ofport = (iface->n_ofport && iface->ofport[0] > 0 ? iface->ofport[0]
+                 : 0);
+    r->mac = eth_addr_is_zero(seen) && c->has_hwaddr ? c->hwaddr : seen;
+    if (strcmp(iface->name, c->veth)) {
+        report_set(r, PORT_QUARANTINE, "%s is behind a firewall bridge; set "
+                   "firewall=0 on the container's network device", c->veth);
+    } else if (c->has_hwaddr && !eth_addr_is_zero(seen)
+               && !eth_addr_equals(seen, c->hwaddr)) {
+        report_set(r, PORT_QUARANTINE, "its MAC address is "ETH_ADDR_FMT" "
+                   "and hwaddr says "ETH_ADDR_FMT, ETH_ADDR_ARGS(seen),
+                   ETH_ADDR_ARGS(c->hwaddr));
+    } else if (iface->error) {
+        report_set(r, PORT_DOWN, "%s", iface->error);
+    } else if (!r->ofport) {
+        report_set(r, PORT_DOWN, "the switch has not opened it yet");
+    } else if (!veth || !veth->up) {
+        report_set(r, PORT_DOWN, "%s is down", c->veth);
+    } else if (eth_addr_is_zero(r->mac)) {
+        report_set(r, PORT_DOWN, "the container's MAC address is not known; "
+                   "write it as hwaddr");
+    } else {
+        report_set(r, PORT_UP, "%s", "");
+    }
+}
+
+static const struct model_container *
+find_container(const struct discover_run *run, const char *port)
+{
+    char *behind = firewall_veth(port);
+    const struct model_container *c
+        = shash_find_data(&run->by_veth, behind ? behind : port);
+
+    free(behind);
+    return c;
+}
+
+static bool
+is_own_port(const struct ovsrec_interface *iface)
+{
+    const char *owner = smap_get(&iface->external_ids, VSWITCH_OWNER_KEY);
+
+    return owner && !strcmp(owner, VSWITCH_OWNER);
+}
+
+/* Ports that are nobody's: the bridge's own, exits, uplinks, and what Proxmox
+ * has there for a moment. */
+static bool
+is_ignored(const struct discover_run *run,
+           const struct ovsrec_interface *iface)
+{
+    return (!strcmp(iface->name, SN_BRIDGE)
+            || is_own_port(iface)
+            || is_transient_peer(iface->name)
+            || sset_contains(&run->node->uplinks, iface->name));
+}
+
+static void
+discover_port(struct discover_run *run, const struct ovsrec_interface *iface)
+{
+    const struct model_container *c = find_container(run, iface->name);
+    const struct link *link = links_find(run->links, iface->name);
+    struct discover *d = run->d;
+
+    if (is_ignored(run, iface)) {
+        return;
+    }
+    if (link && !strcmp(link->kind, "veth")) {
+        sset_add(&d->veths, iface->name);
+    }
+    if (c) {
+        struct port_report *r = add_report(d, iface->name, c->name,
+                                           iface);
+
+        shash_find_and_delete(&run->by_veth, c->veth);
+        report_container(run, r, iface, c);
+        return;
+    }
+
+    struct port_report *r = add_report(d, iface->name, "", iface);
+    r->ofport = (iface->n_ofport && iface->ofport[0] > 0 ? iface->ofport[0]
+                 : 0);
+    if (link) {
+        link_read_peer_mac(run->nlk, link, &r->mac);
+    }
+    report_set(r, PORT_QUARANTINE, "no container of this node declares it "
+               "(veth: %s)", iface->name);
+}
+
+static void
+discover_missing(struct discover_run *run)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &run->by_veth) {
+        const struct model_container *c = node->data;
+        const struct link *veth = links_find(run->links, c->veth);
+        struct port_report *r = add_report(run->d, c->veth, c->name,
+                                           NULL);
+
+        /* Closed before it is plugged: the moment in between is enough. */
+        if (veth && !strcmp(veth->kind, "veth")) {
+            sset_add(&run->d->veths, c->veth);
+        }
+        report_set(r, PORT_MISSING, veth ? "%s exists and is not plugged "
+                   "into "SN_BRIDGE : "there is no interface %s", c->veth);
+    }
+}
+
+static void
+index_containers(struct discover_run *run, const struct model *model)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &model->containers) {
+        const struct model_container *c = node->data;
+
+        if (!strcmp(c->node, run->node->name) && c->veth
+            && !strcmp(c->bridge, SN_BRIDGE)) {
+            shash_add_once(&run->by_veth, c->veth, c);
+        }
+    }
+}
+
+static int
+compare_reports(const void *a_, const void *b_)
+{
+    const struct port_report *a = a_, *b = b_;
+
+    return strcmp(a->name, b->name);
+}
+
+void
+discover_run(struct discover *d, struct nlk *nlk, const struct links *links,
+             const struct vswitch *sw, const struct model *model,
+             const char *node, struct sset *problems)
+{
+    struct discover_run run = {
+        .d = d, .nlk = nlk, .links = links, .sw = sw, .problems = problems,
+        .node = model_get_node(model, node),
+    };
+    const struct ovsrec_bridge *br;
+
+    discover_clear_ports(d);
+    sset_clear(&d->veths);
+    if (!run.node) {
+        return;
+    }
+    shash_init(&run.by_veth);
+    index_containers(&run, model);
+    br = vswitch_find_bridge(sw, SN_BRIDGE);
+    for (size_t i = 0; br && i < br->n_ports; i++) {
+        for (size_t j = 0; j < br->ports[i]->n_interfaces; j++) {
+            discover_port(&run, br->ports[i]->interfaces[j]);
+        }
+    }
+    discover_missing(&run);
+    forget_unplugged(d);
+    shash_destroy(&run.by_veth);
+    if (d->n_ports > 1) {
+        qsort(d->ports, d->n_ports, sizeof *d->ports, compare_reports);
+    }
+}
+
+static bool
+set_id(const struct ovsrec_interface *iface, const char *key,
+       const char *value)
+{
+    const char *old = smap_get(&iface->external_ids, key);
+
+    if (!value[0] || (old && !strcmp(old, value))) {
+        return true;
+    }
+    ovsrec_interface_update_external_ids_setkey(iface, key, value);
+    return false;
+}
+
+static bool
+clear_ids(const struct ovsrec_interface *iface)
+{
+    static const char *const keys[] = {
+        "socknet-container", "iface-id", "attached-mac",
+    };
+
+    if (!smap_get(&iface->external_ids, keys[0])) {
+        return true;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        ovsrec_interface_update_external_ids_delkey(iface, keys[i]);
+    }
+    return false;
+}
+
+bool
+discover_sync_external_ids(const struct discover *d, struct vswitch *sw)
+{
+    bool same = true;
+
+    if (!vswitch_txn(sw)) {
+        return false;
+    }
+    for (size_t i = 0; i < d->n_ports; i++) {
+        const struct port_report *r = &d->ports[i];
+        const struct ovsrec_interface *iface = r->iface;
+        char mac[ETH_ADDR_STRLEN + 1] = "";
+
+        if (!iface) {
+            continue;
+        } else if (!r->container[0]) {
+            same &= clear_ids(iface);
+            continue;
+        }
+        if (!eth_addr_is_zero(r->mac)) {
+            snprintf(mac, sizeof mac, ETH_ADDR_FMT, ETH_ADDR_ARGS(r->mac));
+        }
+        same &= set_id(iface, "socknet-container", r->container);
+        same &= set_id(iface, "iface-id", r->container);
+        same &= set_id(iface, "attached-mac", mac);
+    }
+    return same;
+}
+
+void
+discover_cleanup_external_ids(struct vswitch *sw)
+{
+    const struct ovsrec_bridge *br = vswitch_find_bridge(sw, SN_BRIDGE);
+
+    for (size_t i = 0; br && vswitch_txn(sw) && i < br->n_ports; i++) {
+        for (size_t j = 0; j < br->ports[i]->n_interfaces; j++) {
+            clear_ids(br->ports[i]->interfaces[j]);
+        }
+    }
+}

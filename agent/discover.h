@@ -1,0 +1,60 @@
+#ifndef SN_DISCOVER_H
+#define SN_DISCOVER_H 1
+
+/* Discovery: which port of the bridge is which container.
+ *
+ * The switch says that a port exists, the model who it should be, netlink
+ * which interface is on its other end.  Where they disagree the port is in
+ * quarantine, which the controller takes for "drop", and the reason says why.
+ *
+ * The MAC address at the far end of a veth is taken once per plug, that is
+ * per interface index: the container's own root can change it, and what the
+ * controller lets through must not follow. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "openvswitch/types.h"
+
+struct discover;
+struct links;
+struct model;
+struct nlk;
+struct ovsrec_interface;
+struct sset;
+struct vswitch;
+
+enum port_state { PORT_UP, PORT_DOWN, PORT_MISSING, PORT_QUARANTINE };
+const char *port_state_to_string(enum port_state);
+
+struct port_report {
+    char *name;                 /* Of the interface. */
+    char *container;            /* "" if nobody declared it. */
+    int64_t ofport;             /* 0: none. */
+    struct eth_addr mac;        /* Zero: unknown. */
+    enum port_state state;
+    char *reason;               /* "" or why. */
+    const struct ovsrec_interface *iface; /* Of this iteration, or NULL. */
+};
+
+struct discover *discover_create(void);
+void discover_destroy(struct discover *);
+
+/* Looks again. */
+void discover_run(struct discover *, struct nlk *, const struct links *,
+                  const struct vswitch *, const struct model *,
+                  const char *node, struct sset *problems);
+
+/* Sorted by name. */
+const struct port_report *discover_get_ports(const struct discover *,
+                                             size_t *n);
+/* The veths that carry, or are to carry, containers' traffic. */
+const struct sset *discover_get_veths(const struct discover *);
+
+/* Writes what people like to see on the Interface rows, into the switch's
+ * open transaction.  Returns true if there was nothing to write. */
+bool discover_sync_external_ids(const struct discover *, struct vswitch *);
+/* Removes it again. */
+void discover_cleanup_external_ids(struct vswitch *);
+
+#endif /* agent/discover.h */

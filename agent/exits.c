@@ -1,0 +1,271 @@
+#include <config.h>
+#include "agent/exits.h"
+
+#include <inttypes.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/addr.h"
+#include "agent/link.h"
+#include "agent/plan.h"
+#include "agent/route.h"
+#include "agent/rule.h"
+#include "agent/sysctl.h"
+#include "agent/vswitch.h"
+#include "openvswitch/vlog.h"
+#include "packets.h"
+#include "smap.h"
+#include "sset.h"
+#include "util.h"
+#include "vswitch-idl.h"
+
+VLOG_DEFINE_THIS_MODULE(exits);
+
+/* Worse than any other route to the same destination. */
+#define UNREACHABLE_METRIC 4278198272u
+
+static bool
+port_is_ours(const struct ovsrec_port *port)
+{
+    const char *owner = smap_get(&port->external_ids, VSWITCH_OWNER_KEY);
+
+    return owner && !strcmp(owner, VSWITCH_OWNER);
+}
+
+static const struct plan_exit *
+find_exit_of_port(const struct plan *plan, const char *port)
+{
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        if (!strcmp(plan->exits[i].port, port)) {
+            return &plan->exits[i];
+        }
+    }
+    return NULL;
+}
+
+static void
+port_create(struct ovsdb_idl_txn *txn, const struct ovsrec_bridge *br,
+            const struct plan_exit *x)
+{
+    const struct smap ids = SMAP_CONST2(&ids, VSWITCH_OWNER_KEY,
+                                        VSWITCH_OWNER, "socknet-exit",
+                                        x->name);
+    struct ovsrec_interface *iface = ovsrec_interface_insert(txn);
+    struct ovsrec_port *port = ovsrec_port_insert(txn);
+    char *mac = xasprintf(ETH_ADDR_FMT, ETH_ADDR_ARGS(x->mac));
+
+    ovsrec_interface_set_name(iface, x->port);
+    ovsrec_interface_set_type(iface, "internal");
+    ovsrec_interface_set_mac(iface, mac);
+    ovsrec_interface_set_external_ids(iface, &ids);
+    ovsrec_port_set_name(port, x->port);
+    ovsrec_port_set_interfaces(port, &iface, 1);
+    ovsrec_port_set_external_ids(port, &ids);
+    ovsrec_bridge_update_ports_addvalue(br, port);
+    VLOG_INFO("added port %s for exit %s", x->port, x->name);
+    free(mac);
+}
+
+static bool
+remove_stale_ports(const struct ovsrec_bridge *br, const struct plan *plan)
+{
+    bool same = true;
+
+    for (size_t i = 0; i < br->n_ports; i++) {
+        const struct ovsrec_port *port = br->ports[i];
+        const struct plan_exit *x = (plan
+                                     ? find_exit_of_port(plan, port->name)
+                                     : NULL);
+
+        if (port_is_ours(port) && (!x || !x->enabled)) {
+            VLOG_INFO("removed port %s", port->name);
+            ovsrec_bridge_update_ports_delvalue(br, port);
+            same = false;
+        }
+    }
+    return same;
+}
+
+/* A port of that name that somebody else added will do, if it is of the right
+ * type; the MAC address is learned by the controller. */
+static void
+check_foreign_port(const struct ovsrec_port *port, struct sset *problems)
+{
+    if (port->n_interfaces
+        && strcmp(port->interfaces[0]->type, "internal")) {
+        sset_add_and_free(problems, xasprintf(
+            "port %s is of type \"%s\" and not \"internal\"; remove it with: "
+            "ovs-vsctl del-port %s", port->name, port->interfaces[0]->type,
+            port->name));
+    }
+}
+
+bool
+exits_sync_ports(struct vswitch *sw, const struct plan *plan,
+                 struct sset *problems)
+{
+    const struct ovsrec_bridge *br = vswitch_find_bridge(sw, SN_BRIDGE);
+    struct ovsdb_idl_txn *txn = vswitch_txn(sw);
+
+    if (!br || !txn) {
+        return false;
+    }
+
+    bool same = remove_stale_ports(br, plan);
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        const struct plan_exit *x = &plan->exits[i];
+        const struct ovsrec_port *port = vswitch_find_port(br, x->port);
+
+        if (x->enabled && !port) {
+            port_create(txn, br, x);
+            same = false;
+        } else if (x->enabled) {
+            check_foreign_port(port, problems);
+        }
+    }
+    return same;
+}
+
+void
+exits_cleanup_ports(struct vswitch *sw)
+{
+    const struct ovsrec_bridge *br = vswitch_find_bridge(sw, SN_BRIDGE);
+
+    if (br && vswitch_txn(sw)) {
+        remove_stale_ports(br, NULL);
+    }
+}
+
+static bool
+exit_sync_port(struct nlk *nlk, const struct link *port,
+               const struct plan_exit *x, struct sset *problems)
+{
+    int error = 0;
+
+    /* Without an address rp_filter drops; with arp_ignore 0 this port would
+     * answer for vmbr0's; with IPv6 autoconfiguration it would take part in
+     * what containers send. */
+    error |= sysctl_set(problems, 2, "ipv4/conf/%s/rp_filter", x->port);
+    error |= sysctl_set(problems, 1, "ipv4/conf/%s/arp_ignore", x->port);
+    if (sysctl_get(-1, "ipv6/conf/%s/accept_ra", x->port) >= 0) {
+        error |= sysctl_set(problems, 0, "ipv6/conf/%s/accept_ra", x->port);
+    }
+    error |= link_configure(nlk, port, 0);
+    error |= addr_sync(nlk, port, &x->address, 1, false);
+    return !error;
+}
+
+static void
+exit_add_routes(const struct plan_exit *x, const struct link *tunnel,
+                struct route_list *routes)
+{
+    struct route route = { .table = x->table };
+
+    for (int v4 = 0; v4 < 2; v4++) {
+        route.dst = (struct sn_prefix) { .is_v4 = v4 };
+        if (v4) {
+            route.dst.addr.s6_addr[10] = route.dst.addr.s6_addr[11] = 0xff;
+        }
+        route.oif = 0;
+        route.metric = UNREACHABLE_METRIC;
+        route_list_add(routes, &route);
+        if (tunnel && tunnel->up
+            && (v4 || !sysctl_get(1, "ipv6/conf/%s/disable_ipv6",
+                                  x->tunnel))) {
+            route.oif = tunnel->ifindex;
+            route.metric = 0;
+            route_list_add(routes, &route);
+        }
+    }
+}
+
+bool
+exits_sync_kernel(struct nlk *nlk, const struct links *links,
+                  const struct plan *plan, struct route_list *routes,
+                  struct sset *problems)
+{
+    struct rule *rules = xcalloc(plan->n_exits + 1, sizeof *rules);
+    size_t n_rules = 0;
+    bool ok = true;
+
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        const struct plan_exit *x = &plan->exits[i];
+        const struct link *port = links_find(links, x->port);
+        const struct link *tunnel = links_find(links, x->tunnel);
+
+        if (!x->enabled) {
+            continue;
+        }
+        rules[n_rules++] = (struct rule) { x->port, x->table };
+        exit_add_routes(x, tunnel, routes);
+        if (tunnel) {
+            ok &= !sysctl_set(problems, 2, "ipv4/conf/%s/rp_filter",
+                              x->tunnel);
+        }
+        ok &= port && exit_sync_port(nlk, port, x, problems);
+    }
+
+    int error = rule_sync(nlk, rules, n_rules);
+    if (error) {
+        sset_add_and_free(problems, xasprintf("policy rules of exits: %s",
+                                              ovs_strerror(error)));
+    }
+    free(rules);
+    return ok && !error;
+}
+
+static char *
+exit_reason(const struct vswitch *sw, const struct links *links,
+            const struct plan_exit *x)
+{
+    const struct ovsrec_interface *iface
+        = vswitch_is_ready(sw) ? vswitch_find_interface(sw, x->port) : NULL;
+    const struct link *tunnel = links_find(links, x->tunnel);
+
+    if (!tunnel) {
+        return xasprintf("there is no interface %s; start the tunnel",
+                         x->tunnel);
+    } else if (!tunnel->up) {
+        return xasprintf("%s is down", x->tunnel);
+    } else if (iface && iface->error) {
+        return xasprintf("port %s: %s", x->port, iface->error);
+    } else if (!iface || !iface->n_ofport || iface->ofport[0] <= 0) {
+        return xasprintf("port %s is not in the switch yet", x->port);
+    } else if (!links_find(links, x->port)) {
+        return xasprintf("there is no interface %s", x->port);
+    }
+    return xstrdup("");
+}
+
+struct exit_state *
+exits_get_states(const struct vswitch *sw, const struct links *links,
+                 const struct plan *plan, size_t *n_states)
+{
+    struct exit_state *states = xcalloc(plan->n_exits + 1, sizeof *states);
+    size_t n = 0;
+
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        const struct plan_exit *x = &plan->exits[i];
+
+        if (x->enabled) {
+            struct exit_state *s = &states[n++];
+
+            s->name = x->name;
+            s->port = x->port;
+            s->reason = exit_reason(sw, links, x);
+            s->up = !s->reason[0];
+        }
+    }
+    *n_states = n;
+    return states;
+}
+
+void
+exits_free_states(struct exit_state *states, size_t n_states)
+{
+    for (size_t i = 0; i < n_states; i++) {
+        free(states[i].reason);
+    }
+    free(states);
+}

@@ -1,0 +1,51 @@
+#ifndef SN_EXITS_H
+#define SN_EXITS_H 1
+
+/* Exits: the ways from containers to the internet.
+ *
+ *     container -> flows -> x-warp0 (internal port) -> rule "iif x-warp0"
+ *       -> table T: default dev warp0, else unreachable -> masquerade
+ *
+ * The unreachable route, and the guard in nft.h, keep packets of an exit from
+ * leaving by anything but its tunnel, also while the tunnel is down or gone.
+ * The tunnel itself (warp0) belongs to somebody else: nothing is written to
+ * it but rp_filter. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct links;
+struct nlk;
+struct plan;
+struct route_list;
+struct sset;
+struct vswitch;
+
+struct exit_state {
+    const char *name, *port;    /* In the plan. */
+    bool up;
+    char *reason;               /* Why not; "" if up. */
+};
+
+/* Ports of the switch: made for enabled exits, removed for others that an
+ * agent made.  Writes into the switch's open transaction; true if there was
+ * nothing to write. */
+bool exits_sync_ports(struct vswitch *, const struct plan *,
+                      struct sset *problems);
+
+/* The ports' links, addresses and sysctls; policy rules.  Adds the exits'
+ * routes to 'routes'.  False if something failed or is still to come. */
+bool exits_sync_kernel(struct nlk *, const struct links *,
+                       const struct plan *, struct route_list *routes,
+                       struct sset *problems);
+
+/* One per enabled exit.  Free with exits_free_states(). */
+struct exit_state *exits_get_states(const struct vswitch *,
+                                    const struct links *,
+                                    const struct plan *, size_t *n_states);
+void exits_free_states(struct exit_state *, size_t n_states);
+
+/* Removes the ports that agents made, in the switch's open transaction. */
+void exits_cleanup_ports(struct vswitch *);
+
+#endif /* agent/exits.h */

@@ -1,0 +1,142 @@
+#include <config.h>
+#include "agent/host.h"
+
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "agent/addr.h"
+#include "agent/link.h"
+#include "agent/plan.h"
+#include "agent/route.h"
+#include "agent/sysctl.h"
+#include "openvswitch/vlog.h"
+#include "sset.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(host);
+
+bool
+host_sync_bridge(struct nlk *nlk, const struct links *links,
+                 const struct plan *plan, struct sset *problems)
+{
+    const struct link *link = links_find(links, SN_BRIDGE);
+    int error;
+
+    if (!link) {
+        return false;           /* bridge.c says so. */
+    }
+    /* Else a gateway address that goes takes others of its network along. */
+    sysctl_set(problems, 1, "ipv4/conf/%s/promote_secondaries", SN_BRIDGE);
+    error = link_configure(nlk, link, 0);
+    if (!error) {
+        error = addr_sync(nlk, link, plan->gateways.prefixes,
+                          plan->gateways.n, false);
+    }
+    if (error) {
+        sset_add_and_free(problems, xasprintf("%s: %s", SN_BRIDGE,
+                                              ovs_strerror(error)));
+    }
+    return !error;
+}
+
+/* Forwarding makes Linux ignore router advertisements (accept_ra 1), and a
+ * host that lives on one would lose its default route. */
+static void
+keep_router_advertisements(struct nlk *nlk, const struct links *links,
+                           struct sset *problems)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &links->by_name) {
+        const struct link *link = node->data;
+
+        if (sysctl_get(0, "ipv6/conf/%s/accept_ra", link->name) == 1
+            && route_has_ra_default(nlk, link->ifindex)) {
+            sysctl_set(problems, 2, "ipv6/conf/%s/accept_ra", link->name);
+        }
+    }
+}
+
+static bool
+sync_ipv6_forwarding(struct nlk *nlk, const struct links *links,
+                     struct sset *problems)
+{
+    int forwarding = sysctl_get(-1, "ipv6/conf/all/forwarding");
+
+    if (forwarding < 0) {
+        sset_add(problems, "this kernel has no IPv6, which the state file "
+                 "uses");
+        return true;
+    } else if (!forwarding) {
+        keep_router_advertisements(nlk, links, problems);
+        return !sysctl_set(problems, 1, "ipv6/conf/all/forwarding");
+    }
+    return true;
+}
+
+/* The kernel takes the greater of conf/all and conf/<interface>.  1 on an
+ * interface would drop what comes back another way than it would go; 2 there
+ * always wins. */
+static bool
+sync_rp_filter(const struct links *links, const char *name,
+               struct sset *problems)
+{
+    if (!links_find(links, name)) {
+        return true;
+    }
+    return !sysctl_set(problems, 2, "ipv4/conf/%s/rp_filter", name);
+}
+
+bool
+host_sync_sysctls(struct nlk *nlk, const struct links *links,
+                  const struct plan *plan, struct sset *problems)
+{
+    bool ok = true;
+
+    if (plan->ip_forward) {
+        ok &= !sysctl_set(problems, 1, "ipv4/ip_forward");
+        if (plan->has_ipv6) {
+            ok &= sync_ipv6_forwarding(nlk, links, problems);
+        }
+    } else if (!sysctl_get(1, "ipv4/ip_forward")) {
+        sset_add(problems, "networking.ip_forward is false and the kernel "
+                 "does not forward: containers reach neither the mesh nor "
+                 "an exit");
+    }
+    ok &= sync_rp_filter(links, SN_BRIDGE, problems);
+    ok &= sync_rp_filter(links, plan->interface, problems);
+    return ok;
+}
+
+bool
+host_add_routes(const struct links *links, const struct plan *plan,
+                struct route_list *routes, struct sset *problems)
+{
+    bool ok = true;
+
+    for (size_t i = 0; i < plan->n_routes; i++) {
+        const struct plan_route *pr = &plan->routes[i];
+        const struct link *link = links_find(links, pr->device);
+
+        if (link && link->up) {
+            struct route route = {
+                .dst = pr->dst, .table = RT_TABLE_MAIN,
+                .metric = pr->metric, .oif = link->ifindex,
+            };
+
+            route_list_add(routes, &route);
+            continue;
+        }
+        if (!strcmp(pr->device, plan->interface)
+            || !strcmp(pr->device, SN_BRIDGE)) {
+            ok = false;         /* The agent makes them: in a moment. */
+            continue;
+        }
+        char *dst = sn_prefix_to_string(&pr->dst);
+        sset_add_and_free(problems, xasprintf(
+            "route to %s: interface %s %s", dst, pr->device,
+            link ? "is down" : "does not exist"));
+        free(dst);
+    }
+    return ok;
+}

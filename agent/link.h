@@ -1,0 +1,52 @@
+#ifndef SN_LINK_H
+#define SN_LINK_H 1
+
+/* Network links: what the kernel has, and the few changes that the agent
+ * makes to them.
+ *
+ * 'struct links' is one dump.  The functions that change something compare
+ * with it first and write only a difference. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "openvswitch/shash.h"
+#include "openvswitch/types.h"
+
+struct nlk;
+
+struct link {
+    char *name;
+    char *kind;                 /* "veth", "wireguard", …; "" physical. */
+    char *alias;                /* "" if it has none. */
+    int ifindex;
+    uint32_t mtu;
+    bool up;                    /* Administratively. */
+    bool carrier;
+    struct eth_addr mac;        /* Zero if it has none. */
+    int peer_ifindex;           /* IFLA_LINK: a veth's other end; 0: none. */
+    int peer_netnsid;           /* -1: this namespace. */
+};
+
+struct links {
+    struct shash by_name;       /* struct link. */
+};
+
+void links_init(struct links *);
+void links_destroy(struct links *);
+/* Replaces the contents by a new dump.  0 or errno. */
+int links_read(struct links *, struct nlk *);
+const struct link *links_find(const struct links *, const char *name);
+const struct link *links_find_ifindex(const struct links *, int ifindex);
+
+int link_create(struct nlk *, const char *name, const char *kind);
+int link_delete(struct nlk *, int ifindex);
+/* Marks a link as ours. */
+int link_set_alias(struct nlk *, int ifindex, const char *alias);
+/* Brings 'link' up with 'mtu' (0: as it is), if it is not so already. */
+int link_configure(struct nlk *, const struct link *, uint32_t mtu);
+
+/* The MAC address of the other end of a veth, in whatever namespace. */
+int link_read_peer_mac(struct nlk *, const struct link *,
+                       struct eth_addr *ret_mac);
+
+#endif /* agent/link.h */

@@ -1,0 +1,359 @@
+#include <config.h>
+#include "agent/mesh.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "agent/addr.h"
+#include "agent/keys.h"
+#include "agent/link.h"
+#include "agent/nlk.h"
+#include "agent/plan.h"
+#include "agent/resolve.h"
+#include "agent/route.h"
+#include "agent/wg-process.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "smap.h"
+#include "sset.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(mesh);
+
+/* WireGuard over IPv6 takes 80 bytes of each packet. */
+#define WG_OVERHEAD 80
+#define MESH_MAX_MTU 1420
+#define MESH_MIN_MTU 1280       /* IPv6's least. */
+
+#define KEEPALIVE_S 25
+
+/* How soon to look again for the socket of a wireguard-go just started. */
+#define STARTING_POLL_MS 20
+
+struct mesh {
+    char *state_dir;
+    char *key_name;             /* Mesh whose keys are loaded, or NULL. */
+    struct wg_key private_key, public_key;
+    enum wg_backend backend;
+    struct wg_device device;    /* As read last. */
+    struct smap endpoints;      /* Node -> endpoint configured last. */
+    bool starting;
+};
+
+struct mesh *
+mesh_create(const char *state_dir)
+{
+    struct mesh *mesh = xzalloc(sizeof *mesh);
+
+    mesh->state_dir = xstrdup(state_dir);
+    wg_device_init(&mesh->device);
+    smap_init(&mesh->endpoints);
+    return mesh;
+}
+
+void
+mesh_destroy(struct mesh *mesh)
+{
+    if (mesh) {
+        free(mesh->state_dir);
+        free(mesh->key_name);
+        wg_device_destroy(&mesh->device);
+        smap_destroy(&mesh->endpoints);
+        sodium_memzero(mesh, sizeof *mesh);
+        free(mesh);
+    }
+}
+
+const struct wg_key *
+mesh_public_key(const struct mesh *mesh)
+{
+    return mesh->key_name ? &mesh->public_key : NULL;
+}
+
+enum wg_backend
+mesh_backend(const struct mesh *mesh)
+{
+    return mesh->backend;
+}
+
+const struct wg_device *
+mesh_device(const struct mesh *mesh)
+{
+    return &mesh->device;
+}
+
+static bool
+mesh_load_keys(struct mesh *mesh, const struct plan *plan,
+               struct sset *problems)
+{
+    if (mesh->key_name && !strcmp(mesh->key_name, plan->mesh)) {
+        return true;
+    }
+    free(mesh->key_name);
+    mesh->key_name = NULL;
+
+    char *error = keys_load(mesh->state_dir, plan->mesh, &mesh->private_key,
+                            &mesh->public_key);
+    if (error) {
+        sset_add_and_free(problems, error);
+        return false;
+    }
+    mesh->key_name = xstrdup(plan->mesh);
+    return true;
+}
+
+/* Makes the device, or has it made.  '*linkp' is NULL if it is not there
+ * yet. */
+static char *
+mesh_make_device(struct nlk *nlk, struct links *links, const char *name,
+                 const struct link **linkp)
+{
+    int error;
+
+    *linkp = NULL;
+    if (wg_process_starting(name)) {
+        return NULL;
+    }
+    error = link_create(nlk, name, "wireguard");
+    if (error == EOPNOTSUPP || error == ENODEV) {
+        return wg_process_start(name);
+    } else if (error && error != EEXIST) {
+        return xasprintf("%s: cannot make the interface: %s", name,
+                         ovs_strerror(error));
+    }
+    VLOG_INFO("%s: made by the kernel's WireGuard", name);
+    error = links_read(links, nlk);
+    *linkp = error ? NULL : links_find(links, name);
+    return NULL;
+}
+
+/* A device that the agent made, or one that is still blank: made by an agent
+ * that was killed before it could put its mark. */
+static bool
+device_is_ours(const struct mesh *mesh, const struct link *link,
+               const struct wg_device *device)
+{
+    return (!strcmp(link->alias, MESH_LINK_ALIAS)
+            || (wg_key_is_zero(&device->private_key)
+                && hmap_is_empty(&device->peers))
+            || wg_key_equals(&device->private_key, &mesh->private_key));
+}
+
+static void
+mesh_wanted(const struct mesh *mesh, const struct plan *plan,
+            struct wg_device *want)
+{
+    want->private_key = mesh->private_key;
+    want->listen_port = plan->listen_port;
+    for (size_t i = 0; i < plan->n_peers; i++) {
+        const struct plan_peer *pp = &plan->peers[i];
+        const char *before = smap_get(&mesh->endpoints, pp->node);
+
+        if (!pp->has_key || wg_key_equals(&pp->key, &mesh->public_key)) {
+            continue;
+        }
+        struct wg_peer *peer = wg_device_add_peer(want, &pp->key);
+        if (pp->endpoint && resolve_endpoint(pp->endpoint, &peer->endpoint)) {
+            peer->force_endpoint = before && strcmp(before, pp->endpoint);
+        }
+        /* Only a host that others cannot call keeps its hole open. */
+        peer->keepalive_s = plan->behind_nat ? KEEPALIVE_S : 0;
+        for (size_t j = 0; j < pp->allowed.n; j++) {
+            wg_peer_add_allowed(peer, &pp->allowed.prefixes[j]);
+        }
+        wg_peer_sort(peer);
+    }
+}
+
+static void
+mesh_remember_endpoints(struct mesh *mesh, const struct plan *plan)
+{
+    smap_clear(&mesh->endpoints);
+    for (size_t i = 0; i < plan->n_peers; i++) {
+        struct sockaddr_storage ss;
+        const char *endpoint = plan->peers[i].endpoint;
+
+        /* One without an address was not configured. */
+        if (endpoint && resolve_endpoint(endpoint, &ss)) {
+            smap_replace(&mesh->endpoints, plan->peers[i].node, endpoint);
+        }
+    }
+}
+
+static int
+mesh_read(struct mesh *mesh, struct nlk *nlk, const char *name)
+{
+    wg_device_destroy(&mesh->device);
+    wg_device_init(&mesh->device);
+    return wg_read(nlk, mesh->backend, name, &mesh->device);
+}
+
+/* Returns NULL or an error. */
+static char *
+mesh_sync_device(struct mesh *mesh, struct nlk *nlk, const struct link *link,
+                 const struct plan *plan)
+{
+    struct wg_changes changes;
+    struct wg_device want;
+    int error = mesh_read(mesh, nlk, link->name);
+
+    if (error) {
+        return xasprintf("%s: cannot read the WireGuard device: %s",
+                         link->name, ovs_strerror(error));
+    } else if (!device_is_ours(mesh, link, &mesh->device)) {
+        return xasprintf("%s exists and was not made by socknet; remove it "
+                         "or give mesh.interface another name", link->name);
+    }
+    if (strcmp(link->alias, MESH_LINK_ALIAS)) {
+        link_set_alias(nlk, link->ifindex, MESH_LINK_ALIAS);
+    }
+
+    wg_device_init(&want);
+    wg_changes_init(&changes);
+    mesh_wanted(mesh, plan, &want);
+    wg_diff(&mesh->device, &want, time_wall(), &changes);
+    if (!wg_changes_is_empty(&changes)) {
+        error = wg_apply(nlk, mesh->backend, link->name, &changes);
+        VLOG_INFO("%s: %"PRIuSIZE" changes of peers%s%s", link->name,
+                  changes.n_peers, error ? ": " : "",
+                  error ? ovs_strerror(error) : "");
+    }
+    if (!error) {
+        mesh_remember_endpoints(mesh, plan);
+        if (!wg_changes_is_empty(&changes)) {
+            mesh_read(mesh, nlk, link->name);
+        }
+    }
+    wg_changes_destroy(&changes);
+    wg_device_destroy(&want);
+    return (error ? xasprintf("%s: cannot configure the WireGuard device: %s",
+                              link->name, ovs_strerror(error)) : NULL);
+}
+
+/* The least MTU of the interfaces that lead to the peers, less WireGuard's
+ * overhead.  What the kernel learns about the path beyond (ICMP too big) it
+ * applies to the outer packets by itself; it expires, and the interface's MTU
+ * should not follow it back and forth. */
+static uint32_t
+mesh_mtu(struct nlk *nlk, const struct links *links, const struct link *mesh,
+         const struct plan *plan)
+{
+    uint32_t mtu = MESH_MAX_MTU;
+
+    for (size_t i = 0; i < plan->n_peers; i++) {
+        struct sockaddr_storage ss;
+
+        if (!plan->peers[i].endpoint
+            || !resolve_endpoint(plan->peers[i].endpoint, &ss)) {
+            continue;
+        }
+        int oif = route_find_oif(nlk, &ss);
+        const struct link *link = oif ? links_find_ifindex(links, oif) : NULL;
+        if (link && link != mesh && link->mtu >= MESH_MIN_MTU + WG_OVERHEAD) {
+            mtu = MIN(mtu, link->mtu - WG_OVERHEAD);
+        } else if (link && link != mesh) {
+            mtu = MESH_MIN_MTU;
+        }
+    }
+    return mtu;
+}
+
+static char *
+mesh_sync_link(struct nlk *nlk, const struct links *links,
+               const struct link *link, const struct plan *plan)
+{
+    int error = link_configure(nlk, link, mesh_mtu(nlk, links, link, plan));
+
+    if (!error) {
+        error = addr_sync(nlk, link, plan->tunnel.prefixes, plan->tunnel.n,
+                          true);
+    }
+    return (error ? xasprintf("%s: cannot configure the interface: %s",
+                              link->name, ovs_strerror(error)) : NULL);
+}
+
+/* The state file gave the interface another name: that of before goes. */
+static void
+mesh_remove_others(struct nlk *nlk, const struct links *links,
+                   const char *name)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &links->by_name) {
+        const struct link *link = node->data;
+
+        if (!strcmp(link->alias, MESH_LINK_ALIAS)
+            && strcmp(link->name, name)) {
+            VLOG_INFO("%s: removed, the mesh is %s now", link->name, name);
+            link_delete(nlk, link->ifindex);
+        }
+    }
+}
+
+bool
+mesh_run(struct mesh *mesh, struct nlk *nlk, struct links *links,
+         const struct plan *plan, struct sset *problems)
+{
+    const struct link *link = links_find(links, plan->interface);
+    char *error = NULL;
+
+    mesh->starting = false;
+    if (!mesh_load_keys(mesh, plan, problems)) {
+        return false;
+    }
+    if (!link) {
+        error = mesh_make_device(nlk, links, plan->interface, &link);
+    }
+    if (link) {
+        mesh->backend = wg_probe(link->name, link->kind);
+    }
+    if (!error && (!link || mesh->backend == WG_NONE)) {
+        if (!link || wg_process_starting(plan->interface)) {
+            mesh->starting = true;
+            return false;
+        }
+        error = xasprintf("%s exists and is not a WireGuard interface; "
+                          "remove it or give mesh.interface another name",
+                          plan->interface);
+    }
+    if (!error) {
+        error = mesh_sync_device(mesh, nlk, link, plan);
+    }
+    if (!error) {
+        mesh_remove_others(nlk, links, plan->interface);
+        error = mesh_sync_link(nlk, links, link, plan);
+    }
+    if (error) {
+        sset_add_and_free(problems, error);
+    }
+    return !error;
+}
+
+void
+mesh_wait(const struct mesh *mesh)
+{
+    if (mesh->starting) {
+        poll_timer_wait(STARTING_POLL_MS);
+    }
+}
+
+int
+mesh_cleanup(struct nlk *nlk, const struct links *links)
+{
+    struct shash_node *node;
+    int error = 0;
+
+    SHASH_FOR_EACH (node, &links->by_name) {
+        const struct link *link = node->data;
+
+        if (!strcmp(link->alias, MESH_LINK_ALIAS)) {
+            int retval = link_delete(nlk, link->ifindex);
+            error = error ? error : retval;
+        }
+    }
+    return error;
+}

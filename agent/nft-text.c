@@ -1,0 +1,195 @@
+#include <config.h>
+#include "agent/nft.h"
+
+#include <string.h>
+
+#include "agent/link.h"
+#include "agent/plan.h"
+#include "openvswitch/dynamic-string.h"
+#include "sset.h"
+#include "util.h"
+
+/* The text of the agent's tables, to and from. */
+
+static void
+put_clamp(const struct links *links, const char *tunnel, struct ds *ds)
+{
+    const struct link *link = links_find(links, tunnel);
+
+    ds_put_format(ds, "\t\toifname \"%s\" tcp flags syn tcp option maxseg "
+                  "size set rt mtu\n", tunnel);
+    /* What comes in announces what fits its sender's link, not the tunnel. */
+    if (link && link->mtu > 100) {
+        ds_put_format(ds, "\t\tiifname \"%s\" meta nfproto ipv4 tcp flags "
+                      "syn tcp option maxseg size set %u\n", tunnel,
+                      link->mtu - 40);
+        ds_put_format(ds, "\t\tiifname \"%s\" meta nfproto ipv6 tcp flags "
+                      "syn tcp option maxseg size set %u\n", tunnel,
+                      link->mtu - 60);
+    }
+}
+
+static void
+put_input(const struct plan *plan, struct ds *ds)
+{
+    ds_put_cstr(ds, "\tchain input {\n"
+                "\t\ttype filter hook input priority filter; "
+                "policy accept;\n");
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        if (plan->exits[i].enabled) {
+            ds_put_format(ds, "\t\tiifname \"%s\" counter drop\n",
+                          plan->exits[i].port);
+        }
+    }
+    ds_put_cstr(ds, "\t}\n\n");
+}
+
+static void
+put_forward(const struct plan *plan, const struct links *links,
+            struct ds *ds)
+{
+    ds_put_format(ds, "\tchain forward {\n"
+                  "\t\ttype filter hook forward priority filter; "
+                  "policy accept;\n"
+                  "\t\tiifname \"%s\" jump from_bridge\n"
+                  "\t\tiifname \"%s\" jump from_mesh\n",
+                  SN_BRIDGE, plan->interface);
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        const struct plan_exit *x = &plan->exits[i];
+
+        if (x->enabled) {
+            ds_put_format(ds, "\t\tiifname \"%s\" oifname != \"%s\" "
+                          "counter drop\n", x->port, x->tunnel);
+            ds_put_format(ds, "\t\tiifname \"%s\" oifname \"%s\" "
+                          "ct state invalid,new counter drop\n", x->tunnel,
+                          SN_BRIDGE);
+        }
+    }
+    put_clamp(links, plan->interface, ds);
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        if (plan->exits[i].enabled) {
+            put_clamp(links, plan->exits[i].tunnel, ds);
+        }
+    }
+    ds_put_cstr(ds, "\t}\n\n");
+}
+
+static void
+put_prefix_rule(const struct sn_prefix *prefix, const char *before,
+                const char *field, const char *after, struct ds *ds)
+{
+    char *s = (prefix->plen == (prefix->is_v4 ? 32 : 128)
+               ? sn_prefix_addr_to_string(prefix)
+               : sn_prefix_to_string(prefix));
+
+    ds_put_format(ds, "\t\t%s%s %s %s %s\n", before,
+                  prefix->is_v4 ? "ip" : "ip6", field, s, after);
+    free(s);
+}
+
+/* What containers send to the host's routing. */
+static void
+put_from_bridge(const struct plan *plan, struct ds *ds)
+{
+    ds_put_format(ds, "\tchain from_bridge {\n"
+                  "\t\toifname \"%s\" return\n", plan->interface);
+    for (size_t i = 0; i < plan->local.n; i++) {
+        put_prefix_rule(&plan->local.prefixes[i],
+                        "oifname \"" SN_BRIDGE "\" ", "daddr", "return", ds);
+    }
+    for (size_t i = 0; i < plan->n_routes; i++) {
+        const struct plan_route *r = &plan->routes[i];
+
+        if (strcmp(r->device, plan->interface)
+            && strcmp(r->device, SN_BRIDGE)) {
+            char *before = xasprintf("oifname \"%s\" ", r->device);
+
+            put_prefix_rule(&r->dst, before, "daddr", "return", ds);
+            free(before);
+        }
+    }
+    for (size_t i = 0; i < plan->local.n; i++) {
+        put_prefix_rule(&plan->local.prefixes[i], "", "saddr",
+                        "counter drop", ds);
+    }
+    ds_put_cstr(ds, "\t}\n\n");
+}
+
+static void
+put_from_mesh(const struct plan *plan, struct ds *ds)
+{
+    ds_put_format(ds, "\tchain from_mesh {\n"
+                  "\t\toifname \"%s\" return\n"
+                  "\t\toifname \"%s\" return\n"
+                  "\t\tcounter drop\n"
+                  "\t}\n\n", SN_BRIDGE, plan->interface);
+}
+
+static void
+put_postrouting(const struct plan *plan, struct ds *ds)
+{
+    ds_put_cstr(ds, "\tchain postrouting {\n"
+                "\t\ttype nat hook postrouting priority srcnat; "
+                "policy accept;\n");
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        const struct plan_exit *x = &plan->exits[i];
+
+        if (x->enabled) {
+            ds_put_format(ds, "\t\tiifname \"%s\" oifname \"%s\" "
+                          "masquerade\n", x->port, x->tunnel);
+        }
+    }
+    ds_put_cstr(ds, "\t}\n");
+}
+
+void
+nft_format(const struct plan *plan, const struct links *links, struct ds *ds)
+{
+    ds_put_cstr(ds, "table inet socknet {\n"
+                "\tcomment \"made by socknet-agent\"\n");
+    put_input(plan, ds);
+    put_forward(plan, links, ds);
+    put_from_bridge(plan, ds);
+    put_from_mesh(plan, ds);
+    put_postrouting(plan, ds);
+    ds_put_cstr(ds, "}\n");
+}
+
+/* Whether 'text', up to 'end', is the inside of an ingress chain that drops
+ * all from 'veth'. */
+static bool
+is_ingress_chain(const char *text, const char *end, const char *veth)
+{
+    char *inside = xmemdup0(text, end - text);
+    char *device = xasprintf("device \"%s\"", veth);
+    bool ok = (strstr(inside, "hook ingress") && strstr(inside, device)
+               && strstr(inside, "policy drop;")
+               && strchr(inside, '\n') == strrchr(inside, '\n'));
+
+    free(inside);
+    free(device);
+    return ok;
+}
+
+void
+nft_parse_ingress(const char *listing, struct sset *ret_veths)
+{
+    static const char head[] = "\tchain in_";
+    const char *p = listing;
+
+    while ((p = strstr(p, head))) {
+        p += strlen(head);
+        size_t len = strcspn(p, " {\n");
+        const char *line = strchr(p, '\n');
+        const char *end = line ? strstr(line, "\n\t}") : NULL;
+
+        if (!end) {
+            return;
+        }
+        char *veth = xmemdup0(p, len);
+        bool ok = is_ingress_chain(line, end, veth);
+        sset_add_and_free(ret_veths, xasprintf("%s%s", ok ? "" : "*", veth));
+        free(veth);
+        p = end;
+    }
+}

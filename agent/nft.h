@@ -1,0 +1,48 @@
+#ifndef SN_NFT_H
+#define SN_NFT_H 1
+
+/* nftables: two tables of the agent's own, and never a look at another.
+ *
+ * "inet socknet" masquerades what leaves by an exit, clamps TCP's segment
+ * size on tunnels, and guards: a packet of an exit goes by its tunnel or
+ * nowhere, a container's packet that the flows sent to the host goes into the
+ * mesh or nowhere, one from the mesh to a container or nowhere.  It says
+ * nothing about any other forwarding of the host.
+ *
+ * "netdev socknet" drops at the ingress of each container's veth: with the
+ * userspace datapath the host's kernel gets every frame as well, around all
+ * flows.
+ *
+ * The rules are written the way nft prints them, so that "is it as wanted?"
+ * is a comparison of text; a change is one transaction. */
+
+#include <stdbool.h>
+
+struct ds;
+struct links;
+struct plan;
+struct sset;
+
+struct nft;
+struct nft *nft_create(void);
+void nft_destroy(struct nft *);
+
+/* Somebody changed nftables: the next calls read what is there.  Otherwise
+ * they do so only if something else is wanted than the last time. */
+void nft_set_stale(struct nft *);
+
+/* False after an error (in 'problems'). */
+bool nft_sync(struct nft *, const struct plan *, const struct links *,
+              struct sset *problems);
+/* 'veths': interfaces to close.  NULL: no table. */
+bool nft_sync_ingress(struct nft *, const struct sset *veths,
+                      struct sset *problems);
+int nft_cleanup(struct nft *);
+
+/* The text of the "inet" table. */
+void nft_format(const struct plan *, const struct links *, struct ds *);
+/* Adds the names of the chains of a listing of the "netdev" table, without
+ * "in_"; those that are not as they should be, with an asterisk before. */
+void nft_parse_ingress(const char *listing, struct sset *ret_veths);
+
+#endif /* agent/nft.h */

@@ -1,0 +1,442 @@
+#include <config.h>
+#include "agent/plan.h"
+
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hash.h"
+#include "packets.h"
+#include "smap.h"
+#include "sset.h"
+#include "state/model.h"
+#include "util.h"
+
+/* The peer that carries a prefix into the mesh. */
+struct plan_owner {
+    struct sn_prefix prefix;
+    size_t peer;                /* Index, or OWNER_LOCAL. */
+};
+#define OWNER_LOCAL SIZE_MAX
+
+struct plan_builder {
+    struct plan *plan;
+    const struct model *model;
+    const struct model_node *self;
+    struct sset *problems;
+    struct plan_owner *owners;
+    size_t n_owners, allocated_owners;
+};
+
+static void
+prefixes_add(struct plan_prefixes *list, const struct sn_prefix *prefix)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        if (sn_prefix_equals(&list->prefixes[i], prefix)) {
+            return;
+        }
+    }
+    if (list->n >= list->allocated) {
+        list->prefixes = x2nrealloc(list->prefixes, &list->allocated,
+                                    sizeof *list->prefixes);
+    }
+    list->prefixes[list->n++] = *prefix;
+}
+
+static void
+plan_add_route(struct plan *plan, const struct sn_prefix *dst,
+               const char *device, uint32_t metric)
+{
+    if (plan->n_routes >= plan->allocated_routes) {
+        plan->routes = x2nrealloc(plan->routes, &plan->allocated_routes,
+                                  sizeof *plan->routes);
+    }
+    struct plan_route *r = &plan->routes[plan->n_routes++];
+    r->dst = sn_prefix_network(dst);
+    r->device = xstrdup(device);
+    r->metric = metric;
+}
+
+static const char *
+owner_name(const struct plan_builder *b, size_t peer)
+{
+    return peer == OWNER_LOCAL ? b->self->name : b->plan->peers[peer].node;
+}
+
+/* A prefix has one owner in the whole mesh; the first in order of names keeps
+ * it, on every node alike. */
+static bool
+builder_claim(struct plan_builder *b, const struct sn_prefix *prefix_,
+              size_t peer)
+{
+    struct sn_prefix prefix = sn_prefix_network(prefix_);
+
+    for (size_t i = 0; i < b->n_owners; i++) {
+        const struct plan_owner *o = &b->owners[i];
+
+        if (sn_prefix_equals(&o->prefix, &prefix)) {
+            if (o->peer != peer) {
+                char *s = sn_prefix_to_string(&prefix);
+
+                sset_add_and_free(b->problems, xasprintf(
+                    "%s is claimed by %s and by %s; it goes to the former",
+                    s, owner_name(b, o->peer), owner_name(b, peer)));
+                free(s);
+            }
+            return o->peer == peer;
+        }
+    }
+    if (b->n_owners >= b->allocated_owners) {
+        b->owners = x2nrealloc(b->owners, &b->allocated_owners,
+                               sizeof *b->owners);
+    }
+    b->owners[b->n_owners].prefix = prefix;
+    b->owners[b->n_owners++].peer = peer;
+    return true;
+}
+
+static const struct model_route *
+find_written_route(const struct model_node *self, const struct sn_prefix *dst)
+{
+    struct sn_prefix network = sn_prefix_network(dst);
+
+    for (size_t i = 0; i < self->n_routes; i++) {
+        struct sn_prefix written = sn_prefix_network(&self->routes[i].dst);
+
+        if (sn_prefix_equals(&written, &network)) {
+            return &self->routes[i];
+        }
+    }
+    return NULL;
+}
+
+/* A prefix of another node: into the mesh, unless the operator wrote another
+ * device for it. */
+static void
+builder_add_remote(struct plan_builder *b, const struct sn_prefix *prefix_,
+                   size_t peer)
+{
+    struct sn_prefix prefix = sn_prefix_network(prefix_);
+
+    if (!builder_claim(b, &prefix, peer)) {
+        return;
+    }
+    prefixes_add(&b->plan->peers[peer].allowed, &prefix);
+    if (!prefix.is_v4) {
+        b->plan->has_ipv6 = true;
+    }
+    if (!find_written_route(b->self, &prefix)) {
+        plan_add_route(b->plan, &prefix, b->plan->interface, 0);
+    }
+}
+
+static char *
+endpoint_with_port(const struct model *model, const struct model_node *node)
+{
+    uint16_t port = (node->listen_port ? node->listen_port
+                     : model->mesh.listen_port);
+    const char *s = node->endpoint;
+    const char *colon;
+
+    if (!s) {
+        return NULL;
+    }
+    colon = strrchr(s, ':');
+    if (s[0] == '[') {
+        return (colon && colon[-1] == ']' ? xstrdup(s)
+                : xasprintf("%s:%u", s, port));
+    } else if (colon && strchr(s, ':') != colon) {
+        return xasprintf("[%s]:%u", s, port);   /* A bare IPv6 address. */
+    }
+    return colon ? xstrdup(s) : xasprintf("%s:%u", s, port);
+}
+
+static void
+builder_add_node_prefixes(struct plan_builder *b,
+                          const struct model_node *node, size_t peer)
+{
+    struct plan *plan = b->plan;
+
+    if (peer != OWNER_LOCAL && node->address.plen) {
+        struct sn_prefix host = sn_prefix_host(&node->address);
+
+        if (builder_claim(b, &host, peer)) {
+            prefixes_add(&plan->peers[peer].allowed, &host);
+        }
+    }
+    for (size_t i = 0; i < node->n_subnets; i++) {
+        if (peer != OWNER_LOCAL) {
+            builder_add_remote(b, &node->subnets[i], peer);
+        } else if (builder_claim(b, &node->subnets[i], OWNER_LOCAL)) {
+            struct sn_prefix gateway = node->gateways[i];
+
+            gateway.plen = node->subnets[i].plen;
+            prefixes_add(&plan->gateways, &gateway);
+            struct sn_prefix network = sn_prefix_network(&node->subnets[i]);
+            prefixes_add(&plan->local, &network);
+            plan->has_ipv6 |= !gateway.is_v4;
+        }
+    }
+}
+
+static bool
+node_has_address(const struct model_node *node, const struct sn_prefix *addr)
+{
+    for (size_t i = 0; i < node->n_subnets; i++) {
+        if (sn_prefix_contains(&node->subnets[i], addr)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+builder_set_key(struct plan_builder *b, struct plan_peer *peer,
+                const char *text)
+{
+    if (!text) {
+        return;
+    } else if (!wg_key_from_base64(text, &peer->key)) {
+        sset_add_and_free(b->problems, xasprintf(
+            "node %s reports \"%s\", which is not a public key", peer->node,
+            text));
+        return;
+    }
+    for (size_t i = 0; i < b->plan->n_peers; i++) {
+        const struct plan_peer *other = &b->plan->peers[i];
+
+        if (other->has_key && wg_key_equals(&other->key, &peer->key)) {
+            sset_add_and_free(b->problems, xasprintf(
+                "nodes %s and %s report the same public key", other->node,
+                peer->node));
+            return;
+        }
+    }
+    peer->has_key = true;
+}
+
+/* Peers are in order of names. */
+static size_t
+builder_find_peer(const struct plan_builder *b, const char *node)
+{
+    size_t low = 0, high = b->plan->n_peers;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int cmp = strcmp(node, b->plan->peers[mid].node);
+
+        if (!cmp) {
+            return mid;
+        } else if (cmp < 0) {
+            high = mid;
+        } else {
+            low = mid + 1;
+        }
+    }
+    return OWNER_LOCAL;
+}
+
+static void
+builder_add_nodes(struct plan_builder *b, const struct smap *keys)
+{
+    const struct shash_node **nodes = shash_sort(&b->model->nodes);
+    size_t n = shash_count(&b->model->nodes);
+
+    b->plan->peers = xcalloc(n, sizeof *b->plan->peers);
+    for (size_t i = 0; i < n; i++) {
+        const struct model_node *node = nodes[i]->data;
+
+        if (node == b->self) {
+            builder_add_node_prefixes(b, node, OWNER_LOCAL);
+            continue;
+        }
+        struct plan_peer *peer = &b->plan->peers[b->plan->n_peers];
+        peer->node = xstrdup(node->name);
+        peer->endpoint = endpoint_with_port(b->model, node);
+        builder_set_key(b, peer, smap_get(keys, node->name));
+        builder_add_node_prefixes(b, node, b->plan->n_peers++);
+    }
+    free(nodes);
+}
+
+/* A container that took its address along to a node with another subnet is
+ * known to all by the address alone. */
+static void
+builder_add_stranger(struct plan_builder *b, const struct model_container *c,
+                     const struct model_node *node)
+{
+    size_t peer = builder_find_peer(b, node->name);
+
+    for (size_t i = 0; i < c->n_addresses; i++) {
+        struct sn_prefix host = sn_prefix_host(&c->addresses[i]);
+
+        if (node_has_address(node, &host)) {
+            continue;
+        } else if (peer != OWNER_LOCAL) {
+            builder_add_remote(b, &host, peer);
+        } else if (builder_claim(b, &host, OWNER_LOCAL)) {
+            prefixes_add(&b->plan->local, &host);
+            plan_add_route(b->plan, &host, SN_BRIDGE, 0);
+        }
+    }
+}
+
+static void
+builder_add_strangers(struct plan_builder *b)
+{
+    const struct shash_node **containers = shash_sort(&b->model->containers);
+
+    for (size_t i = 0; i < shash_count(&b->model->containers); i++) {
+        const struct model_container *c = containers[i]->data;
+        const struct model_node *node = model_get_node(b->model, c->node);
+
+        if (node) {
+            builder_add_stranger(b, c, node);
+        }
+    }
+    free(containers);
+}
+
+static void
+builder_add_written_routes(struct plan_builder *b)
+{
+    const struct model_node *self = b->self;
+
+    for (size_t i = 0; i < self->n_routes; i++) {
+        const struct model_route *r = &self->routes[i];
+
+        plan_add_route(b->plan, &r->dst, r->via, r->metric);
+    }
+}
+
+/* The number is free of those of the exits before this one. */
+static uint32_t
+exit_number(const struct plan *plan, const char *interface)
+{
+    uint32_t number = hash_string(interface, 0) % PLAN_EXIT_TABLES;
+
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        if (plan->exits[i].table == PLAN_EXIT_TABLE_BASE + number) {
+            number = (number + 1) % PLAN_EXIT_TABLES;
+            i = SIZE_MAX;       /* Start over. */
+        }
+    }
+    return number;
+}
+
+static void
+builder_add_exit(struct plan_builder *b, const struct model_exit *exit)
+{
+    struct plan *plan = b->plan;
+    char *port = xasprintf("x-%s", exit->interface);
+    uint32_t number = exit_number(plan, exit->interface);
+    uint32_t hash = hash_string(plan->node, hash_string(exit->interface, 0));
+
+    if (strlen(port) >= IFNAMSIZ || plan->n_exits >= PLAN_EXIT_TABLES) {
+        sset_add_and_free(b->problems, xasprintf(
+            "exit %s: %s is too long a name for the exit's port; give the "
+            "interface a name of at most %d characters", exit->name, port,
+            IFNAMSIZ - 3));
+        free(port);
+        return;
+    }
+    struct plan_exit *x = &plan->exits[plan->n_exits++];
+    x->name = xstrdup(exit->name);
+    x->tunnel = xstrdup(exit->interface);
+    x->port = port;
+    x->enabled = exit->enabled;
+    x->table = PLAN_EXIT_TABLE_BASE + number;
+    x->address = (struct sn_prefix) { .is_v4 = true, .plen = 32 };
+    memcpy(x->address.addr.s6_addr,
+           (uint8_t[16]) { [10] = 0xff, [11] = 0xff,
+                           169, 254, 83, number + 1 }, 16);
+    x->mac = (struct eth_addr) { .ea = { 0x02, 0x53, 0x4e, hash >> 16,
+                                         hash >> 8, hash } };
+}
+
+static void
+builder_add_exits(struct plan_builder *b)
+{
+    const struct shash_node **exits = shash_sort(&b->model->exits);
+    size_t n = shash_count(&b->model->exits);
+
+    b->plan->exits = xcalloc(n + 1, sizeof *b->plan->exits);
+    for (size_t i = 0; i < n; i++) {
+        const struct model_exit *exit = exits[i]->data;
+
+        if (!strcmp(exit->node, b->plan->node)) {
+            builder_add_exit(b, exit);
+        }
+    }
+    free(exits);
+}
+
+struct plan *
+plan_create(const struct model *model, const char *node,
+            const struct smap *keys, struct sset *problems)
+{
+    const struct model_node *self = model_get_node(model, node);
+
+    if (!self) {
+        return NULL;
+    }
+
+    struct plan *plan = xzalloc(sizeof *plan);
+    struct plan_builder b = {
+        .plan = plan, .model = model, .self = self, .problems = problems,
+    };
+
+    plan->node = xstrdup(node);
+    plan->mesh = xstrdup(model->mesh.name ? model->mesh.name : "socknet");
+    plan->interface = xstrdup(model->mesh.interface);
+    plan->listen_port = (self->listen_port ? self->listen_port
+                         : model->mesh.listen_port);
+    plan->behind_nat = !self->endpoint;
+    plan->ip_forward = self->ip_forward;
+    if (self->address.plen) {
+        struct sn_prefix address = self->address;
+
+        /* The mesh's length makes the other nodes' addresses on-link. */
+        if (model->mesh.prefix.is_v4 == address.is_v4) {
+            address.plen = model->mesh.prefix.plen;
+        }
+        prefixes_add(&plan->tunnel, &address);
+    }
+    builder_add_nodes(&b, keys);
+    builder_add_strangers(&b);
+    builder_add_written_routes(&b);
+    builder_add_exits(&b);
+    free(b.owners);
+    return plan;
+}
+
+void
+plan_destroy(struct plan *plan)
+{
+    if (!plan) {
+        return;
+    }
+    for (size_t i = 0; i < plan->n_peers; i++) {
+        free(plan->peers[i].node);
+        free(plan->peers[i].endpoint);
+        free(plan->peers[i].allowed.prefixes);
+    }
+    for (size_t i = 0; i < plan->n_routes; i++) {
+        free(plan->routes[i].device);
+    }
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        free(plan->exits[i].name);
+        free(plan->exits[i].tunnel);
+        free(plan->exits[i].port);
+    }
+    free(plan->peers);
+    free(plan->routes);
+    free(plan->exits);
+    free(plan->tunnel.prefixes);
+    free(plan->gateways.prefixes);
+    free(plan->local.prefixes);
+    free(plan->node);
+    free(plan->mesh);
+    free(plan->interface);
+    free(plan);
+}

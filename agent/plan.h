@@ -1,0 +1,85 @@
+#ifndef SN_PLAN_H
+#define SN_PLAN_H 1
+
+/* What one node's kernel should hold, computed from the model.
+ *
+ * plan_create() is pure: no system call, no clock.  The other modules compare
+ * the plan with what they find. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "agent/wg.h"
+#include "lib/prefix.h"
+#include "openvswitch/shash.h"
+#include "openvswitch/types.h"
+
+struct model;
+struct smap;
+struct sset;
+
+/* The one bridge of a host. */
+#define SN_BRIDGE "vmbr0"
+
+/* Each exit has a routing table of its own: this, plus a number below 250 that
+ * follows from the interface's name.  The exit port's address is
+ * 169.254.83.<that number + 1>. */
+#define PLAN_EXIT_TABLE_BASE 53000
+#define PLAN_EXIT_TABLES 250
+
+struct plan_prefixes {
+    struct sn_prefix *prefixes;
+    size_t n, allocated;
+};
+
+struct plan_peer {
+    char *node;
+    bool has_key;               /* False: its agent has not reported yet. */
+    struct wg_key key;
+    char *endpoint;             /* HOST:PORT; NULL: behind NAT. */
+    struct plan_prefixes allowed;
+};
+
+struct plan_route {
+    struct sn_prefix dst;
+    char *device;
+    uint32_t metric;
+};
+
+struct plan_exit {
+    char *name;                 /* "warp". */
+    char *tunnel;               /* "warp0". */
+    char *port;                 /* "x-warp0". */
+    bool enabled;
+    uint32_t table;
+    struct sn_prefix address;   /* Of the port, in the host. */
+    struct eth_addr mac;        /* Of the port. */
+};
+
+struct plan {
+    char *node;
+    char *mesh;                 /* Name of the mesh, and of the key file. */
+    char *interface;            /* "nm-privacy". */
+    uint16_t listen_port;
+    bool behind_nat;
+    bool ip_forward;
+    bool has_ipv6;              /* Some subnet of the mesh is IPv6. */
+    struct plan_prefixes tunnel;    /* Addresses of the mesh interface. */
+    struct plan_prefixes gateways;  /* Addresses of vmbr0. */
+    struct plan_prefixes local;     /* Where this node's containers live. */
+    struct plan_route *routes;
+    size_t n_routes, allocated_routes;
+    struct plan_peer *peers;
+    size_t n_peers;
+    struct plan_exit *exits;    /* Disabled ones as well. */
+    size_t n_exits;
+};
+
+/* 'keys' has the public key (base64) of each node that told its own.  Adds to
+ * 'problems' what cannot be carried out.  NULL if the model has no node
+ * 'node'. */
+struct plan *plan_create(const struct model *, const char *node,
+                         const struct smap *keys, struct sset *problems);
+void plan_destroy(struct plan *);
+
+#endif /* agent/plan.h */

@@ -1,0 +1,25 @@
+#ifndef SN_RULE_H
+#define SN_RULE_H 1
+
+/* Policy rules "iif NAME lookup TABLE", for both families.
+ *
+ * The agent's own carry FRA_PROTOCOL SN_RTPROT; only those are removed. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct nlk;
+
+/* Before main (32766) and whatever wg-quick adds, after local (0). */
+#define RULE_PRIORITY 5300
+
+struct rule {
+    const char *iif;
+    uint32_t table;
+};
+
+/* Makes the agent's rules equal to 'wanted', in IPv4 and IPv6.  0, or the
+ * first errno. */
+int rule_sync(struct nlk *, const struct rule *wanted, size_t n_wanted);
+
+#endif /* agent/rule.h */

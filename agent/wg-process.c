@@ -1,0 +1,150 @@
+#include <config.h>
+#include "agent/wg-process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <paths.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "openvswitch/shash.h"
+#include "openvswitch/vlog.h"
+#include "process.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(wg_process);
+
+#define PROGRAM "wireguard-go"
+/* From start to socket it takes some 20 ms. */
+#define RESTART_INTERVAL_MS 2000
+
+struct wg_process {
+    pid_t pid;                  /* 0: ended. */
+    long long int started_ms;
+};
+
+static struct shash processes = SHASH_INITIALIZER(&processes);
+
+static char *
+program_find(void)
+{
+    static const char *const dirs[] = {
+        "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin",
+    };
+
+    /* Not PATH: this runs as root with whatever environment it was given. */
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+        char *path = xasprintf("%s/%s", dirs[i], PROGRAM);
+
+        if (!access(path, X_OK)) {
+            return path;
+        }
+        free(path);
+    }
+    return NULL;
+}
+
+/* In the child, between fork and exec. */
+static void
+child_exec(const char *program, const char *name)
+{
+    static char *const envp[] = {
+        "PATH=" _PATH_STDPATH, "LOG_LEVEL=error", NULL
+    };
+    char *const argv[] = {
+        CONST_CAST(char *, PROGRAM), "-f", CONST_CAST(char *, name), NULL
+    };
+    sigset_t none;
+    int fd;
+
+    setsid();
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    for (int sig = 1; sig < NSIG; sig++) {
+        signal(sig, SIG_DFL);
+    }
+    umask(077);
+    fd = open("/dev/null", O_RDWR);
+    if (fd < 0 || dup2(fd, 0) < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0
+        || chdir("/")) {
+        _exit(126);
+    }
+    closefrom(3);
+    execve(program, argv, envp);
+    _exit(127);
+}
+
+static struct wg_process *
+process_get(const char *name)
+{
+    struct wg_process *p = shash_find_data(&processes, name);
+
+    if (!p) {
+        p = xzalloc(sizeof *p);
+        p->started_ms = LLONG_MIN / 2;
+        shash_add(&processes, name, p);
+    }
+    return p;
+}
+
+bool
+wg_process_starting(const char *name)
+{
+    const struct wg_process *p = shash_find_data(&processes, name);
+
+    return p && p->pid && time_msec() < p->started_ms + RESTART_INTERVAL_MS;
+}
+
+char *
+wg_process_start(const char *name)
+{
+    struct wg_process *p = process_get(name);
+    char *program;
+
+    if (time_msec() < p->started_ms + RESTART_INTERVAL_MS) {
+        return NULL;
+    }
+    program = program_find();
+    if (!program) {
+        return xasprintf("%s: this kernel has no WireGuard and "
+                         PROGRAM " is not installed: "
+                         "apt install " PROGRAM, name);
+    }
+    VLOG_INFO("%s: this kernel has no WireGuard; starting %s", name,
+              program);
+    p->started_ms = time_msec();
+    pid_t pid = fork();
+    if (!pid) {
+        child_exec(program, name);
+    }
+    free(program);
+    if (pid < 0) {
+        return xasprintf("%s: fork: %s", name, ovs_strerror(errno));
+    }
+    p->pid = pid;
+    return NULL;
+}
+
+void
+wg_process_reap(void)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &processes) {
+        struct wg_process *p = node->data;
+        int status;
+
+        if (p->pid && waitpid(p->pid, &status, WNOHANG) == p->pid) {
+            char *s = process_status_msg(status);
+
+            VLOG_WARN("%s: " PROGRAM " ended (%s)", node->name, s);
+            free(s);
+            p->pid = 0;
+        }
+    }
+}
