@@ -2,10 +2,11 @@ noinst_LTLIBRARIES += cli/libsncli.la
 cli_libsncli_la_SOURCES = \
 	cli/choose-node.c \
 	cli/choose-node.h \
-	cli/cmd-db.c \
-	cli/cmd-pki.c \
+	cli/cmd-check.c \
 	cli/cmd-containers.c \
+	cli/cmd-db.c \
 	cli/cmd-nodes.c \
+	cli/cmd-pki.c \
 	cli/cmd-status.c \
 	cli/command.h \
 	cli/commands.c \
