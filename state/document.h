@@ -72,7 +72,8 @@ bool doc_is_null(const struct doc_value *);
 const char *doc_type_to_string(const struct doc_value *); /* "a list", … */
 
 /* What a plain scalar means: null, true, false, a number, or a string.  A
- * number whose text JSON would spell otherwise (007, 3.10, 1e3) is a string. */
+ * number whose text JSON would spell otherwise (007, 3.10, 1e3) is a string.
+ */
 struct json *doc_scalar_to_json(const char *string, bool plain);
 struct json *doc_to_json(const struct doc_value *);
 

@@ -8,8 +8,8 @@ struct json;
 struct schema;
 
 /* Appends 'json' to 'out' as a YAML document in block style; small leaves
- * stand on one line.  Keys that 'schema' (may be NULL) knows come in its order, then
- * the others by name. */
+ * stand on one line.  Keys that 'schema' (may be NULL) knows come in its
+ * order, then the others by name. */
 void yaml_from_json(const struct json *, const struct schema *,
                     struct ds *out);
 

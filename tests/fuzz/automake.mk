@@ -1,0 +1,26 @@
+# A fuzz target is one line here, tests/fuzz/NAME.c with
+# LLVMFuzzerTestOneInput(), and seeds in tests/fuzz/seeds/X for fuzz-X.
+# Without --enable-fuzz the target only replays files, which make check does
+# with the seeds.
+FUZZ_TARGETS = tests/fuzz/fuzz-state
+FUZZ_SECONDS = 30
+
+check_PROGRAMS += $(FUZZ_TARGETS)
+FUZZ_LDADD = $(SN_LIBS) $(EXT_LIBS)
+
+tests_fuzz_fuzz_state_SOURCES = tests/fuzz/fuzz-state.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_state_LDADD = $(FUZZ_LDADD)
+tests_fuzz_fuzz_state_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
+
+if ENABLE_FUZZ
+FUZZ_MAIN =
+FUZZER_FLAGS = -fsanitize=fuzzer
+else
+FUZZ_MAIN = tests/fuzz/replay.c
+FUZZER_FLAGS =
+endif
+
+fuzz: $(BUILT_SOURCES)
+	@$(MAKE) $(FUZZ_TARGETS)
+	@$(srcdir)/tests/fuzz/run $(abs_builddir) $(FUZZ_SECONDS) \
+	    $(FUZZ_TARGETS)

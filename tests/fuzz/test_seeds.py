@@ -1,0 +1,19 @@
+"""Each fuzz target replays its seeds: crashes once found stay fixed."""
+
+import pathlib
+import subprocess
+
+import pytest
+
+HERE = pathlib.Path(__file__).parent
+SEEDS = sorted(p for p in (HERE / 'seeds').glob('*/*') if p.is_file())
+
+
+@pytest.mark.parametrize('seed', SEEDS,
+                         ids=lambda p: '%s-%s' % (p.parent.name, p.name))
+def test_seed(builddir, seed):
+    target = builddir / 'tests/fuzz' / ('fuzz-' + seed.parent.name)
+    # The fuzzer's own main() takes a file to replay as well.
+    r = subprocess.run([target, seed], text=True, errors='replace',
+                       capture_output=True, timeout=60)
+    assert r.returncode == 0, r.stderr[-4000:]
