@@ -1,10 +1,14 @@
 noinst_LTLIBRARIES += cli/libsncli.la
 cli_libsncli_la_SOURCES = \
+	cli/apply-wait.c \
+	cli/apply-wait.h \
 	cli/choose-node.c \
 	cli/choose-node.h \
+	cli/cmd-apply.c \
 	cli/cmd-check.c \
 	cli/cmd-containers.c \
 	cli/cmd-db.c \
+	cli/cmd-export.c \
 	cli/cmd-nodes.c \
 	cli/cmd-pki.c \
 	cli/cmd-status.c \

@@ -22,6 +22,7 @@ struct command_context {        /* Global options, parsed by main. */
     const char *db;             /* --db, SOCKNET_DB or the default. */
     bool json;                  /* --json */
     int timeout_ms;             /* --timeout, for a database that is away. */
+    bool timeout_given;
 };
 
 struct command {

@@ -20,6 +20,24 @@ const struct command commands[] = {
       "\n"
       "Example: socknet check examples/two-hosts.yaml\n",
       false, cmd_check },
+    { NULL, "apply", "PATH [--wait | --dry-run] [--node NAME]",
+      "make the database equal to a state file",
+      "Checks PATH first; with any error nothing is changed.  Prints what\n"
+      "changed: an object that only moved to another line is no change.\n"
+      "\n"
+      "  --wait        return when every switch and agent has confirmed, or\n"
+      "                fail after the --timeout (60 s) and say who has not\n"
+      "  --dry-run     only print what would change; exit code 2 if anything\n"
+      "  --node NAME   the node, if PATH describes a single host\n"
+      "\n"
+      "Example: socknet apply state.yaml --wait\n",
+      false, cmd_apply },
+    { NULL, "export", "",
+      "print the database's desired state as YAML",
+      "Applying what it prints changes nothing.\n"
+      "\n"
+      "Example: socknet export >state.yaml\n",
+      false, cmd_export },
 
     { "Looking", "status", "[--check]",
       "one screen: mesh, nodes, daemons, problems",

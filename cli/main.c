@@ -88,6 +88,7 @@ parse_timeout(const char *s, struct command_context *ctx)
                             "between 0 and 86400", s);
     }
     ctx->timeout_ms = MAX(1, seconds * 1000);
+    ctx->timeout_given = true;
     return EXIT_OK;
 }
 

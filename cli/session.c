@@ -19,19 +19,43 @@ struct session {
     struct model_sync *sync;
 };
 
+/* Brings the model up to date with what the IDL holds. */
+static bool
+session_sync(struct session *s)
+{
+    struct model_changes changes;
+    bool usable;
+
+    model_changes_init(&changes);
+    usable = model_sync_run(s->sync, &changes);
+    model_changes_destroy(&changes);
+    ovsdb_idl_track_clear(s->conn->idl);
+    return usable;
+}
+
+void
+session_run(struct session *s)
+{
+    ovsdb_idl_run(s->conn->idl);
+    db_connection_run(s->conn);
+    session_sync(s);
+}
+
+void
+session_wait(struct session *s)
+{
+    ovsdb_idl_wait(s->conn->idl);
+    db_connection_wait(s->conn);
+}
+
 /* Connects and reads.  Returns NULL or an error that the caller frees. */
 static char *
 session_read(struct session *s, int timeout_ms)
 {
-    struct model_changes changes;
-
     char *error = db_connection_wait_ready(s->conn, timeout_ms);
-    if (!error) {
-        model_changes_init(&changes);
-        if (!model_sync_run(s->sync, &changes)) {
-            error = xstrdup("the database cannot be read");
-        }
-        model_changes_destroy(&changes);
+
+    if (!error && !session_sync(s)) {
+        error = xstrdup("the database cannot be read");
     }
     return error;
 }

@@ -18,6 +18,11 @@ struct session;
 struct session *session_open(const struct command_context *);
 void session_close(struct session *);
 
+/* For a longer look: takes in what changed, and waits for more.  Not while a
+ * transaction is being composed. */
+void session_run(struct session *);
+void session_wait(struct session *);
+
 struct ovsdb_idl *session_idl(const struct session *);
 const struct model *session_model(const struct session *);
 int64_t session_generation(const struct session *);

@@ -2,6 +2,8 @@ noinst_LTLIBRARIES += ovsdb-sync/libsnsync.la
 ovsdb_sync_libsnsync_la_SOURCES = \
 	ovsdb-sync/db-connection.c \
 	ovsdb-sync/db-connection.h \
+	ovsdb-sync/model-apply.c \
+	ovsdb-sync/model-apply.h \
 	ovsdb-sync/model-rows-host.c \
 	ovsdb-sync/model-rows-private.h \
 	ovsdb-sync/model-rows.c \

@@ -309,9 +309,9 @@ model_rows_add_columns(struct ovsdb_idl *idl)
     }
 }
 
-static bool
-column_is_aside(const struct model_rows *rows,
-                const struct ovsdb_idl_column *column)
+bool
+model_rows_is_aside(const struct model_rows *rows,
+                    const struct ovsdb_idl_column *column)
 {
     for (size_t i = 0; i < ARRAY_SIZE(rows->aside); i++) {
         if (rows->aside[i] == column) {
@@ -329,7 +329,7 @@ model_rows_is_content_updated(const struct model_rows *rows,
         const struct ovsdb_idl_column *column = &rows->table->columns[i];
 
         if (ovsdb_idl_track_is_updated(row, column)
-            && !column_is_aside(rows, column)) {
+            && !model_rows_is_aside(rows, column)) {
             return true;
         }
     }

@@ -32,6 +32,8 @@ const struct model_rows *model_rows_get(enum model_kind);
 /* Registers all columns of the desired tables, with change tracking. */
 void model_rows_add_columns(struct ovsdb_idl *);
 
+bool model_rows_is_aside(const struct model_rows *,
+                         const struct ovsdb_idl_column *);
 /* Whether the changes tracked in 'row' changed its object, and not only its
  * place in the file. */
 bool model_rows_is_content_updated(const struct model_rows *,
