@@ -70,7 +70,7 @@ output_mac(struct output *out, const struct model_container *container)
  * rules can name it by. */
 static void
 output_segments(struct output *out, const struct model *model,
-                const struct model_container *container)
+                const struct model_container *container, bool shown)
 {
     struct sset set = SSET_INITIALIZER(&set);
     const struct shash_node *node;
@@ -84,7 +84,7 @@ output_segments(struct output *out, const struct model *model,
             }
         }
     }
-    output_strings(out, "segments", "segments", &set);
+    output_strings(out, "segments", shown ? "segments" : NULL, &set);
     sset_destroy(&set);
 }
 
@@ -107,9 +107,11 @@ output_exits(struct output *out, const struct model_container *container)
     output_value(out, "exits", "exit", array, ds_steal_cstr(&s));
 }
 
+/* 'whole': with what is too wide for a table. */
 static void
 print_container(const struct session *session,
-                const struct model_container *container, struct output *out)
+                const struct model_container *container, bool whole,
+                struct output *out)
 {
     const struct sndb_port_status *row
         = status_rows_port(session_idl(session), container);
@@ -129,11 +131,12 @@ print_container(const struct session *session,
                  : xstrdup("-"));
     output_mac(out, container);
     output_string(out, "state", "state", row ? row->state : NULL);
-    output_string(out, "reason", "reason", row ? row->reason : NULL);
+    output_string(out, "reason", whole ? "reason" : NULL,
+                  row ? row->reason : NULL);
     output_strings(out, "tags", "tags", &container->tags);
-    output_segments(out, session_model(session), container);
+    output_segments(out, session_model(session), container, whole);
     output_exits(out, container);
-    output_string(out, "location", NULL, location);
+    output_string(out, "location", whole ? "written at" : NULL, location);
     free(location);
 }
 
@@ -161,7 +164,7 @@ print_containers(const struct command_context *ctx,
         const struct model_container *container = nodes[i]->data;
         if ((!args->name || !strcmp(args->name, container->name))
             && (!args->node || !strcmp(args->node, container->node))) {
-            print_container(session, container, out);
+            print_container(session, container, args->name != NULL, out);
         }
     }
     free(nodes);

@@ -118,6 +118,7 @@ def test_containers(socknet, network):
     one = socknet('containers', 'web', db=network.remote).ok().out
     assert 'container           : web\n' in one
     assert 'another MAC' in one
+    assert 'written at          : net.yaml:10:9\n' in one
 
 
 def test_containers_json(socknet, network):
