@@ -95,16 +95,25 @@ count_peers(const struct session *session, const char *node)
     return tally;
 }
 
-/* A generation, or '-' of a daemon that never reported. */
+/* What a daemon has enforced; '-' if it never reported ('generation' NULL). */
 static void
 output_generation(struct output *out, const char *key, const char *heading,
-                  const int64_t *generation)
+                  const int64_t *generation, int64_t seen)
 {
+    const char *silent = status_rows_is_silent(seen) ? " (silent)" : "";
+
     output_value(out, key, heading,
                  generation ? json_integer_create(*generation)
                  : json_null_create(),
-                 generation ? xasprintf("%"PRId64, *generation)
+                 generation ? xasprintf("%"PRId64"%s", *generation, silent)
                  : xstrdup("-"));
+}
+
+static void
+output_seen(struct output *out, const char *key, int64_t seen)
+{
+    output_value(out, key, NULL, seen ? json_integer_create(seen)
+                 : json_null_create(), NULL);
 }
 
 static void
@@ -126,9 +135,13 @@ print_nodes(const struct session *session, struct output *out)
         output_record(out);
         output_string(out, "name", "node", name);
         output_generation(out, "agent_generation", "agent",
-                          agent ? &agent->generation : NULL);
+                          agent ? &agent->generation : NULL,
+                          agent ? agent->seen : 0);
+        output_seen(out, "agent_seen", agent ? agent->seen : 0);
         output_generation(out, "controller_generation", "controller",
-                          bridge ? &bridge->generation : NULL);
+                          bridge ? &bridge->generation : NULL,
+                          bridge ? bridge->seen : 0);
+        output_seen(out, "controller_seen", bridge ? bridge->seen : 0);
         output_value(out, "connected", "switch",
                      json_boolean_create(bridge && bridge->connected),
                      xstrdup(!bridge ? "-" : bridge->connected ? "connected"

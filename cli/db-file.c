@@ -26,14 +26,15 @@ struct permission {
 static const struct permission permissions[] = {
     { DB_AGENT_ROLE, "Node_Status",
       { "public_key", "listen_port", "generation", "datapath", "wireguard",
-        "problems" } },
+        "seen", "problems" } },
     { DB_AGENT_ROLE, "Port_Status",
       { "container", "ofport", "mac", "state", "reason" } },
     { DB_AGENT_ROLE, "Peer_Status",
       { "endpoint", "latest_handshake", "rx_bytes", "tx_bytes" } },
     { DB_AGENT_ROLE, "Exit_Status", { "port", "state", "reason" } },
     { DB_CONTROLLER_ROLE, "Bridge_Status",
-      { "connected", "generation", "n_flows", "n_repairs", "problems" } },
+      { "connected", "generation", "n_flows", "n_repairs", "seen",
+        "problems" } },
 };
 
 /* ovsdb-tool. */

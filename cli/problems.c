@@ -14,6 +14,7 @@
 #include "openvswitch/shash.h"
 #include "ovsdb-sync/socknet-idl.h"
 #include "state/model.h"
+#include "timeval.h"
 #include "util.h"
 
 static void OVS_PRINTF_FORMAT(4, 5)
@@ -35,6 +36,26 @@ problems_add(struct problems *problems, const char *node, const char *remedy,
     va_end(args);
 }
 
+/* A daemon that was seen at 'seen' and not since. */
+static void
+add_silent(struct problems *problems, const char *node, const char *daemon,
+           int64_t seen)
+{
+    char *remedy = xasprintf("is socknet-%s running on that host, and can it "
+                             "reach the database?", daemon);
+
+    if (seen) {
+        problems_add(problems, node, remedy,
+                     "the %s was last heard of %"PRId64" s ago", daemon,
+                     (int64_t) time_wall() - seen);
+    } else {
+        problems_add(problems, node, remedy,
+                     "the %s has not been heard of since the database "
+                     "started", daemon);
+    }
+    free(remedy);
+}
+
 static void
 find_in_agent(const struct session *session, const char *node,
               struct problems *problems)
@@ -48,7 +69,9 @@ find_in_agent(const struct session *session, const char *node,
                      "no agent has reported");
         return;
     }
-    if (row->generation < generation) {
+    if (status_rows_is_silent(row->seen)) {
+        add_silent(problems, node, "agent", row->seen);
+    } else if (row->generation < generation) {
         problems_add(problems, node, "look at the agent's log on that host",
                      "the agent has not yet enforced generation %"PRId64
                      " (it is at %"PRId64")", generation, row->generation);
@@ -71,7 +94,9 @@ find_in_controller(const struct session *session, const char *node,
                      "no controller has reported");
         return;
     }
-    if (!row->connected) {
+    if (status_rows_is_silent(row->seen)) {
+        add_silent(problems, node, "controller", row->seen);
+    } else if (!row->connected) {
         problems_add(problems, node, "is ovs-vswitchd running there, and has "
                      "it the bridge?  (ovs-vsctl show)",
                      "the controller does not reach bridge %s", row->bridge);

@@ -4,7 +4,9 @@
 
 #include <string.h>
 #include "ovsdb-sync/socknet-idl.h"
+#include "ovsdb-sync/status-sync.h"
 #include "state/model.h"
+#include "timeval.h"
 
 const struct sndb_node_status *
 status_rows_node(const struct ovsdb_idl *idl, const char *node)
@@ -59,4 +61,10 @@ status_rows_port(const struct ovsdb_idl *idl,
         }
     }
     return NULL;
+}
+
+bool
+status_rows_is_silent(int64_t seen)
+{
+    return time_wall() - seen > STATUS_SEEN_S;
 }

@@ -3,7 +3,8 @@
 
 /* Finding what agents and controllers have reported about an object. */
 
-#include <stddef.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 struct model_container;
 struct ovsdb_idl;
@@ -22,5 +23,9 @@ const struct sndb_exit_status *status_rows_exit(const struct ovsdb_idl *,
                                                 const char *name);
 const struct sndb_port_status *status_rows_port(
     const struct ovsdb_idl *, const struct model_container *);
+
+/* Whether a daemon that was seen at this time, of the database's host or
+ * another with a good clock, must be taken to be down. */
+bool status_rows_is_silent(int64_t seen);
 
 #endif /* cli/status-rows.h */

@@ -13,6 +13,10 @@
 
 #define COUNTERS_INTERVAL_MS 10000
 
+/* Who was not seen for STATUS_SEEN_S is not running.  Several writes fit in,
+ * so that one that is lost or late raises no alarm. */
+#define SEEN_INTERVAL_S (STATUS_SEEN_S / 3)
+
 /* Tracked, so that the order in which modules register a column that both want
  * does not matter; written only when the value is another one. */
 static void
@@ -30,6 +34,7 @@ status_sync_add_bridge_columns(struct ovsdb_idl *idl)
 {
     add_columns(idl, sndb_bridge_status_columns,
                 SNDB_BRIDGE_STATUS_N_COLUMNS);
+    ovsdb_idl_omit_alert(idl, &sndb_bridge_status_col_seen);
 }
 
 void
@@ -43,6 +48,7 @@ status_sync_add_columns(struct ovsdb_idl *idl)
     /* Everyone's counters go on all the time: nobody wakes up for them. */
     ovsdb_idl_omit_alert(idl, &sndb_peer_status_col_rx_bytes);
     ovsdb_idl_omit_alert(idl, &sndb_peer_status_col_tx_bytes);
+    ovsdb_idl_omit_alert(idl, &sndb_node_status_col_seen);
 }
 
 void
@@ -87,6 +93,15 @@ count(int64_t value)
     return MAX(value, 0);
 }
 
+/* The time for "seen": 'was', unless that is too old or in the future. */
+static int64_t
+seen_now(int64_t was)
+{
+    int64_t now = time_wall();
+
+    return was > now || now - was >= SEEN_INTERVAL_S ? now : was;
+}
+
 void
 status_sync_bridge(struct ovsdb_idl_txn *txn, const struct status_bridge *st)
 {
@@ -107,6 +122,7 @@ status_sync_bridge(struct ovsdb_idl_txn *txn, const struct status_bridge *st)
     sndb_bridge_status_set_generation(row, count(st->generation));
     sndb_bridge_status_set_n_flows(row, count(st->n_flows));
     sndb_bridge_status_set_n_repairs(row, count(st->n_repairs));
+    sndb_bridge_status_set_seen(row, seen_now(row->seen));
 
     const char **problems;
     size_t n = problems_array(st->problems, &problems);
@@ -133,6 +149,7 @@ status_sync_node(struct ovsdb_idl_txn *txn, const struct status_node *st)
     sndb_node_status_set_public_key(row, null_if_empty(st->public_key));
     sndb_node_status_set_listen_port(row, &listen_port, listen_port > 0);
     sndb_node_status_set_generation(row, count(st->generation));
+    sndb_node_status_set_seen(row, seen_now(row->seen));
     sndb_node_status_set_datapath(row, null_if_empty(st->datapath));
     sndb_node_status_set_wireguard(row, null_if_empty(st->wireguard));
 

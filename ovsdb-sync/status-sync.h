@@ -4,8 +4,9 @@
 /* Status rows: what agents and controllers report.  Each function brings the
  * row(s) of one node to the values given inside the open transaction 'txn'
  * (as ovsdb_idl_loop_run() returns it), writing only columns that differ, so
- * that a call with nothing new sends nothing.  Rows of the node that are not
- * among those given are deleted. */
+ * that a call with nothing new sends nothing, except, three times in
+ * STATUS_SEEN_S, that the daemon lives.  Rows of the node that are not among
+ * those given are deleted. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,6 +24,10 @@ void status_sync_add_bridge_columns(struct ovsdb_idl *);
 /* From now on, receive only the Port_Status, Exit_Status and Bridge_Status
  * rows of 'nodes': a host's own programs need no others. */
 void status_sync_limit(struct ovsdb_idl *, const struct sset *nodes);
+
+/* Seconds after which a daemon that was not seen is taken to be down.  Its
+ * loop has to come by status_sync_node() or status_sync_bridge() in time. */
+#define STATUS_SEEN_S 90
 
 struct status_bridge {          /* Written by the controller. */
     const char *node, *bridge;

@@ -1,6 +1,7 @@
 """status, nodes and containers against a real ovsdb-server."""
 
 import os
+import re
 import signal
 import time
 
@@ -30,14 +31,15 @@ def network(database):
            veth='veth103', addresses='10.1.0.103/24')
     insert('Segment', name='frontend', members='tag:front')
     insert('Exit', node='alpha', name='warp', interface='warp0', enabled=True)
-    insert('Node_Status', node='alpha', generation=6, datapath='system',
-           wireguard='kernel', problems='the road is wet')
+    now = int(time.time())
+    insert('Node_Status', node='alpha', seen=now, generation=6,
+           datapath='system', wireguard='kernel', problems='the road is wet')
     insert('Bridge_Status', node='alpha', bridge='vmbr0', connected=True,
-           generation=7, n_flows=123, n_repairs=1)
+           seen=now, generation=7, n_flows=123, n_repairs=1)
     insert('Port_Status', node='alpha', name='veth102', container='web',
            ofport=5, mac=MAC, state='quarantine', reason='another MAC')
     insert('Peer_Status', node='alpha', peer='beta', endpoint='198.51.100.2:1',
-           latest_handshake=int(time.time()) - 30, rx_bytes=10, tx_bytes=20)
+           latest_handshake=now - 30, rx_bytes=10, tx_bytes=20)
     insert('Exit_Status', node='alpha', name='warp', port='x-warp0',
            state='down', reason='no handshake')
     return database
@@ -75,12 +77,28 @@ def test_status_json(socknet, network):
         'name': 'mesh', 'prefix': '100.64.0.0/24', 'interface': 'nm-mesh',
         'default_policy': 'deny', 'generation': 7, 'n_nodes': 2,
         'n_containers': 2}
+    for daemon in 'agent', 'controller':
+        seen = status['nodes'][0].pop(f'{daemon}_seen')
+        assert 0 <= time.time() - seen < 30
     assert status['nodes'][0] == {
         'name': 'alpha', 'agent_generation': 6, 'controller_generation': 7,
         'connected': True, 'n_flows': 123, 'containers': {'up': 0, 'all': 1},
         'peers': {'up': 1, 'all': 1}}
     assert status['nodes'][1]['agent_generation'] is None
     assert {'node', 'text', 'remedy'} == set(status['problems'][0])
+
+
+def test_daemons_that_went_silent(socknet, network):
+    network.transact({'op': 'update', 'table': 'Node_Status', 'where': [],
+                      'row': {'seen': int(time.time()) - 600}},
+                     {'op': 'update', 'table': 'Bridge_Status', 'where': [],
+                      'row': {'seen': 0}})
+    out = socknet('status', db=network.remote).ok().out
+    assert re.search(r'^alpha +6 \(silent\) +7 \(silent\) ', out, re.M)
+    assert re.search(r'^alpha: the agent was last heard of 60\d s ago$', out,
+                     re.M)
+    assert ('alpha: the controller has not been heard of since the database '
+            'started\n    is socknet-controller running' in out)
 
 
 def test_nodes(socknet, network):
