@@ -1,2 +1,26 @@
 noinst_LTLIBRARIES += flows/libsnflows.la
-flows_libsnflows_la_SOURCES =
+flows_libsnflows_la_SOURCES = \
+	flows/claims.c flows/claims.h \
+	flows/compiler.c flows/compiler.h flows/compiler-private.h \
+	flows/context.c \
+	flows/cookie.c flows/cookie.h \
+	flows/diff.c flows/diff.h \
+	flows/emit.c flows/emit.h \
+	flows/explain.c flows/explain.h \
+	flows/flow-key.h flows/flow-set.c \
+	flows/idreg.c flows/idreg.h \
+	flows/points.c flows/points.h \
+	flows/policy.c flows/policy.h \
+	flows/policy-clauses.c flows/policy-rules.c \
+	flows/ports.c flows/ports.h \
+	flows/reasons.h flows/regs.h \
+	flows/stage-arp-nd.c \
+	flows/stage-classify.c \
+	flows/stage-conntrack.c \
+	flows/stage-deliver.c \
+	flows/stage-guard.c \
+	flows/stage-identity.c \
+	flows/stage-policy.c \
+	flows/stage-route.c \
+	flows/stage-user.c flows/user.h \
+	flows/tables.c flows/tables.h

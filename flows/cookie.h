@@ -29,7 +29,9 @@ bool cookie_is_ours(uint64_t);
 enum cookie_kind cookie_kind(uint64_t);
 uint32_t cookie_object(uint64_t);
 uint16_t cookie_detail(uint64_t);
-/* Stable hash of an object's name. */
+/* Stable hash of an object's name: 31 bits, never 0.  Bit 31 sets what a raw
+ * flow admitted (ct_mark) apart from what a rule did. */
+#define COOKIE_RAW_BIT UINT32_C(0x80000000)
 uint32_t cookie_name_id(const char *name);
 
 #endif /* flows/cookie.h */

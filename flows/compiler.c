@@ -1,0 +1,661 @@
+#include <config.h>
+
+#include "flows/compiler.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "flows/compiler-private.h"
+#include "flows/ports.h"
+#include "flows/user.h"
+#include "openvswitch/shash.h"
+#include "openvswitch/util.h"
+#include "packets.h"
+#include "util.h"
+
+/* One path for a full compile and for a change: first the compiler's own
+ * indexes take in what changed and find out which owners that touches, then
+ * those owners are recomputed.  A full compile begins with empty indexes and
+ * touches everybody. */
+
+static void
+compiler_sink(struct sn_flow *flow, void *c_)
+{
+    struct compiler *c = c_;
+    claims_add(&c->claims, flow);
+}
+
+/* All that is derived from the model, but not the claims. */
+static void
+compiler_init_state(struct compiler *c)
+{
+    policy_init(&c->policy, c->node_name);
+    points_init(&c->points);
+    idreg_init(&c->endpoints);
+    shash_init(&c->places);
+    shash_init(&c->veths);
+    sset_init(&c->uplinks);
+    sset_init(&c->raw_names);
+    sset_init(&c->raw_targets);
+    shash_init(&c->pending);
+    sset_init(&c->dirty_containers);
+    sset_init(&c->dirty_exits);
+    sset_init(&c->dirty_nodes);
+}
+
+static void
+compiler_destroy_state(struct compiler *c)
+{
+    struct shash_node *node;
+
+    policy_destroy(&c->policy);
+    points_destroy(&c->points);
+    idreg_destroy(&c->endpoints);
+    SHASH_FOR_EACH (node, &c->places) {
+        struct place *place = node->data;
+        free(place->veth);
+        free(place);
+    }
+    shash_destroy(&c->places);
+    SHASH_FOR_EACH (node, &c->veths) {
+        sset_destroy(node->data);
+        free(node->data);
+    }
+    shash_destroy(&c->veths);
+    sset_destroy(&c->uplinks);
+    sset_destroy(&c->raw_names);
+    sset_destroy(&c->raw_targets);
+    shash_destroy_free_data(&c->pending);
+    sset_destroy(&c->dirty_containers);
+    sset_destroy(&c->dirty_exits);
+    sset_destroy(&c->dirty_nodes);
+}
+
+struct compiler *
+compiler_create(const char *node_name)
+{
+    struct compiler *c = xzalloc(sizeof *c);
+
+    c->node_name = xstrdup(node_name);
+    claims_init(&c->claims);
+    compiler_init_state(c);
+    emit_init(&c->emit, compiler_sink, c);
+    return c;
+}
+
+void
+compiler_destroy(struct compiler *c)
+{
+    if (c) {
+        compiler_destroy_state(c);
+        claims_destroy(&c->claims);
+        emit_uninit(&c->emit);
+        free(c->node_name);
+        free(c->local_name);
+        free(c);
+    }
+}
+
+/* Taking in changes. */
+
+/* Only one container can have a port; if several say so, it is the first by
+ * name, and the others have to be told when that changes. */
+static void
+compiler_touch_veth(struct compiler *c, const struct sset *names)
+{
+    const char *name;
+
+    SSET_FOR_EACH (name, names) {
+        sset_add(&c->dirty_containers, name);
+    }
+}
+
+static void
+compiler_add_veth(struct compiler *c, const char *veth, const char *name)
+{
+    struct sset *names = shash_find_data(&c->veths, veth);
+
+    if (!names) {
+        names = xmalloc(sizeof *names);
+        sset_init(names);
+        shash_add(&c->veths, veth, names);
+    }
+    sset_add(names, name);
+    compiler_touch_veth(c, names);
+}
+
+static void
+compiler_drop_veth(struct compiler *c, const char *veth, const char *name)
+{
+    struct sset *names = shash_find_data(&c->veths, veth);
+
+    sset_find_and_delete(names, name);
+    compiler_touch_veth(c, names);
+    if (sset_is_empty(names)) {
+        sset_destroy(names);
+        free(shash_find_and_delete(&c->veths, veth));
+    }
+}
+
+static void
+compiler_forget_place(struct compiler *c, const char *name)
+{
+    struct place *place = shash_find_and_delete(&c->places, name);
+
+    if (place) {
+        if (sset_contains(&c->raw_names, place->veth)) {
+            c->dirty_raw = true;
+        }
+        if (place->local) {
+            compiler_drop_veth(c, place->veth, name);
+            idreg_remove(&c->endpoints, name);
+        }
+        free(place->veth);
+        free(place);
+    }
+}
+
+static void
+compiler_change_container(struct compiler *c, const char *name)
+{
+    const struct model_container *container = model_get_container(c->model,
+                                                                  name);
+
+    compiler_forget_place(c, name);
+    if (container) {
+        struct place *place = xmalloc(sizeof *place);
+
+        place->veth = xstrdup(container->veth);
+        place->local = !strcmp(container->node, c->node_name);
+        shash_add(&c->places, name, place);
+        if (place->local) {
+            compiler_add_veth(c, place->veth, name);
+            idreg_add(&c->endpoints, name, cookie_container_number(container));
+        }
+        if (sset_contains(&c->raw_names, place->veth)) {
+            c->dirty_raw = true;
+        }
+    }
+    policy_change_container(&c->policy, name);
+    sset_add(&c->dirty_containers, name);
+}
+
+static bool
+container_uses_exit(const struct model_container *container, const char *key)
+{
+    for (size_t i = 0; i < container->exits.n; i++) {
+        if (!strcmp(container->exits.names[i], key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An exit may be the one that any container of this node uses. */
+static void
+compiler_change_exit(struct compiler *c, const char *key)
+{
+    size_t len = strlen(c->node_name);
+    struct shash_node *node;
+
+    if (strncmp(key, c->node_name, len) || key[len] != '/') {
+        return;
+    }
+    sset_add(&c->dirty_exits, key);
+    SHASH_FOR_EACH (node, &c->model->containers) {
+        const struct model_container *container = node->data;
+        if (container_uses_exit(container, key)) {
+            sset_add(&c->dirty_containers, node->name);
+        }
+    }
+    c->dirty_raw = true;
+}
+
+static void
+compiler_change_node(struct compiler *c, const char *name)
+{
+    c->dirty_topology = true;
+    if (!strcmp(name, c->node_name)) {
+        const struct model_node *node = model_get_node(c->model, name);
+
+        sset_clear(&c->uplinks);
+        if (node) {
+            const char *uplink;
+            SSET_FOR_EACH (uplink, &node->uplinks) {
+                sset_add(&c->uplinks, uplink);
+            }
+        }
+        c->dirty_base = true;
+        c->dirty_raw = true;
+        c->dirty_all_nodes = true;
+    } else {
+        sset_add(&c->dirty_nodes, name);
+    }
+}
+
+static void
+compiler_change(struct compiler *c, enum model_kind kind, const char *key)
+{
+    switch (kind) {
+    case MODEL_MESH:
+        c->dirty_topology = true;
+        c->dirty_base = true;
+        c->dirty_all_nodes = true;
+        break;
+    case MODEL_NODE:
+        compiler_change_node(c, key);
+        break;
+    case MODEL_EXIT:
+        compiler_change_exit(c, key);
+        break;
+    case MODEL_CONTAINER:
+        compiler_change_container(c, key);
+        break;
+    case MODEL_SEGMENT:
+        policy_change_segment(&c->policy, c->model, key);
+        break;
+    case MODEL_ACL:
+        policy_change_acl(&c->policy, c->model, key);
+        break;
+    case MODEL_RAW_FLOW:
+        c->dirty_raw = true;
+        break;
+    case MODEL_N_KINDS:
+    default:
+        OVS_NOT_REACHED();
+    }
+}
+
+static void
+compiler_change_port(struct compiler *c, const char *name)
+{
+    const struct sset *containers = shash_find_data(&c->veths, name);
+    struct shash_node *node;
+
+    if (containers) {
+        compiler_touch_veth(c, containers);
+    }
+    SHASH_FOR_EACH (node, &c->model->exits) {
+        char *port = exit_port_name(node->data);
+        if (!strcmp(port, name)) {
+            compiler_change_exit(c, node->name);
+        }
+        free(port);
+    }
+    if (sset_contains(&c->uplinks, name)) {
+        c->dirty_base = true;
+    }
+    if ((c->local && !strcmp(c->local->name, name))
+        || (c->local_name && !strcmp(c->local_name, name))) {
+        c->dirty_base = true;
+        c->dirty_raw = true;
+        c->dirty_all_nodes = true;
+        c->dirty_all_containers = true;
+    }
+}
+
+static void
+compiler_take_changes(struct compiler *c, const struct model_changes *changes,
+                      const struct sset *changed_ports)
+{
+    const char *key;
+
+    for (int kind = 0; kind < MODEL_N_KINDS; kind++) {
+        SSET_FOR_EACH (key, &changes->keys[kind]) {
+            compiler_change(c, kind, key);
+        }
+    }
+    if (changed_ports) {
+        SSET_FOR_EACH (key, changed_ports) {
+            compiler_change_port(c, key);
+        }
+    }
+}
+
+static void
+compiler_take_all(struct compiler *c)
+{
+    static const enum model_kind kinds[] = {
+        MODEL_NODE, MODEL_EXIT, MODEL_CONTAINER, MODEL_SEGMENT, MODEL_ACL,
+    };
+
+    compiler_destroy_state(c);
+    compiler_init_state(c);
+    policy_change_defaults(&c->policy);
+    compiler_change(c, MODEL_MESH, "");
+    compiler_change(c, MODEL_RAW_FLOW, "");
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        const struct shash *table
+            = model_table(CONST_CAST(struct model *, c->model), kinds[i]);
+        struct shash_node *node;
+
+        SHASH_FOR_EACH (node, table) {
+            compiler_change(c, kinds[i], node->name);
+        }
+    }
+    c->dirty_all_containers = true;
+    c->dirty_base = true;
+}
+
+/* Owners. */
+
+static void
+compiler_owner_begin(struct compiler *c, const char *kind, const char *key)
+{
+    char *owner = xasprintf("%s:%s", kind, key);
+    claims_begin(&c->claims, owner);
+    free(owner);
+}
+
+static void
+compiler_emit_base(struct compiler *c)
+{
+    claims_begin(&c->claims, "base");
+    stage_classify_base(c);
+    stage_guard_base(c);
+    stage_arp_nd_base(c);
+    stage_conntrack_base(c);
+    stage_user_base(c);
+    stage_policy_base(c);
+    stage_route_base(c);
+    stage_commit_base(c);
+    stage_deliver_base(c);
+    claims_end(&c->claims);
+}
+
+/* Flows that need the container's port and MAC. */
+static void
+compiler_emit_endpoint(struct compiler *c,
+                       const struct model_container *container)
+{
+    struct endpoint ep;
+    const char *reason = compiler_get_endpoint(c, container, &ep);
+
+    free(shash_find_and_delete(&c->pending, container->name));
+    if (reason) {
+        shash_add(&c->pending, container->name, xstrdup(reason));
+        if (container->quarantined) {
+            stage_classify_quarantine(c, container);
+        }
+        return;
+    }
+    stage_classify_container(c, &ep);
+    stage_guard_container(c, &ep);
+    stage_arp_nd_container(c, &ep);
+    stage_route_container(c, &ep);
+    stage_deliver_container(c, &ep);
+}
+
+static void
+compiler_emit_container(struct compiler *c, const char *name)
+{
+    const struct model_container *container = model_get_container(c->model,
+                                                                  name);
+
+    compiler_owner_begin(c, "container", name);
+    if (container) {
+        bool local = !strcmp(container->node, c->node_name);
+        uint32_t flags = SN_F_SRC_MESH | (local ? SN_F_SRC_LOCAL : 0);
+
+        if (local) {
+            compiler_emit_endpoint(c, container);
+        } else {
+            free(shash_find_and_delete(&c->pending, name));
+        }
+        for (size_t i = 0; i < container->n_addresses; i++) {
+            struct sn_prefix a = sn_prefix_host(&container->addresses[i]);
+
+            if (points_lookup(&c->points, &a)->flags != flags) {
+                stage_guard_stray(c, container, &a);
+                stage_arp_nd_stray(c, container, &a);
+                stage_conntrack_stray(c, container, &a);
+                stage_route_stray(c, container, &a);
+            }
+        }
+        stage_identity_container(c, container);
+    } else {
+        free(shash_find_and_delete(&c->pending, name));
+    }
+    claims_end(&c->claims);
+}
+
+static void
+compiler_emit_node(struct compiler *c, const char *name)
+{
+    const struct model_node *node = model_get_node(c->model, name);
+
+    compiler_owner_begin(c, "node", name);
+    if (node && strcmp(name, c->node_name)) {
+        stage_arp_nd_node(c, node);
+        stage_conntrack_node(c, node);
+        stage_route_node(c, node);
+    }
+    claims_end(&c->claims);
+}
+
+static void
+compiler_emit_exit(struct compiler *c, const char *key)
+{
+    const struct model_exit *exit = model_get_exit(c->model, key);
+
+    compiler_owner_begin(c, "exit", key);
+    if (exit) {
+        stage_classify_exit(c, exit);
+        stage_deliver_exit(c, exit);
+    }
+    claims_end(&c->claims);
+}
+
+/* Which ports and containers the raw flows name.  Containers that begin or
+ * cease to be delivered to have to be told. */
+static void
+compiler_index_raw(struct compiler *c)
+{
+    struct sset targets = SSET_INITIALIZER(&targets);
+    struct shash_node *node;
+    const char *name;
+
+    sset_clear(&c->raw_names);
+    SHASH_FOR_EACH (node, &c->model->raw_flows) {
+        const struct model_raw_flow *raw = node->data;
+        if (!strcmp(raw->node, c->node_name)) {
+            user_collect_names(c, raw, &c->raw_names, &targets);
+        }
+    }
+    SSET_FOR_EACH (name, &targets) {
+        if (!sset_contains(&c->raw_targets, name)) {
+            sset_add(&c->dirty_containers, name);
+        }
+    }
+    SSET_FOR_EACH (name, &c->raw_targets) {
+        if (!sset_contains(&targets, name)) {
+            sset_add(&c->dirty_containers, name);
+        }
+    }
+    sset_swap(&c->raw_targets, &targets);
+    sset_destroy(&targets);
+}
+
+static void
+compiler_emit_raw(struct compiler *c)
+{
+    struct shash_node *node;
+
+    claims_begin(&c->claims, "raw");
+    SHASH_FOR_EACH (node, &c->model->raw_flows) {
+        const struct model_raw_flow *raw = node->data;
+        if (!strcmp(raw->node, c->node_name)) {
+            stage_user_raw(c, raw, node->name);
+        }
+    }
+    claims_end(&c->claims);
+}
+
+static void
+compiler_emit_policy(struct compiler *c)
+{
+    const struct hmapx_node *node;
+    const char *owner;
+
+    SSET_FOR_EACH (owner, &c->policy.gone) {
+        claims_drop_owner(&c->claims, owner);
+    }
+    HMAPX_FOR_EACH (node, &c->policy.changed_clauses) {
+        const struct policy_clause *clause = node->data;
+        claims_begin(&c->claims, clause->key);
+        stage_policy_clause(c, clause);
+        claims_end(&c->claims);
+    }
+    HMAPX_FOR_EACH (node, &c->policy.changed_idents) {
+        const struct policy_ident *ident = node->data;
+        compiler_owner_begin(c, "identity", ident->name);
+        stage_policy_ident(c, ident);
+        claims_end(&c->claims);
+    }
+}
+
+static void
+compiler_emit_dirty(struct compiler *c)
+{
+    struct shash_node *node;
+    const char *name;
+
+    if (c->dirty_base) {
+        compiler_emit_base(c);
+    }
+    if (c->dirty_all_nodes) {
+        SHASH_FOR_EACH (node, &c->model->nodes) {
+            sset_add(&c->dirty_nodes, node->name);
+        }
+    }
+    SSET_FOR_EACH (name, &c->dirty_nodes) {
+        compiler_emit_node(c, name);
+    }
+    SSET_FOR_EACH (name, &c->dirty_exits) {
+        compiler_emit_exit(c, name);
+    }
+    if (c->dirty_raw) {
+        compiler_emit_raw(c);
+    }
+    compiler_emit_policy(c);
+    if (c->dirty_topology || c->policy.points_changed
+        || c->policy.need_changed) {
+        claims_begin(&c->claims, "points");
+        stage_identity_points(c);
+        claims_end(&c->claims);
+    }
+    if (c->dirty_all_containers) {
+        SHASH_FOR_EACH (node, &c->model->containers) {
+            sset_add(&c->dirty_containers, node->name);
+        }
+    }
+    SSET_FOR_EACH (name, &c->policy.changed_containers) {
+        sset_add(&c->dirty_containers, name);
+    }
+    SSET_FOR_EACH (name, &c->dirty_containers) {
+        compiler_emit_container(c, name);
+    }
+}
+
+static void
+compiler_clear_dirty(struct compiler *c)
+{
+    sset_clear(&c->dirty_containers);
+    sset_clear(&c->dirty_exits);
+    sset_clear(&c->dirty_nodes);
+    c->dirty_all_containers = false;
+    c->dirty_all_nodes = false;
+    c->dirty_raw = false;
+    c->dirty_base = false;
+    c->dirty_topology = false;
+    policy_clear_changes(&c->policy);
+}
+
+/* Brings the indexes up to date.  Returns false if numbers collided, which
+ * only a full compile settles. */
+static bool
+compiler_update_state(struct compiler *c)
+{
+    policy_update_idents(&c->policy, c->model);
+    if (c->dirty_topology || c->policy.points_changed) {
+        points_build(&c->points, &c->policy, c->model, c->node_name);
+        c->dirty_all_containers = true;
+    }
+    policy_update_clauses(&c->policy);
+    if (c->dirty_raw) {
+        compiler_index_raw(c);
+    }
+    bool collided = c->policy.collided || c->endpoints.collided;
+    if (c->endpoints.collided) {
+        idreg_assign(&c->endpoints);
+    }
+    return !collided;
+}
+
+static void
+compiler_enter(struct compiler *c, const struct model *model,
+               const struct flow_ports *ports)
+{
+    c->model = model;
+    c->ports = ports;
+    c->node = model_get_node(model, c->node_name);
+    c->local = flow_ports_find_local(ports);
+}
+
+static void
+compiler_leave(struct compiler *c)
+{
+    free(c->local_name);
+    c->local_name = nullable_xstrdup(c->local ? c->local->name : NULL);
+    c->model = NULL;
+    c->ports = NULL;
+    c->node = NULL;
+    c->local = NULL;
+}
+
+void
+compiler_run(struct compiler *c, const struct model *model,
+             const struct flow_ports *ports,
+             const struct model_changes *changes,
+             const struct sset *changed_ports)
+{
+    bool all = !changes || changes->all || !c->inited;
+
+    compiler_enter(c, model, ports);
+    if (!all) {
+        compiler_take_changes(c, changes, changed_ports);
+        all = !compiler_update_state(c);
+    }
+    if (all) {
+        compiler_clear_dirty(c);
+        compiler_take_all(c);
+        compiler_update_state(c);
+        claims_begin_round(&c->claims);
+    }
+    compiler_emit_dirty(c);
+    if (all) {
+        claims_end_round(&c->claims);
+    }
+    claims_resolve(&c->claims);
+    compiler_clear_dirty(c);
+    compiler_leave(c);
+    c->inited = true;
+}
+
+const struct flow_set *
+compiler_flows(const struct compiler *c)
+{
+    return &c->claims.flows;
+}
+
+void
+compiler_take_delta(struct compiler *c, struct flow_set *added,
+                    struct flow_set *removed)
+{
+    claims_take_delta(&c->claims, added, removed);
+}
+
+const struct shash *
+compiler_pending(const struct compiler *c)
+{
+    return &c->pending;
+}

@@ -1,0 +1,258 @@
+#include <config.h>
+
+#include "flows/points.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include "flows/policy.h"
+#include "flows/regs.h"
+#include "openvswitch/util.h"
+#include "state/model.h"
+#include "util.h"
+
+void
+points_init(struct points *points)
+{
+    memset(points, 0, sizeof *points);
+    hmap_init(&points->map);
+}
+
+static void
+points_clear(struct points *points, struct policy *policy)
+{
+    struct point *point;
+
+    HMAP_FOR_EACH_POP (point, node, &points->map) {
+        if (policy) {
+            policy_ident_hold(policy, point->ident, -1, false);
+        }
+        free(point->owner);
+        free(point);
+    }
+    memset(points->n4, 0, sizeof points->n4);
+    memset(points->n6, 0, sizeof points->n6);
+}
+
+void
+points_destroy(struct points *points)
+{
+    points_clear(points, NULL);
+    hmap_destroy(&points->map);
+}
+
+static struct point *
+points_find(const struct points *points, const struct sn_prefix *prefix)
+{
+    struct point *point;
+
+    HMAP_FOR_EACH_WITH_HASH (point, node, sn_prefix_hash(prefix, 0),
+                             &points->map) {
+        if (sn_prefix_equals(&point->prefix, prefix)) {
+            return point;
+        }
+    }
+    return NULL;
+}
+
+static struct point *
+points_add(struct points *points, const struct sn_prefix *prefix)
+{
+    struct sn_prefix network = sn_prefix_network(prefix);
+    struct point *point = points_find(points, &network);
+
+    if (!point) {
+        point = xzalloc(sizeof *point);
+        point->prefix = network;
+        hmap_insert(&points->map, &point->node, sn_prefix_hash(&network, 0));
+        (network.is_v4 ? points->n4 : points->n6)[network.plen] = 1;
+    }
+    return point;
+}
+
+static struct point *
+points_lookup_up_to(const struct points *points, const struct sn_prefix *addr,
+                    int plen)
+{
+    struct sn_prefix prefix = *addr;
+
+    for (; plen >= 0; plen--) {
+        if ((prefix.is_v4 ? points->n4 : points->n6)[plen]) {
+            prefix = *addr;
+            prefix.plen = plen;
+            prefix = sn_prefix_network(&prefix);
+            struct point *point = points_find(points, &prefix);
+            if (point) {
+                return point;
+            }
+        }
+    }
+    return NULL;
+}
+
+const struct point *
+points_lookup(const struct points *points, const struct sn_prefix *addr)
+{
+    return points_lookup_up_to(points, addr, addr->is_v4 ? 32 : 128);
+}
+
+static void
+points_add_fixed(struct points *points, const struct sn_prefix *prefix,
+                 uint32_t flags, const char *owner)
+{
+    struct point *point = points_add(points, prefix);
+
+    point->fixed = true;
+    point->flags |= flags;
+    if (owner && !point->owner) {
+        point->owner = xstrdup(owner);
+    }
+}
+
+static void
+points_add_node(struct points *points, const struct model_node *node,
+                bool own)
+{
+    uint32_t host = SN_F_SRC_MESH | (own ? SN_F_SRC_HOST : 0);
+
+    for (size_t i = 0; i < node->n_subnets; i++) {
+        struct sn_prefix gateway = sn_prefix_host(&node->gateways[i]);
+
+        points_add_fixed(points, &node->subnets[i],
+                         SN_F_SRC_MESH | (own ? SN_F_SRC_LOCAL : 0), NULL);
+        points_add_fixed(points, &gateway, host, node->name);
+    }
+    if (node->address.plen) {
+        struct sn_prefix address = sn_prefix_host(&node->address);
+        points_add_fixed(points, &address, host, node->name);
+    }
+}
+
+static void
+points_add_selector(struct points *points, const struct model *model,
+                    const struct model_selector *sel)
+{
+    if (sel->kind == SEL_CIDR) {
+        points_add(points, &sel->prefix);
+    } else if (sel->kind == SEL_SEGMENT) {
+        const struct model_segment *segment = model_get_segment(model,
+                                                                sel->text);
+        for (size_t i = 0; segment && i < segment->n_members; i++) {
+            if (segment->members[i].kind == SEL_CIDR) {
+                points_add(points, &segment->members[i].prefix);
+            }
+        }
+    }
+}
+
+static bool
+point_matches(const struct point *point, const struct model *model,
+              const struct model_selector *sel)
+{
+    const struct model_segment *segment;
+
+    switch (sel->kind) {
+    case SEL_NODE:
+        return (point->owner
+                && !strcmp(point->owner, sel->text + strlen("node:")));
+    case SEL_INTERNET:
+        return !(point->flags & SN_F_SRC_MESH);
+    case SEL_CIDR:
+        return sn_prefix_contains(&sel->prefix, &point->prefix);
+    case SEL_SEGMENT:
+        segment = model_get_segment(model, sel->text);
+        for (size_t i = 0; segment && i < segment->n_members; i++) {
+            if (segment->members[i].kind != SEL_SEGMENT
+                && point_matches(point, model, &segment->members[i])) {
+                return true;
+            }
+        }
+        return false;
+    case SEL_ANY:
+    case SEL_CONTAINER:
+    case SEL_TAG:
+    case SEL_GLOB:
+    case SEL_SERVICE:
+    case SEL_CLIENT:
+        return false;
+    }
+    OVS_NOT_REACHED();
+}
+
+static struct policy_ident *
+point_get_ident(const struct point *point, struct policy *policy,
+                const struct model *model)
+{
+    struct policy_sel **sels
+        = xmalloc((shash_count(&policy->sels) + 1) * sizeof *sels);
+    struct shash_node *node;
+    size_t n = 0;
+
+    SHASH_FOR_EACH (node, &policy->sels) {
+        struct policy_sel *sel = node->data;
+        if (sel->n_refs && !sel->has_exit
+            && point_matches(point, model, &sel->sel)) {
+            sels[n++] = sel;
+        }
+    }
+    qsort(sels, n, sizeof *sels, policy_compare_sels);
+    struct policy_ident *ident = policy_get_ident(policy, sels, n);
+    free(sels);
+    return ident;
+}
+
+/* A network that a rule names lies where the longest fixed one around it
+ * does. */
+static void
+point_inherit_flags(struct points *points, struct point *point)
+{
+    int plen = point->prefix.plen;
+
+    while (plen-- > 0) {
+        const struct point *outer = points_lookup_up_to(points,
+                                                        &point->prefix, plen);
+        if (!outer) {
+            return;
+        } else if (outer->fixed) {
+            point->flags = outer->flags & ~SN_F_SRC_HOST;
+            return;
+        }
+        plen = outer->prefix.plen;
+    }
+}
+
+void
+points_build(struct points *points, struct policy *policy,
+             const struct model *model, const char *this_node)
+{
+    static const struct sn_prefix any4 = {
+        .addr = { .s6_addr = { [10] = 0xff, [11] = 0xff } }, .is_v4 = true
+    };
+    static const struct sn_prefix any6 = { .is_v4 = false };
+    struct shash_node *snode;
+    struct point *point;
+
+    points_clear(points, policy);
+    points_add_fixed(points, &any4, 0, NULL);
+    points_add_fixed(points, &any6, 0, NULL);
+    points_add_fixed(points, &model->mesh.prefix, SN_F_SRC_MESH, NULL);
+    SHASH_FOR_EACH (snode, &model->nodes) {
+        points_add_node(points, snode->data,
+                        !strcmp(snode->name, this_node));
+    }
+    SHASH_FOR_EACH (snode, &policy->sels) {
+        const struct policy_sel *sel = snode->data;
+        if (sel->n_refs && !sel->has_exit) {
+            points_add_selector(points, model, &sel->sel);
+        }
+    }
+    HMAP_FOR_EACH (point, node, &points->map) {
+        if (!point->fixed) {
+            point_inherit_flags(points, point);
+        }
+    }
+    HMAP_FOR_EACH (point, node, &points->map) {
+        point->ident = point_get_ident(point, policy, model);
+        policy_ident_hold(policy, point->ident, 1, false);
+    }
+}

@@ -1,0 +1,81 @@
+#include <config.h>
+
+#include "flows/compiler.h"
+
+#include <stdlib.h>
+#include "flows/ports.h"
+#include "openvswitch/shash.h"
+#include "openvswitch/util.h"
+#include "util.h"
+
+struct flow_ports {
+    struct shash ports;         /* struct flow_port. */
+};
+
+struct flow_ports *
+flow_ports_create(void)
+{
+    struct flow_ports *ports = xmalloc(sizeof *ports);
+    shash_init(&ports->ports);
+    return ports;
+}
+
+static void
+flow_port_free(struct flow_port *port)
+{
+    if (port) {
+        free(port->name);
+        free(port);
+    }
+}
+
+void
+flow_ports_destroy(struct flow_ports *ports)
+{
+    if (ports) {
+        struct shash_node *node;
+        SHASH_FOR_EACH (node, &ports->ports) {
+            flow_port_free(node->data);
+        }
+        shash_destroy(&ports->ports);
+        free(ports);
+    }
+}
+
+void
+flow_ports_put(struct flow_ports *ports, const char *name, ofp_port_t ofport,
+               struct eth_addr hwaddr)
+{
+    struct flow_port *port = xmalloc(sizeof *port);
+
+    port->name = xstrdup(name);
+    port->ofport = ofport;
+    port->hwaddr = hwaddr;
+    flow_port_free(shash_replace(&ports->ports, name, port));
+}
+
+void
+flow_ports_remove(struct flow_ports *ports, const char *name)
+{
+    flow_port_free(shash_find_and_delete(&ports->ports, name));
+}
+
+const struct flow_port *
+flow_ports_find(const struct flow_ports *ports, const char *name)
+{
+    return shash_find_data(&ports->ports, name);
+}
+
+const struct flow_port *
+flow_ports_find_local(const struct flow_ports *ports)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &ports->ports) {
+        struct flow_port *port = node->data;
+        if (port->ofport == OFPP_LOCAL) {
+            return port;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,75 @@
+#ifndef SN_REGS_H
+#define SN_REGS_H 1
+
+/* What the registers of the pipeline hold.  docs/pipeline.md is generated
+ * from these lists.
+ *
+ *     NUMBER  NAME      PURPOSE */
+#define SN_REGS                                                              \
+    SN_REG(0, ENDPOINT, "number of the container that sent the packet; 0: "  \
+                        "none")                                              \
+    SN_REG(1, SRC_ID,   "identity of the connection's original source")      \
+    SN_REG(2, DST_ID,   "identity of the connection's original destination") \
+    SN_REG(3, FLAGS,    "what is known of the packet: see the flags")        \
+    SN_REG(4, RULE,     "the rule that accepted; goes to ct_mark")           \
+    SN_REG(5, OUT,      "how the packet leaves: see the ways out")           \
+    SN_REG(6, OUT_ID,   "the exit or the container that it leaves by")       \
+    SN_REG(7, SCRATCH,  "an address while two are swapped")
+
+/* Flags of register 3.
+ *
+ *      BIT     NAME            PURPOSE */
+#define SN_FLAGS                                                             \
+    SN_FLAG(0x0001, FROM_CONTAINER, "sent by a container of this host")      \
+    SN_FLAG(0x0002, FROM_LOCAL,     "sent by the host: itself, the mesh or " \
+                                    "an exit's replies")                     \
+    SN_FLAG(0x0010, SRC_LOCAL, "original source: a container of this host")  \
+    SN_FLAG(0x0020, SRC_HOST,  "original source: this host")                 \
+    SN_FLAG(0x0040, SRC_MESH,  "original source: within the mesh")           \
+    SN_FLAG(0x0100, DST_LOCAL, "original destination: a container of this "  \
+                               "host")                                       \
+    SN_FLAG(0x0200, DST_HOST,  "original destination: this host")            \
+    SN_FLAG(0x0400, DST_MESH,  "original destination: within the mesh")      \
+    SN_FLAG(0x1000, RAW,       "admitted by a raw flow: no policy")          \
+    SN_FLAG(0x2000, RAW_EXIT,  "a raw flow chose the exit for what leaves "  \
+                               "the mesh")                                   \
+    SN_FLAG(0x4000, RAW_HOST,  "a raw flow allows this host's addresses, "   \
+                               "no others")
+
+/* Ways out, in register 5.
+ *
+ *      VALUE   NAME       PURPOSE */
+#define SN_OUTS                                                              \
+    SN_OUT(1, ADDRESS,   "the local container that has the address")         \
+    SN_OUT(2, HOST,      "the host: for itself or to route into the mesh")   \
+    SN_OUT(3, EXIT,      "the exit in register 6")                           \
+    SN_OUT(4, ENDPOINT,  "the local container in register 6 (raw flows)")    \
+    SN_OUT(5, NEIGHBOUR, "neighbour discovery: whoever has the MAC")         \
+    SN_OUT(6, UNMANAGED, "the ports that socknet does not manage")
+
+enum sn_reg {
+#define SN_REG(NUMBER, NAME, PURPOSE) SN_REG_##NAME = NUMBER,
+    SN_REGS
+#undef SN_REG
+};
+
+enum sn_flag {
+#define SN_FLAG(BIT, NAME, PURPOSE) SN_F_##NAME = BIT,
+    SN_FLAGS
+#undef SN_FLAG
+};
+
+enum sn_out {
+#define SN_OUT(VALUE, NAME, PURPOSE) SN_OUT_##NAME = VALUE,
+    SN_OUTS
+#undef SN_OUT
+};
+
+/* From the flags of an address as a source to those as a destination. */
+#define SN_F_DST_SHIFT 4
+
+/* Conntrack's zone of the bridge.  The kernel datapath shares its connection
+ * table with the host, which uses zone 0. */
+#define SN_CT_ZONE 0x5343
+
+#endif /* flows/regs.h */

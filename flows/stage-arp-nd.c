@@ -1,0 +1,216 @@
+#include <config.h>
+
+#include "flows/compiler-private.h"
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+#include "packets.h"
+
+/* arp_nd: neighbours are found without flooding.
+ *
+ * ARP is answered here: a local container's own MAC for its address, the
+ * host's for the gateway and for all that lies beyond it.
+ *
+ * IPv6: the kernel datapath can rewrite neither the type of an option nor the
+ * flags of an advertisement, so no advertisement can be made out of a
+ * solicitation.  Solicitations go to the owner of the target and to nobody
+ * else, and he answers.  What passes is made true rather than compared: the
+ * link-layer options become the sender's MAC, an advertisement's target the
+ * sender's address, both checked before.  Of an honest sender nothing
+ * changes, so the datapath has nothing to rewrite. */
+
+static void
+arp_nd_flow(struct compiler *c, int priority, uint32_t from, uint64_t cookie)
+{
+    emit_flow(&c->emit, SN_TABLE_ARP_ND, priority, cookie);
+    if (from) {
+        emit_match_flags(&c->emit, from, 0);
+    }
+}
+
+/* Turns a request into the answer that its target is at 'mac'.  The target is
+ * one address, or whatever was asked for. */
+static void
+emit_arp_answer(struct emit *e, const struct sn_prefix *target,
+                struct eth_addr mac)
+{
+    bool host = target->plen == 32;
+
+    emit_move(e, MFF_ETH_SRC, MFF_ETH_DST);
+    emit_set_mac(e, MFF_ETH_SRC, mac);
+    emit_set_u16(e, MFF_ARP_OP, ARP_OP_REPLY);
+    emit_move(e, MFF_ARP_SHA, MFF_ARP_THA);
+    emit_set_mac(e, MFF_ARP_SHA, mac);
+    if (!host) {
+        emit_move(e, MFF_ARP_TPA, MFF_REG0 + SN_REG_SCRATCH);
+    }
+    emit_move(e, MFF_ARP_SPA, MFF_ARP_TPA);
+    if (host) {
+        emit_set_ipv4(e, MFF_ARP_SPA, target);
+    } else {
+        emit_move(e, MFF_REG0 + SN_REG_SCRATCH, MFF_ARP_SPA);
+    }
+    emit_output(e, OFPP_IN_PORT);
+}
+
+/* The host answers for what lies beyond it; not to itself. */
+static void
+arp_from_host(struct compiler *c, const struct sn_prefix *target,
+              uint64_t cookie)
+{
+    if (c->local && target->is_v4) {
+        arp_nd_flow(c, target->plen == 32 ? 100 : 90, SN_F_FROM_CONTAINER,
+                    cookie);
+        emit_match_arp_request(&c->emit, target);
+        emit_arp_answer(&c->emit, target, c->local->hwaddr);
+        emit_end(&c->emit);
+    }
+}
+
+static void
+nd_gateway(struct compiler *c, const struct sn_prefix *gateway)
+{
+    struct emit *e = &c->emit;
+
+    arp_nd_flow(c, 100, SN_F_FROM_CONTAINER,
+                cookie_base(SN_TABLE_ARP_ND, SN_WHY_NEIGHBOUR));
+    emit_match_ns(e, gateway);
+    emit_move(e, MFF_ETH_SRC, MFF_ND_SLL);
+    emit_set_reg(e, SN_REG_OUT, SN_OUT_HOST);
+    emit_goto(e, SN_TABLE_DELIVER);
+    emit_end(e);
+}
+
+static void
+nd_advertisements(struct compiler *c)
+{
+    struct emit *e = &c->emit;
+
+    arp_nd_flow(c, 100, SN_F_FROM_CONTAINER,
+                cookie_base(SN_TABLE_ARP_ND, SN_WHY_NEIGHBOUR));
+    emit_match_icmp6(e, ND_NEIGHBOR_ADVERT);
+    match_set_icmp_code(&e->match, 0);
+    emit_move(e, MFF_ETH_SRC, MFF_ND_TLL);
+    emit_move(e, MFF_IPV6_SRC, MFF_ND_TARGET);
+    emit_set_reg(e, SN_REG_OUT, SN_OUT_NEIGHBOUR);
+    emit_goto(e, SN_TABLE_DELIVER);
+    emit_end(e);
+
+    arp_nd_flow(c, 100, SN_F_FROM_LOCAL,
+                cookie_base(SN_TABLE_ARP_ND, SN_WHY_NEIGHBOUR));
+    emit_match_icmp6(e, ND_NEIGHBOR_ADVERT);
+    emit_set_reg(e, SN_REG_OUT, SN_OUT_NEIGHBOUR);
+    emit_goto(e, SN_TABLE_DELIVER);
+    emit_end(e);
+}
+
+/* What the host says to its own network and not to the containers. */
+static void
+arp_nd_unmanaged(struct compiler *c)
+{
+    uint64_t cookie = cookie_base(SN_TABLE_ARP_ND, SN_WHY_SWITCH);
+    struct sn_prefix multicast = emit_prefix("ff00::/8");
+    struct emit *e = &c->emit;
+
+    for (size_t i = 0; c->node && i < c->node->n_subnets; i++) {
+        if (c->node->subnets[i].is_v4) {
+            arp_nd_flow(c, 50, SN_F_FROM_LOCAL,
+                        cookie_base(SN_TABLE_ARP_ND,
+                                    SN_WHY_DROP_NO_NEIGHBOUR));
+            emit_match_arp_request(e, &c->node->subnets[i]);
+            emit_end(e);
+        }
+    }
+    for (int i = 0; i < 3 && !sset_is_empty(&c->uplinks); i++) {
+        arp_nd_flow(c, i == 2 ? 60 : 45, SN_F_FROM_LOCAL, cookie);
+        if (i == 0) {
+            emit_match_dl_type(e, ETH_TYPE_ARP);
+        } else if (i == 1) {
+            emit_match_dst(e, &multicast);
+        } else {
+            emit_match_icmp6(e, ND_NEIGHBOR_SOLICIT);
+        }
+        emit_set_reg(e, SN_REG_OUT, SN_OUT_UNMANAGED);
+        emit_goto(e, SN_TABLE_DELIVER);
+        emit_end(e);
+    }
+}
+
+void
+stage_arp_nd_base(struct compiler *c)
+{
+    uint64_t cookie = cookie_base(SN_TABLE_ARP_ND, SN_WHY_NEIGHBOUR);
+    struct sn_prefix multicast = emit_prefix("ff00::/8");
+    struct emit *e = &c->emit;
+
+    for (size_t i = 0; c->node && i < c->node->n_subnets; i++) {
+        struct sn_prefix gateway = sn_prefix_host(&c->node->gateways[i]);
+        if (gateway.is_v4) {
+            arp_from_host(c, &gateway, cookie);
+        } else {
+            nd_gateway(c, &gateway);
+        }
+    }
+    nd_advertisements(c);
+    arp_nd_unmanaged(c);
+
+    arp_nd_flow(c, 60, SN_F_FROM_CONTAINER,
+                cookie_base(SN_TABLE_ARP_ND, SN_WHY_DROP_NO_NEIGHBOUR));
+    emit_match_icmp6(e, ND_NEIGHBOR_SOLICIT);
+    emit_end(e);
+    arp_nd_flow(c, 50, SN_F_FROM_CONTAINER,
+                cookie_base(SN_TABLE_ARP_ND, SN_WHY_DROP_MULTICAST));
+    emit_match_dst(e, &multicast);
+    emit_end(e);
+    arp_nd_flow(c, 40, 0, cookie_base(SN_TABLE_ARP_ND, SN_WHY_PROCEED));
+    emit_match_dl_type(e, ETH_TYPE_IPV6);
+    emit_goto(e, SN_TABLE_CONNTRACK);
+    emit_end(e);
+    emit_drop(e, SN_TABLE_ARP_ND, 0,
+              cookie_base(SN_TABLE_ARP_ND, SN_WHY_DROP_NO_NEIGHBOUR));
+}
+
+void
+stage_arp_nd_container(struct compiler *c, const struct endpoint *ep)
+{
+    uint64_t cookie = cookie_endpoint(ep, SN_WHY_NEIGHBOUR);
+    struct emit *e = &c->emit;
+
+    for (size_t i = 0; i < ep->container->n_addresses; i++) {
+        struct sn_prefix a = sn_prefix_host(&ep->container->addresses[i]);
+
+        arp_nd_flow(c, 100, 0, cookie);
+        if (a.is_v4) {
+            emit_match_arp_request(e, &a);
+            emit_arp_answer(e, &a, ep->mac);
+        } else {
+            emit_match_ns(e, &a);
+            emit_move(e, MFF_ETH_SRC, MFF_ND_SLL);
+            emit_set_mac(e, MFF_ETH_DST, ep->mac);
+            emit_set_reg(e, SN_REG_OUT, SN_OUT_NEIGHBOUR);
+            emit_goto(e, SN_TABLE_DELIVER);
+        }
+        emit_end(e);
+    }
+}
+
+void
+stage_arp_nd_node(struct compiler *c, const struct model_node *node)
+{
+    uint64_t cookie = cookie_node(node, SN_WHY_NEIGHBOUR);
+
+    for (size_t i = 0; i < node->n_subnets; i++) {
+        arp_from_host(c, &node->subnets[i], cookie);
+    }
+}
+
+/* A container of another host with an address that looks local. */
+void
+stage_arp_nd_stray(struct compiler *c,
+                   const struct model_container *container,
+                   const struct sn_prefix *address)
+{
+    if (strcmp(container->node, c->node_name)) {
+        arp_from_host(c, address,
+                      cookie_container(c, container, SN_WHY_NEIGHBOUR));
+    }
+}

@@ -1,0 +1,171 @@
+#include <config.h>
+
+#include "flows/compiler-private.h"
+#include <stdlib.h>
+#include "flow.h"
+#include "packets.h"
+
+/* commit: records an accepted new connection, with the rule as its mark.
+ * deliver: MAC and output; the only stage that outputs to port numbers. */
+
+void
+stage_commit_base(struct compiler *c)
+{
+    struct emit *e = &c->emit;
+
+    for (int is_v4 = 0; is_v4 < 2; is_v4++) {
+        emit_flow(e, SN_TABLE_COMMIT, 100,
+                  cookie_base(SN_TABLE_COMMIT, SN_WHY_COMMIT));
+        emit_match_family(e, is_v4);
+        emit_match_ct_state(e, CS_TRACKED | CS_NEW, CS_INVALID);
+        emit_ct_commit(e);
+        emit_goto(e, SN_TABLE_DELIVER);
+        emit_end(e);
+    }
+    emit_flow(e, SN_TABLE_COMMIT, 50,
+              cookie_base(SN_TABLE_COMMIT, SN_WHY_PROCEED));
+    emit_match_ct_state(e, CS_TRACKED, CS_NEW | CS_INVALID);
+    emit_goto(e, SN_TABLE_DELIVER);
+    emit_end(e);
+    emit_drop(e, SN_TABLE_COMMIT, 0,
+              cookie_base(SN_TABLE_COMMIT, SN_WHY_DROP_INVALID));
+}
+
+static void
+deliver_flow(struct compiler *c, int priority, enum sn_out out,
+             uint64_t cookie)
+{
+    emit_flow(&c->emit, SN_TABLE_DELIVER, priority, cookie);
+    emit_match_reg(&c->emit, SN_REG_OUT, out);
+}
+
+static void
+deliver_to_port(struct compiler *c, const struct eth_addr mac,
+                ofp_port_t port)
+{
+    emit_set_mac(&c->emit, MFF_ETH_DST, mac);
+    emit_output(&c->emit, port);
+    emit_end(&c->emit);
+}
+
+static int
+compare_ports(const void *a_, const void *b_)
+{
+    const ofp_port_t *a = a_;
+    const ofp_port_t *b = b_;
+    return (ofp_to_u16(*a) < ofp_to_u16(*b) ? -1
+            : ofp_to_u16(*a) > ofp_to_u16(*b));
+}
+
+/* To all unmanaged ports and the host but the one it came from. */
+static void
+emit_flood(struct compiler *c, bool to_host)
+{
+    size_t max = sset_count(&c->uplinks), n = 0;
+    ofp_port_t *ports = xmalloc((max + 1) * sizeof *ports);
+    const char *name;
+
+    SSET_FOR_EACH (name, &c->uplinks) {
+        const struct flow_port *port = flow_ports_find(c->ports, name);
+        if (port) {
+            ports[n++] = port->ofport;
+        }
+    }
+    qsort(ports, n, sizeof *ports, compare_ports);
+    for (size_t i = 0; i < n; i++) {
+        emit_output(&c->emit, ports[i]);
+    }
+    if (to_host) {
+        emit_output(&c->emit, OFPP_LOCAL);
+    }
+    emit_end(&c->emit);
+    free(ports);
+}
+
+static void
+deliver_unmanaged(struct compiler *c)
+{
+    uint64_t cookie = cookie_base(SN_TABLE_DELIVER, SN_WHY_SWITCH);
+
+    if (!sset_is_empty(&c->uplinks)) {
+        deliver_flow(c, 100, SN_OUT_UNMANAGED, cookie);
+        emit_flood(c, true);
+        deliver_flow(c, 90, SN_OUT_NEIGHBOUR, cookie);
+        emit_match_flags(&c->emit, SN_F_FROM_LOCAL, 0);
+        emit_flood(c, false);
+    }
+}
+
+void
+stage_deliver_base(struct compiler *c)
+{
+    uint64_t cookie = cookie_base(SN_TABLE_DELIVER, SN_WHY_DELIVER);
+
+    if (c->local) {
+        deliver_flow(c, 100, SN_OUT_HOST, cookie);
+        emit_match_flags(&c->emit, SN_F_FROM_CONTAINER, 0);
+        deliver_to_port(c, c->local->hwaddr, OFPP_LOCAL);
+
+        deliver_flow(c, 100, SN_OUT_NEIGHBOUR, cookie);
+        match_set_dl_dst(&c->emit.match, c->local->hwaddr);
+        emit_output(&c->emit, OFPP_LOCAL);
+        emit_end(&c->emit);
+    }
+    deliver_unmanaged(c);
+    emit_drop(&c->emit, SN_TABLE_DELIVER, 0,
+              cookie_base(SN_TABLE_DELIVER, SN_WHY_DROP_NOT_PLUGGED));
+}
+
+static bool
+container_has_ipv6(const struct model_container *container)
+{
+    for (size_t i = 0; i < container->n_addresses; i++) {
+        if (!container->addresses[i].is_v4) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+stage_deliver_container(struct compiler *c, const struct endpoint *ep)
+{
+    uint64_t cookie = cookie_endpoint(ep, SN_WHY_DELIVER);
+
+    for (size_t i = 0; i < ep->container->n_addresses; i++) {
+        struct sn_prefix a = sn_prefix_host(&ep->container->addresses[i]);
+
+        deliver_flow(c, 100, SN_OUT_ADDRESS, cookie);
+        emit_match_dst(&c->emit, &a);
+        deliver_to_port(c, ep->mac, ep->port->ofport);
+    }
+    if (container_has_ipv6(ep->container)) {
+        deliver_flow(c, 100, SN_OUT_NEIGHBOUR, cookie);
+        match_set_dl_dst(&c->emit.match, ep->mac);
+        emit_output(&c->emit, ep->port->ofport);
+        emit_end(&c->emit);
+    }
+    if (sset_contains(&c->raw_targets, ep->container->name)) {
+        deliver_flow(c, 100, SN_OUT_ENDPOINT, cookie);
+        emit_match_reg(&c->emit, SN_REG_OUT_ID, ep->number);
+        deliver_to_port(c, ep->mac, ep->port->ofport);
+    }
+}
+
+void
+stage_deliver_exit(struct compiler *c, const struct model_exit *exit)
+{
+    char *name = exit_port_name(exit);
+    const struct flow_port *port = flow_ports_find(c->ports, name);
+    bool up = port && exit->enabled;
+
+    deliver_flow(c, 100, SN_OUT_EXIT,
+                 cookie_exit(exit, up ? SN_WHY_EXIT : SN_WHY_DROP_EXIT_DOWN));
+    emit_match_reg(&c->emit, SN_REG_OUT_ID, exit_number(exit));
+    if (up) {
+        deliver_to_port(c, port->hwaddr, port->ofport);
+    } else {
+        emit_end(&c->emit);
+    }
+    free(name);
+}

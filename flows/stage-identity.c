@@ -1,0 +1,90 @@
+#include <config.h>
+
+#include "flows/compiler-private.h"
+#include "packets.h"
+
+/* src_identity, dst_identity: the ends of the connection.
+ *
+ * Always those of the connection's first packet, taken from its conntrack
+ * entry: requests, replies and ICMP errors of one connection look the same to
+ * the rules.  A longest prefix match; a flow stands only where it says
+ * something else than the next shorter one. */
+
+static uint64_t
+cookie_ident(const struct policy_ident *ident)
+{
+    return cookie_make(COOKIE_IDENTITY, ident->id, SN_WHY_NONE);
+}
+
+/* 'flags' are those of a source. */
+static void
+identity_flow(struct compiler *c, enum policy_role role,
+              const struct sn_prefix *prefix, uint32_t flags, uint32_t id,
+              uint64_t cookie)
+{
+    bool src = role == ROLE_SRC;
+    struct emit *e = &c->emit;
+
+    emit_flow(e, src ? SN_TABLE_SRC_IDENTITY : SN_TABLE_DST_IDENTITY,
+              100 + prefix->plen, cookie);
+    if (src) {
+        emit_match_ct_src(e, prefix);
+    } else {
+        emit_match_ct_dst(e, prefix);
+    }
+    if (id) {
+        emit_set_reg(e, src ? SN_REG_SRC_ID : SN_REG_DST_ID, id);
+    }
+    if (flags) {
+        emit_set_flags(e, src ? flags : flags << SN_F_DST_SHIFT);
+    }
+    emit_goto(e, src ? SN_TABLE_DST_IDENTITY : SN_TABLE_EGRESS_POLICY);
+    emit_end(e);
+}
+
+void
+stage_identity_points(struct compiler *c)
+{
+    const struct point *point;
+
+    for (int role = 0; role < N_ROLES; role++) {
+        enum sn_table table = role == ROLE_SRC ? SN_TABLE_SRC_IDENTITY
+                                               : SN_TABLE_DST_IDENTITY;
+
+        HMAP_FOR_EACH (point, node, &c->points.map) {
+            uint32_t id = policy_ident_needed(point->ident, role);
+            if (id || point->fixed) {
+                identity_flow(c, role, &point->prefix, point->flags, id,
+                              id ? cookie_ident(point->ident)
+                                 : cookie_base(table, SN_WHY_PROCEED));
+            }
+        }
+        emit_drop(&c->emit, table, 0,
+                  cookie_base(table, SN_WHY_DROP_INVALID));
+    }
+}
+
+void
+stage_identity_container(struct compiler *c,
+                         const struct model_container *container)
+{
+    const struct policy_container *pc
+        = shash_find_data(&c->policy.containers, container->name);
+    uint32_t flags = SN_F_SRC_MESH | (pc->local ? SN_F_SRC_LOCAL : 0);
+
+    for (size_t i = 0; i < container->n_addresses; i++) {
+        struct sn_prefix a = sn_prefix_host(&container->addresses[i]);
+        const struct point *around = points_lookup(&c->points, &a);
+
+        for (int role = 0; role < N_ROLES; role++) {
+            uint32_t id = policy_ident_needed(pc->ident, role);
+            if (id != policy_ident_needed(around->ident, role)
+                || flags != around->flags) {
+                identity_flow(c, role, &a, flags, id,
+                              id ? cookie_ident(pc->ident)
+                                 : cookie_container(c, container,
+                                                    SN_WHY_NONE));
+            }
+        }
+    }
+}
