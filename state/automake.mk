@@ -22,6 +22,9 @@ state_libsnstate_la_SOURCES = \
 	state/name.h \
 	state/places.c \
 	state/places.h \
+	state/rawflow-text.c \
+	state/rawflow-text.h \
+	state/rawflow.c \
 	state/rawflow.h \
 	state/schema-json.c \
 	state/schema-check.c \

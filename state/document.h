@@ -69,11 +69,11 @@ size_t doc_n_items(const struct doc_value *);
 const struct doc_value *doc_item(const struct doc_value *, size_t i);
 
 bool doc_is_null(const struct doc_value *);
-const char *doc_type_to_string(const struct doc_value *); /* "a list", … */
+/* "a list", "a mapping", … */
+const char *doc_type_to_string(const struct doc_value *);
 
 /* What a plain scalar means: null, true, false, a number, or a string.  A
- * number whose text JSON would spell otherwise (007, 3.10, 1e3) is a string.
- */
+ * number whose text JSON would spell otherwise (007, 3.10) is a string. */
 struct json *doc_scalar_to_json(const char *string, bool plain);
 struct json *doc_to_json(const struct doc_value *);
 

@@ -3,6 +3,7 @@ if HAVE_CMOCKA
 UNIT_TESTS += tests/unit/test-sdk
 UNIT_TESTS += tests/unit/test-diag tests/unit/test-document
 UNIT_TESTS += tests/unit/test-model tests/unit/test-prefix
+UNIT_TESTS += tests/unit/test-rawflow
 UNIT_TESTS += tests/unit/test-model-sync
 tests_unit_test_model_sync_SOURCES = tests/unit/test-model-sync.c \
 	tests/unit/db-server.c tests/unit/db-server.h \
