@@ -22,7 +22,8 @@ LDADD = cli/libsncli.la controller/libsncontroller.la agent/libsnagent.la \
 
 # Options for the runner, such as TESTFLAGS="-k mesh".
 TESTFLAGS =
-RUN_TESTS = $(PYTHON3) -B $(srcdir)/tests/run-tests --srcdir=$(srcdir) \
+RUN_TESTS = SOCKNET_COMPILE='$(COMPILE)' \
+	$(PYTHON3) -B $(srcdir)/tests/run-tests --srcdir=$(srcdir) \
 	--builddir=$(abs_builddir)
 
 check-local:
