@@ -37,13 +37,15 @@ print_mesh(const struct session *session, struct output *out)
                     json_integer_create(shash_count(&model->containers)));
     output_attach(out, "mesh", json);
 
-    output_note(out, "mesh %s: %s on %s, %"PRIuSIZE" nodes, %"PRIuSIZE
-                " containers, default policy %s",
-                mesh->name ? mesh->name : "-", prefix,
-                mesh->interface ? mesh->interface : "-",
-                shash_count(&model->nodes), shash_count(&model->containers),
-                policy);
-    output_note(out, "desired generation %"PRId64, generation);
+    if (!shash_is_empty(&model->nodes)) {
+        output_note(out, "mesh %s: %s on %s, %"PRIuSIZE" nodes, %"PRIuSIZE
+                    " containers, default policy %s",
+                    mesh->name ? mesh->name : "-", prefix,
+                    mesh->interface ? mesh->interface : "-",
+                    shash_count(&model->nodes),
+                    shash_count(&model->containers), policy);
+        output_note(out, "desired generation %"PRId64, generation);
+    }
     free(prefix);
 }
 

@@ -166,7 +166,8 @@ def test_unknown_names(socknet, network, words, message):
 @pytest.mark.parametrize('command', ['status', 'nodes', 'containers'])
 def test_empty_database(socknet, database, command):
     r = socknet(command, db=database.remote).ok()
-    assert 'The database holds no state yet: `socknet apply' in r.out
+    assert r.out == ('The database holds no state yet: `socknet apply PATH` '
+                     'writes it.\n')
     empty = socknet(command, '--json', db=database.remote).ok().json
     assert empty['version'] == 1
     assert empty[command if command != 'status' else 'nodes'] == []
