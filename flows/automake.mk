@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += flows/libsnflows.la
 flows_libsnflows_la_SOURCES = \
+	flows/changes.c \
 	flows/claims.c flows/claims.h \
 	flows/compiler.c flows/compiler.h flows/compiler-private.h \
 	flows/context.c \

@@ -60,6 +60,14 @@ struct endpoint {
     uint32_t number;
 };
 
+/* All that is derived from the model, but not the claims. */
+void compiler_init_state(struct compiler *);
+void compiler_destroy_state(struct compiler *);
+/* Take in changes, mark the owners that they touch. */
+void compiler_take_changes(struct compiler *, const struct model_changes *,
+                           const struct sset *changed_ports);
+void compiler_take_all(struct compiler *);
+
 /* Fills in '*ret_ep' or returns why it cannot have flows (static text). */
 const char *compiler_get_endpoint(const struct compiler *,
                                   const struct model_container *,

@@ -27,8 +27,8 @@ void fm_acl(struct model *, const char *name, enum model_tier,
 void fm_raw(struct model *, const char *node, const char *key,
             const char *text);
 
-/* Ports of 'node' as the model has them: LOCAL, exits, veths, uplinks, numbered
- * in the order of their names, from 1. */
+/* Ports of 'node' as the model has them: LOCAL, exits, veths, uplinks;
+ * numbered in the order of their names, from 1. */
 struct flow_ports *fm_ports(const struct model *, const char *node);
 struct eth_addr fm_mac(unsigned int number);
 

@@ -1,0 +1,251 @@
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include "flows/compiler-private.h"
+#include "openvswitch/shash.h"
+#include "openvswitch/util.h"
+#include "util.h"
+
+/* Taking in changes: which owners does a changed object or port touch?
+ *
+ * A full compile begins with empty indexes and has everything change. */
+
+/* Only one container can have a port; if several say so, it is the first by
+ * name, and the others have to be told when that changes. */
+static void
+compiler_touch_veth(struct compiler *c, const struct sset *names)
+{
+    const char *name;
+
+    SSET_FOR_EACH (name, names) {
+        sset_add(&c->dirty_containers, name);
+    }
+}
+
+static void
+compiler_add_veth(struct compiler *c, const char *veth, const char *name)
+{
+    struct sset *names = shash_find_data(&c->veths, veth);
+
+    if (!names) {
+        names = xmalloc(sizeof *names);
+        sset_init(names);
+        shash_add(&c->veths, veth, names);
+    }
+    sset_add(names, name);
+    compiler_touch_veth(c, names);
+}
+
+static void
+compiler_drop_veth(struct compiler *c, const char *veth, const char *name)
+{
+    struct sset *names = shash_find_data(&c->veths, veth);
+
+    sset_find_and_delete(names, name);
+    compiler_touch_veth(c, names);
+    if (sset_is_empty(names)) {
+        sset_destroy(names);
+        free(shash_find_and_delete(&c->veths, veth));
+    }
+}
+
+static void
+compiler_forget_place(struct compiler *c, const char *name)
+{
+    struct place *place = shash_find_and_delete(&c->places, name);
+
+    if (place) {
+        if (sset_contains(&c->raw_names, place->veth)) {
+            c->dirty_raw = true;
+        }
+        if (place->local) {
+            compiler_drop_veth(c, place->veth, name);
+            idreg_remove(&c->endpoints, name);
+        }
+        free(place->veth);
+        free(place);
+    }
+}
+
+static void
+compiler_change_container(struct compiler *c, const char *name)
+{
+    const struct model_container *container = model_get_container(c->model,
+                                                                  name);
+
+    compiler_forget_place(c, name);
+    if (container) {
+        struct place *place = xmalloc(sizeof *place);
+
+        place->veth = xstrdup(container->veth);
+        place->local = !strcmp(container->node, c->node_name);
+        shash_add(&c->places, name, place);
+        if (place->local) {
+            compiler_add_veth(c, place->veth, name);
+            idreg_add(&c->endpoints, name, cookie_container_number(container));
+        }
+        if (sset_contains(&c->raw_names, place->veth)) {
+            c->dirty_raw = true;
+        }
+    }
+    policy_change_container(&c->policy, name);
+    sset_add(&c->dirty_containers, name);
+}
+
+static bool
+container_uses_exit(const struct model_container *container, const char *key)
+{
+    for (size_t i = 0; i < container->exits.n; i++) {
+        if (!strcmp(container->exits.names[i], key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An exit may be the one that any container of this node uses. */
+static void
+compiler_change_exit(struct compiler *c, const char *key)
+{
+    size_t len = strlen(c->node_name);
+    struct shash_node *node;
+
+    if (strncmp(key, c->node_name, len) || key[len] != '/') {
+        return;
+    }
+    sset_add(&c->dirty_exits, key);
+    SHASH_FOR_EACH (node, &c->model->containers) {
+        const struct model_container *container = node->data;
+        if (container_uses_exit(container, key)) {
+            sset_add(&c->dirty_containers, node->name);
+        }
+    }
+    c->dirty_raw = true;
+}
+
+static void
+compiler_change_node(struct compiler *c, const char *name)
+{
+    c->dirty_topology = true;
+    if (!strcmp(name, c->node_name)) {
+        const struct model_node *node = model_get_node(c->model, name);
+
+        sset_clear(&c->uplinks);
+        if (node) {
+            const char *uplink;
+            SSET_FOR_EACH (uplink, &node->uplinks) {
+                sset_add(&c->uplinks, uplink);
+            }
+        }
+        c->dirty_base = true;
+        c->dirty_raw = true;
+        c->dirty_all_nodes = true;
+    } else {
+        sset_add(&c->dirty_nodes, name);
+    }
+}
+
+static void
+compiler_change(struct compiler *c, enum model_kind kind, const char *key)
+{
+    switch (kind) {
+    case MODEL_MESH:
+        c->dirty_topology = true;
+        c->dirty_base = true;
+        c->dirty_all_nodes = true;
+        break;
+    case MODEL_NODE:
+        compiler_change_node(c, key);
+        break;
+    case MODEL_EXIT:
+        compiler_change_exit(c, key);
+        break;
+    case MODEL_CONTAINER:
+        compiler_change_container(c, key);
+        break;
+    case MODEL_SEGMENT:
+        policy_change_segment(&c->policy, c->model, key);
+        break;
+    case MODEL_ACL:
+        policy_change_acl(&c->policy, c->model, key);
+        break;
+    case MODEL_RAW_FLOW:
+        c->dirty_raw = true;
+        break;
+    case MODEL_N_KINDS:
+    default:
+        OVS_NOT_REACHED();
+    }
+}
+
+static void
+compiler_change_port(struct compiler *c, const char *name)
+{
+    const struct sset *containers = shash_find_data(&c->veths, name);
+    struct shash_node *node;
+
+    if (containers) {
+        compiler_touch_veth(c, containers);
+    }
+    SHASH_FOR_EACH (node, &c->model->exits) {
+        char *port = exit_port_name(node->data);
+        if (!strcmp(port, name)) {
+            compiler_change_exit(c, node->name);
+        }
+        free(port);
+    }
+    if (sset_contains(&c->uplinks, name)) {
+        c->dirty_base = true;
+    }
+    if ((c->local && !strcmp(c->local->name, name))
+        || (c->local_name && !strcmp(c->local_name, name))) {
+        c->dirty_base = true;
+        c->dirty_raw = true;
+        c->dirty_all_nodes = true;
+        c->dirty_all_containers = true;
+    }
+}
+
+void
+compiler_take_changes(struct compiler *c, const struct model_changes *changes,
+                      const struct sset *changed_ports)
+{
+    const char *key;
+
+    for (int kind = 0; kind < MODEL_N_KINDS; kind++) {
+        SSET_FOR_EACH (key, &changes->keys[kind]) {
+            compiler_change(c, kind, key);
+        }
+    }
+    if (changed_ports) {
+        SSET_FOR_EACH (key, changed_ports) {
+            compiler_change_port(c, key);
+        }
+    }
+}
+
+void
+compiler_take_all(struct compiler *c)
+{
+    static const enum model_kind kinds[] = {
+        MODEL_NODE, MODEL_EXIT, MODEL_CONTAINER, MODEL_SEGMENT, MODEL_ACL,
+    };
+
+    compiler_destroy_state(c);
+    compiler_init_state(c);
+    policy_change_defaults(&c->policy);
+    compiler_change(c, MODEL_MESH, "");
+    compiler_change(c, MODEL_RAW_FLOW, "");
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        const struct shash *table
+            = model_table(CONST_CAST(struct model *, c->model), kinds[i]);
+        struct shash_node *node;
+
+        SHASH_FOR_EACH (node, table) {
+            compiler_change(c, kinds[i], node->name);
+        }
+    }
+    c->dirty_all_containers = true;
+    c->dirty_base = true;
+}
