@@ -90,13 +90,37 @@ check_readable(const char *path, const char *hint)
            : NULL;
 }
 
+/* "192.0.2.1" or "[2001:db8::1]". */
+static char *
+check_listen_address(const char *listen_addr)
+{
+    bool bracket = listen_addr[0] == '[';
+    char *bare = xstrdup(listen_addr + bracket);
+    size_t len = strlen(bare);
+    struct sn_prefix prefix;
+    char *error = NULL;
+
+    if (bracket && len && bare[len - 1] == ']') {
+        bare[len - 1] = '\0';
+    } else if (bracket || strpbrk(bare, ":/")) {
+        error = xasprintf("--listen: \"%s\": an IPv6 address is written in "
+                          "brackets, and without a port", listen_addr);
+    }
+    if (!error) {
+        char *reason = sn_prefix_parse(bare, &prefix);
+
+        error = reason ? xasprintf("--listen: %s", reason) : NULL;
+        free(reason);
+    }
+    free(bare);
+    return error;
+}
+
 static char *
 find_tls(const struct serve_options *o, struct db_file_tls *tls)
 {
-    struct sn_prefix prefix;
     char *dir = abs_file_name(NULL, o->pki);
-    char *bare = xstrdup(o->listen);
-    char *error;
+    char *error = check_listen_address(o->listen);
 
     tls->private_key = xasprintf("%s/%s-key.pem", dir, o->name);
     tls->certificate = xasprintf("%s/%s-cert.pem", dir, o->name);
@@ -104,19 +128,10 @@ find_tls(const struct serve_options *o, struct db_file_tls *tls)
     tls->listen = o->listen;
     free(dir);
 
-    if (bare[0] == '[') {
-        bare[strlen(bare) - 1] = '\0';
+    if (!error) {
+        error = check_readable(tls->ca_cert,
+                               "; \"socknet pki init\" makes an authority");
     }
-    error = sn_prefix_parse(bare + (bare[0] == '['), &prefix);
-    free(bare);
-    if (error) {
-        char *longer = xasprintf("--listen: %s (an IPv6 address is written in "
-                                 "brackets)", error);
-        free(error);
-        return longer;
-    }
-    error = check_readable(tls->ca_cert,
-                           "; \"socknet pki init\" makes an authority");
     if (!error) {
         error = check_readable(tls->certificate, "");
     }
