@@ -2,13 +2,18 @@ noinst_LTLIBRARIES += cli/libsncli.la
 cli_libsncli_la_SOURCES = \
 	cli/apply-wait.c \
 	cli/apply-wait.h \
+	cli/cause.c \
+	cli/cause.h \
 	cli/choose-node.c \
 	cli/choose-node.h \
 	cli/cmd-apply.c \
 	cli/cmd-check.c \
+	cli/cmd-compile.c \
 	cli/cmd-containers.c \
 	cli/cmd-db.c \
+	cli/cmd-explain.c \
 	cli/cmd-export.c \
+	cli/cmd-flows.c \
 	cli/cmd-nodes.c \
 	cli/cmd-pki.c \
 	cli/cmd-status.c \
@@ -17,8 +22,13 @@ cli_libsncli_la_SOURCES = \
 	cli/db-file.c \
 	cli/db-file.h \
 	cli/db-schema.h \
+	cli/flow-list.c \
+	cli/flow-list.h \
+	cli/flow-switch.c \
 	cli/make-dirs.c \
 	cli/make-dirs.h \
+	cli/offline.c \
+	cli/offline.h \
 	cli/output.c \
 	cli/output.h \
 	cli/pki-cert.c \
@@ -29,6 +39,8 @@ cli_libsncli_la_SOURCES = \
 	cli/run-program.h \
 	cli/session.c \
 	cli/session.h \
+	cli/state-file.c \
+	cli/state-file.h \
 	cli/status-rows.c \
 	cli/status-rows.h
 

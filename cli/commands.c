@@ -20,6 +20,22 @@ const struct command commands[] = {
       "\n"
       "Example: socknet check examples/two-hosts.yaml\n",
       false, cmd_check },
+    { NULL, "compile", "PATH --node NAME [--port PORT=OFPORT[,MAC]]...",
+      "print one node's flows, without a database",
+      "The flows are in the syntax of ovs-ofctl, which resolves the names of\n"
+      "ports.  A MAC address that the file does not say is replaced by a\n"
+      "stand-in, and a comment says so.\n"
+      "\n"
+      "  --node NAME   the node (default: this host's name)\n"
+      "  --port PORT=OFPORT[,MAC]\n"
+      "                what is known of a port (repeatable): its number is\n"
+      "                printed instead of its name; the MAC address is the\n"
+      "                container's, or that of an internal port\n"
+      "  --explain     a comment above the flows of each cause\n"
+      "\n"
+      "Example: socknet compile state.yaml --node node2 >flows\n"
+      "         ovs-ofctl -O OpenFlow15 replace-flows vmbr0 flows\n",
+      false, cmd_compile },
     { NULL, "apply", "PATH [--wait | --dry-run] [--node NAME]",
       "make the database equal to a state file",
       "Checks PATH first; with any error nothing is changed.  Prints what\n"
@@ -55,6 +71,30 @@ const struct command commands[] = {
       "\n"
       "Example: socknet containers xray\n",
       false, cmd_containers },
+    { NULL, "flows", "[--node NAME] [--switch[=TARGET]] [FILTER]...",
+      "a node's flows, with counters if from its switch",
+      "  --node NAME   the node (default: this host's name)\n"
+      "  --switch[=TARGET]\n"
+      "                the flows that are installed, with their counters\n"
+      "                (default: unix:/run/openvswitch/vmbr0.mgmt)\n"
+      "  --container NAME\n"
+      "                only what concerns a container: its own flows, and\n"
+      "                the rules that name it\n"
+      "  --table NAME  only one table, by name or number\n"
+      "  --rule NAME   only what an acl or a segment caused\n"
+      "  --explain     a comment above the flows of each cause\n"
+      "\n"
+      "Example: socknet flows --switch --rule api-to-vectors\n",
+      false, cmd_flows },
+    { NULL, "explain", "[COOKIE]... [--from PATH]",
+      "what caused each line of ovs-ofctl dump-flows",
+      "Reads the lines on standard input if no cookie is given.\n"
+      "\n"
+      "  --from PATH   a state file instead of the database\n"
+      "  --node NAME   the node, if PATH describes a single host\n"
+      "\n"
+      "Example: ovs-ofctl -O OpenFlow15 dump-flows vmbr0 | socknet explain\n",
+      false, cmd_explain },
 
     { "Setting up", "db", "create|serve [FILE] [OPTION]...",
       "make and serve the central database",

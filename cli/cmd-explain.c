@@ -1,0 +1,208 @@
+#include <config.h>
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/cause.h"
+#include "cli/command.h"
+#include "cli/output.h"
+#include "cli/session.h"
+#include "cli/state-file.h"
+#include "flows/explain.h"
+#include "flows/tables.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/json.h"
+#include "state/model.h"
+#include "util.h"
+
+struct explain_args {
+    const char *from;           /* State file, or NULL: the database. */
+    const char *node;
+    char **cookies;             /* None: standard input. */
+    int n_cookies;
+};
+
+static int
+parse_args(int argc, char *argv[], struct explain_args *args)
+{
+    static const struct option options[] = {
+        { "from", required_argument, NULL, 'f' },
+        { "node", required_argument, NULL, 'n' },
+        { NULL, 0, NULL, 0 },
+    };
+
+    for (int c; (c = command_getopt(argc, argv, options)) != -1; ) {
+        switch (c) {
+        case 'f':
+            args->from = optarg;
+            break;
+        case 'n':
+            args->node = optarg;
+            break;
+        default:
+            return EXIT_ERROR;
+        }
+    }
+    args->cookies = argv + optind;
+    args->n_cookies = argc - optind;
+    return EXIT_OK;
+}
+
+/* The value of 'key' ("cookie=") in front of a flow's actions. */
+static const char *
+find_value(const char *line, const char *key)
+{
+    const char *actions = strstr(line, "actions=");
+    const char *p = line;
+
+    while ((p = strstr(p, key)) && p < actions) {
+        if (p == line || strchr(" \t,", p[-1])) {
+            return p + strlen(key);
+        }
+        p++;
+    }
+    return NULL;
+}
+
+/* The table that a line names by number or name; 0 if it names none, as
+ * ovs-ofctl leaves it out; -1 for a table that is not ours. */
+static int
+table_of_line(const char *line)
+{
+    const char *value = find_value(line, "table=");
+    char *end;
+
+    if (!value) {
+        return SN_TABLE_CLASSIFY;
+    }
+    unsigned long int id = strtoul(value, &end, 10);
+    if (end != value) {
+        return id;
+    }
+    value += *value == '"';
+    char *name = xmemdup0(value, strcspn(value, "\", "));
+    int table_id = sn_table_from_name(name);
+    free(name);
+    return table_id;
+}
+
+static void
+output_cause(uint64_t cookie, int table_id, const char *line,
+             const struct explainer *explainer, struct output *out)
+{
+    struct cause cause;
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    cause_find(explainer, cookie, &cause);
+    ds_put_format(&s, "%s%s", line ? "    " : "", cause.text);
+
+    const char *purpose = table_purpose(table_id);
+    if (purpose) {
+        ds_put_format(&s, "; table %s: %s", sn_table_name(table_id), purpose);
+    }
+    output_record(out);
+    output_string(out, "text", "", ds_cstr(&s));
+    output_string(out, "line", NULL, line);
+    output_value(out, "cookie", NULL,
+                 json_string_create_nocopy(xasprintf("0x%"PRIx64, cookie)),
+                 NULL);
+    output_string(out, "table", NULL,
+                  table_id >= 0 ? sn_table_name(table_id) : NULL);
+    output_string(out, "purpose", NULL, purpose);
+    cause_output(&cause, out);
+
+    cause_destroy(&cause);
+    ds_destroy(&s);
+}
+
+/* A line is a flow if it has actions; the rest, such as the header of a reply,
+ * is repeated for people. */
+static void
+explain_line(const char *line, const struct explainer *explainer,
+             struct output *out)
+{
+    output_note(out, "%s", line);
+    if (!strstr(line, "actions=")) {
+        return;
+    }
+
+    const char *value = find_value(line, "cookie=");
+    uint64_t cookie = value ? strtoull(value, NULL, 0) : 0;
+    output_cause(cookie, table_of_line(line), line, explainer, out);
+}
+
+static void
+explain_stream(FILE *stream, const struct explainer *explainer,
+               struct output *out)
+{
+    struct ds line = DS_EMPTY_INITIALIZER;
+
+    while (!ds_get_line(&line, stream)) {
+        ds_chomp(&line, '\r');
+        explain_line(ds_cstr(&line), explainer, out);
+        if (ferror(stdout)) {
+            break;
+        }
+    }
+    ds_destroy(&line);
+}
+
+static int
+explain_cookies(const struct explain_args *args,
+                const struct explainer *explainer, struct output *out)
+{
+    for (int i = 0; i < args->n_cookies; i++) {
+        const char *s = args->cookies[i];
+        char *end;
+
+        s += strncmp(s, "cookie=", 7) ? 0 : 7;
+        uint64_t cookie = strtoull(s, &end, 0);
+        if (end != s && *end == '/') {
+            (void) strtoull(end + 1, &end, 0); /* A mask, "cookie/-1". */
+        }
+        if (end == s || *end) {
+            return command_misused("explain", "\"%s\" is not a cookie such as "
+                                   "0x5302000000660000", args->cookies[i]);
+        }
+        output_cause(cookie, -1, NULL, explainer, out);
+    }
+    return EXIT_OK;
+}
+
+int
+cmd_explain(struct command_context *ctx, int argc, char *argv[])
+{
+    struct explain_args args = { .n_cookies = 0 };
+    struct session *session = NULL;
+    struct model *file = NULL;
+
+    int status = parse_args(argc, argv, &args);
+    if (status) {
+        return status;
+    }
+    if (args.from) {
+        file = state_file_load(args.from, args.node);
+    } else {
+        session = session_open(ctx);
+    }
+    if (!file && !session) {
+        return EXIT_ERROR;
+    }
+
+    struct explainer *explainer
+        = explainer_create(file ? file : session_model(session));
+    struct output *out = output_create(ctx->json, "explain");
+    output_begin(out, "flows", OUTPUT_LINES, NULL);
+    if (args.n_cookies) {
+        status = explain_cookies(&args, explainer, out);
+    } else {
+        explain_stream(stdin, explainer, out);
+    }
+    output_finish(out);
+    explainer_destroy(explainer);
+    model_destroy(file);
+    session_close(session);
+    return status;
+}
