@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from conftest import Database
+from clisite import Database
 
 MAC = 'bc:24:11:00:01:02'
 
