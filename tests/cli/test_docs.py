@@ -1,10 +1,12 @@
 """No page shows output that its commands do not print.
 
-In a block ```console, a line that begins with "$ " or "# " is a command.  If
-output follows it, the command is run in a folder with the examples, with
-two-hosts.yaml applied to a fresh database, and must print just that; a line
-"..." stands for any number of lines.  Without output, every `socknet` in it must at
-least be spelled right.  SOCKNET_UPDATE_DOCS=1 writes the output instead.
+In a block ```console, a line that begins as the block does, with "$ " or "# ",
+is a command.  If output follows it, the command is run in a folder with the
+examples, with two-hosts.yaml applied to a fresh database, and must print just
+that; a line "..." stands for any number of lines.  Without output, every
+`socknet` in it must at least be spelled right.
+
+SOCKNET_UPDATE_DOCS=1 writes the output instead.
 """
 
 import os
