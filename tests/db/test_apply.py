@@ -235,6 +235,7 @@ def report(site, node, generation, problems=()):
             ('Node_Status', {}),
             ('Bridge_Status', {'bridge': 'vmbr0', 'connected': True})):
         row = dict(more, node=node, generation=generation,
+                   seen=int(time.time()),
                    problems=['set', list(problems)])
         site.transact(
             {'op': 'delete', 'table': table,
