@@ -154,7 +154,8 @@ def test_containers_json(socknet, network):
 @pytest.mark.parametrize('words, message', [
     (['nodes', 'betta'], 'no node "betta" in the state: did you mean "beta"?'),
     (['containers', 'nothere'], 'no container "nothere" in the state'),
-    (['containers', '--node', 'gamma'], 'no node "gamma" in the state'),
+    (['containers', '--node', 'gamma'],
+     'no node "gamma" in the state, which has alpha, beta'),
 ])
 def test_unknown_names(socknet, network, words, message):
     r = socknet(*words, db=network.remote)
