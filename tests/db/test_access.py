@@ -26,7 +26,8 @@ AGENT_ROWS = {
     'Exit_Status': {'name': 'warp', 'state': 'up'},
 }
 CONTROLLER_ROWS = {'Bridge_Status': {'bridge': 'vmbr0'}}
-UPDATES = {'Node_Status': {'generation': 7, 'seen': 1}, 'Port_Status': {'ofport': 5},
+UPDATES = {'Node_Status': {'generation': 7, 'seen': 1},
+           'Port_Status': {'ofport': 5},
            'Peer_Status': {'rx_bytes': 5}, 'Exit_Status': {'state': 'down'},
            'Bridge_Status': {'n_flows': 5}}
 PORTS = {AGENT_PORT: AGENT_ROWS, CONTROLLER_PORT: CONTROLLER_ROWS}
