@@ -1,5 +1,28 @@
 noinst_LTLIBRARIES += controller/libsncontroller.la
-controller_libsncontroller_la_SOURCES =
+controller_libsncontroller_la_SOURCES = \
+	controller/audit.c \
+	controller/audit.h \
+	controller/bridge-private.h \
+	controller/bridge-show.c \
+	controller/bridge.c \
+	controller/bridge.h \
+	controller/flow-bundle.c \
+	controller/flow-bundle.h \
+	controller/ctl.c \
+	controller/ctl.h \
+	controller/fleet.c \
+	controller/fleet.h \
+	controller/install-batch.c \
+	controller/install-batch.h \
+	controller/install.c \
+	controller/install.h \
+	controller/ofconn.c \
+	controller/ofconn.h \
+	controller/ports.c \
+	controller/ports.h \
+	controller/stats.h \
+	controller/status.c \
+	controller/status.h
 
 sbin_PROGRAMS += controller/socknet-controller
 controller_socknet_controller_SOURCES = controller/main.c

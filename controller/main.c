@@ -1,57 +1,260 @@
 #include <config.h>
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "command-line.h"
+#include "controller/ctl.h"
+#include "controller/fleet.h"
+#include "controller/status.h"
+#include "daemon.h"
+#include "dirs.h"
+#include "fatal-signal.h"
 #include "lib/sn-version.h"
+#include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "ovsdb-idl.h"
+#include "ovsdb-sync/db-connection.h"
+#include "ovsdb-sync/model-sync.h"
+#include "ovsdb-sync/status-sync.h"
+#include "state/model.h"
+#include "stream-ssl.h"
+#include "stream.h"
+#include "unixctl.h"
 #include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(main);
+
+struct options {
+    struct fleet_options fleet;
+    const char *db;
+    char *unixctl_path;
+};
 
 static void
 print_help(void)
 {
-    printf("socknet-controller: "
-           "compiles policy into OpenFlow and keeps bridges equal to it\n"
-           "usage: socknet-controller [OPTION]...\n"
-           "\n"
-           "  -h, --help      print this help\n"
-           "  -V, --version   print the version\n");
+    printf("\
+%s: compiles policy into OpenFlow and keeps bridges equal to it\n\
+usage: %s [OPTION]...\n\
+\n\
+  --db=REMOTE            the central database (default: SOCKNET_DB or\n\
+                         %s)\n\
+  --node=NAME            manage this node's bridge (default: this host's\n\
+                         name); may be repeated\n\
+  --all                  manage the bridges of all nodes that have a target\n\
+  --bridge=NODE=TARGET   where a node's bridge is: unix:FILE, tcp:HOST:PORT\n\
+                         or ssl:HOST:PORT; NODE \"*\" stands for all others,\n\
+                         with %%n for the node's name (default:\n\
+                         unix:%s/vmbr0.mgmt)\n",
+           program_name, program_name, db_connection_default_remote(),
+           ovs_rundir());
+    stream_usage("REMOTE", true, false, false);
+    daemon_usage();
+    vlog_usage();
+    printf("\nOther options:\n"
+           "  --unixctl=SOCKET        override default control socket name\n"
+           "  -h, --help              display this help message\n"
+           "  -V, --version           display version information\n");
 }
 
 static void
-parse_options(int argc, char *argv[])
+add_target(struct options *o, const char *arg)
 {
-    static const struct option options[] = {
+    char *error = fleet_options_add_target(&o->fleet, arg);
+
+    if (error) {
+        ovs_fatal(0, "%s", error);
+    }
+}
+
+static void
+finish_options(struct options *o, int argc, char *argv[])
+{
+    char *error;
+
+    if (optind < argc) {
+        ovs_fatal(0, "%s: unexpected argument; use --help for usage",
+                  argv[optind]);
+    }
+    if (sset_is_empty(&o->fleet.nodes) && !o->fleet.all) {
+        sset_add(&o->fleet.nodes, o->fleet.default_node);
+    }
+    error = fleet_options_check(&o->fleet);
+    if (!error) {
+        error = db_connection_check_remote(o->db);
+    }
+    if (error) {
+        ovs_fatal(0, "%s", error);
+    }
+}
+
+static void
+parse_options(struct options *o, int argc, char *argv[])
+{
+    enum {
+        OPT_DB = UCHAR_MAX + 1,
+        OPT_NODE,
+        OPT_ALL,
+        OPT_BRIDGE,
+        OPT_UNIXCTL,
+        VLOG_OPTION_ENUMS,
+        DAEMON_OPTION_ENUMS,
+        SSL_OPTION_ENUMS,
+    };
+    static const struct option long_options[] = {
+        {"db", required_argument, NULL, OPT_DB},
+        {"node", required_argument, NULL, OPT_NODE},
+        {"all", no_argument, NULL, OPT_ALL},
+        {"bridge", required_argument, NULL, OPT_BRIDGE},
+        {"unixctl", required_argument, NULL, OPT_UNIXCTL},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
+        VLOG_LONG_OPTIONS,
+        DAEMON_LONG_OPTIONS,
+        STREAM_SSL_LONG_OPTIONS,
         {NULL, 0, NULL, 0},
     };
-    char *short_options = ovs_cmdl_long_options_to_short_options(options);
+    char *short_options = ovs_cmdl_long_options_to_short_options(long_options);
+    int c;
 
-    for (;;) {
-        switch (getopt_long(argc, argv, short_options, options, NULL)) {
-        case -1:
-            free(short_options);
-            return;
+    while ((c = getopt_long(argc, argv, short_options, long_options,
+                            NULL)) != -1) {
+        switch (c) {
+        case OPT_DB:
+            o->db = optarg;
+            break;
+        case OPT_NODE:
+            sset_add(&o->fleet.nodes, optarg);
+            break;
+        case OPT_ALL:
+            o->fleet.all = true;
+            break;
+        case OPT_BRIDGE:
+            add_target(o, optarg);
+            break;
+        case OPT_UNIXCTL:
+            o->unixctl_path = optarg;
+            break;
         case 'h':
             print_help();
             exit(EXIT_SUCCESS);
         case 'V':
             sn_version_print();
             exit(EXIT_SUCCESS);
-        default:
+        VLOG_OPTION_HANDLERS
+        DAEMON_OPTION_HANDLERS
+        STREAM_SSL_OPTION_HANDLERS
+        case '?':
             exit(EXIT_FAILURE);
+        default:
+            abort();
         }
     }
+    free(short_options);
+    finish_options(o, argc, argv);
+}
+
+static void
+options_init(struct options *o)
+{
+    char hostname[256] = "";
+
+    fleet_options_init(&o->fleet);
+    gethostname(hostname, sizeof hostname - 1);
+    o->fleet.default_node = xstrdup(hostname);
+    o->fleet.default_target = xasprintf("unix:%s/vmbr0.mgmt", ovs_rundir());
+    o->db = db_connection_default_remote();
+    o->unixctl_path = NULL;
+}
+
+/* Until `exit`; other ends come as signals, in poll_block(). */
+static void
+run(struct fleet *fleet, struct db_connection *db, struct ctl *ctl,
+    struct unixctl_server *unixctl)
+{
+    struct model_sync *sync = model_sync_create(db->idl);
+    struct status *status = status_create(db->idl);
+    struct model_changes changes;
+
+    model_changes_init(&changes);
+    while (!ctl_is_exiting(ctl)) {
+        ovsdb_idl_run(db->idl);
+        db_connection_run(db);
+
+        bool usable = model_sync_run(sync, &changes);
+
+        ovsdb_idl_track_clear(db->idl);
+        fleet_run(fleet, usable ? model_sync_model(sync) : NULL,
+                  model_sync_generation(sync), &changes);
+        if (usable) {
+            model_changes_clear(&changes);
+        }
+        status_run(status, fleet);
+        ctl_run(ctl);
+        unixctl_server_run(unixctl);
+
+        ovsdb_idl_wait(db->idl);
+        db_connection_wait(db);
+        fleet_wait(fleet);
+        status_wait(status);
+        unixctl_server_wait(unixctl);
+        if (ctl_is_exiting(ctl)) {
+            poll_immediate_wake();
+        }
+        poll_block();
+    }
+    unixctl_server_run(unixctl);
+    model_changes_destroy(&changes);
+    status_destroy(status);
+    /* After this nobody uses the model any more. */
+    fleet_destroy(fleet);
+    model_sync_destroy(sync);
 }
 
 int
 main(int argc, char *argv[])
 {
+    struct unixctl_server *unixctl;
+    struct db_connection *db;
+    struct options o;
+    struct fleet *fleet;
+    struct ctl *ctl;
+    int retval;
+
     sn_program_init(argv[0]);
-    parse_options(argc, argv);
-    print_help();
-    return EXIT_FAILURE;
+    ovs_cmdl_proctitle_init(argc, argv);
+    service_start(&argc, &argv);
+    options_init(&o);
+    parse_options(&o, argc, argv);
+    fatal_ignore_sigpipe();
+
+    daemonize_start(false);
+    retval = unixctl_server_create(o.unixctl_path, &unixctl);
+    if (retval) {
+        exit(EXIT_FAILURE);
+    }
+    db = db_connection_create(o.db);
+    model_sync_add_columns(db->idl);
+    status_sync_add_bridge_columns(db->idl);
+    if (!o.fleet.all) {
+        status_sync_limit(db->idl, &o.fleet.nodes);
+    }
+    fleet = fleet_create(&o.fleet);
+    ctl = ctl_create(fleet);
+    daemonize_complete();
+    VLOG_INFO("%s (socknet) %s, database %s", program_name, sn_version(),
+              o.db);
+
+    run(fleet, db, ctl, unixctl);
+
+    ctl_destroy(ctl);
+    db_connection_destroy(db);
+    unixctl_server_destroy(unixctl);
+    fleet_options_destroy(&o.fleet);
+    service_stop();
+    return EXIT_SUCCESS;
 }

@@ -1,0 +1,16 @@
+#ifndef SN_CONTROLLER_CTL_H
+#define SN_CONTROLLER_CTL_H 1
+
+/* The commands of `ovs-appctl -t socknet-controller`. */
+
+#include <stdbool.h>
+
+struct fleet;
+
+struct ctl;
+struct ctl *ctl_create(struct fleet *);
+void ctl_destroy(struct ctl *);
+void ctl_run(struct ctl *);
+bool ctl_is_exiting(const struct ctl *);
+
+#endif /* controller/ctl.h */

@@ -1,0 +1,240 @@
+#include <config.h>
+#include "controller/flow-bundle.h"
+
+#include "controller/install-batch.h"
+#include "controller/ofconn.h"
+#include "controller/stats.h"
+#include "coverage.h"
+#include "flows/compiler.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/ofp-bundle.h"
+#include "openvswitch/ofp-errors.h"
+#include "openvswitch/ofp-flow.h"
+#include "openvswitch/ofpbuf.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(flow_bundle);
+
+COVERAGE_DEFINE(flow_bundle_commit);
+COVERAGE_DEFINE(flow_bundle_flow_mod);
+COVERAGE_DEFINE(flow_bundle_error);
+
+/* The longest that one call encodes. */
+#define SLICE_MS 100
+#define FLAGS (OFPBF_ATOMIC | OFPBF_ORDERED)
+
+struct flow_bundle {
+    enum flow_bundle_state state;
+    uint32_t id;
+    struct install_batch batch;
+    size_t n_sent;              /* Operations of the batch. */
+    ovs_be32 open_xid, commit_xid;
+    long long int started_ms, elapsed_ms;
+};
+
+struct flow_bundle *
+flow_bundle_create(void)
+{
+    struct flow_bundle *b = xzalloc(sizeof *b);
+
+    install_batch_init(&b->batch);
+    return b;
+}
+
+void
+flow_bundle_destroy(struct flow_bundle *b)
+{
+    if (b) {
+        install_batch_destroy(&b->batch);
+        free(b);
+    }
+}
+
+void
+flow_bundle_start(struct flow_bundle *b, struct install_batch *batch)
+{
+    ovs_assert(b->state == BUNDLE_IDLE);
+    install_batch_destroy(&b->batch);
+    b->batch = *batch;
+    install_batch_init(batch);
+    b->state = BUNDLE_SENDING;
+    b->id++;
+    b->n_sent = 0;
+    b->open_xid = b->commit_xid = 0;
+    b->started_ms = time_msec();
+}
+
+static ovs_be32
+send_control(struct flow_bundle *b, struct ofconn *conn, uint16_t type)
+{
+    struct ofputil_bundle_ctrl_msg msg = {
+        .bundle_id = b->id, .type = type, .flags = FLAGS,
+    };
+    struct ofpbuf *request
+        = ofputil_encode_bundle_ctrl_request(OFP15_VERSION, &msg);
+    ovs_be32 xid = ((struct ofp_header *) request->data)->xid;
+
+    ofconn_send(conn, request);
+    return xid;
+}
+
+static void
+send_op(struct flow_bundle *b, struct ofconn *conn, struct install_op *op)
+{
+    struct ofputil_flow_mod fm;
+
+    install_op_to_flow_mod(op, &fm);
+
+    struct ofpbuf *mod = ofputil_encode_flow_mod(&fm, OFPUTIL_P_OF15_OXM);
+
+    ofpmsg_update_length(mod);
+
+    struct ofputil_bundle_add_msg add = {
+        .bundle_id = b->id, .flags = FLAGS, .msg = mod->data,
+    };
+
+    op->xid = add.msg->xid;
+    ofconn_send(conn, ofputil_encode_bundle_add(OFP15_VERSION, &add));
+    ofpbuf_delete(mod);
+}
+
+void
+flow_bundle_run(struct flow_bundle *b, struct ofconn *conn)
+{
+    if (b->state != BUNDLE_SENDING) {
+        return;
+    }
+    if (!b->n_sent) {
+        b->open_xid = send_control(b, conn, OFPBCT_OPEN_REQUEST);
+    }
+
+    long long int deadline = time_msec() + SLICE_MS;
+    while (b->n_sent < b->batch.n) {
+        send_op(b, conn, &b->batch.ops[b->n_sent++]);
+        if (!(b->n_sent % 64)) {
+            if (time_msec() > deadline) {
+                return;
+            }
+        }
+    }
+    b->commit_xid = send_control(b, conn, OFPBCT_COMMIT_REQUEST);
+    b->state = BUNDLE_COMMITTING;
+    COVERAGE_INC(flow_bundle_commit);
+    COVERAGE_ADD(flow_bundle_flow_mod, b->batch.n);
+    controller_stats.bundles_sent++;
+    controller_stats.flow_mods_sent += b->batch.n;
+}
+
+void
+flow_bundle_wait(const struct flow_bundle *b)
+{
+    if (b->state == BUNDLE_SENDING) {
+        poll_immediate_wake();
+    }
+}
+
+static void
+finish(struct flow_bundle *b, enum flow_bundle_state state)
+{
+    b->state = state;
+    b->elapsed_ms = time_msec() - b->started_ms;
+}
+
+static struct install_op *
+find_op(struct flow_bundle *b, ovs_be32 xid)
+{
+    for (size_t i = 0; i < b->n_sent; i++) {
+        if (b->batch.ops[i].xid == xid) {
+            return &b->batch.ops[i];
+        }
+    }
+    return NULL;
+}
+
+static bool
+handle_error(struct flow_bundle *b, const struct ofp_header *oh)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(30, 10);
+    enum ofperr error = ofperr_decode_msg(oh, NULL);
+    struct install_op *op = find_op(b, oh->xid);
+
+    if (op) {
+        struct ds s = DS_EMPTY_INITIALIZER;
+
+        op->error = error ? error : OFPERR_OFPBFC_MSG_FAILED;
+        sn_flow_format(op->flow, NULL, true, &s);
+        VLOG_WARN_RL(&rl, "the switch refuses a flow (%s: %s): %s",
+                     ofperr_to_string(op->error),
+                     ofperr_get_description(op->error), ds_cstr(&s));
+        ds_destroy(&s);
+    } else if (b->open_xid && oh->xid == b->open_xid) {
+        VLOG_WARN_RL(&rl, "the switch refuses to open a bundle (%s)",
+                     ofperr_to_string(error));
+        finish(b, BUNDLE_FAILED);
+    } else if (b->commit_xid && oh->xid == b->commit_xid) {
+        VLOG_WARN_RL(&rl, "the switch did not commit a bundle of %"PRIuSIZE
+                     " flow changes (%s)", b->batch.n,
+                     ofperr_to_string(error));
+        finish(b, BUNDLE_FAILED);
+    } else {
+        return false;
+    }
+    COVERAGE_INC(flow_bundle_error);
+    controller_stats.bundle_errors++;
+    return true;
+}
+
+static bool
+handle_control(struct flow_bundle *b, const struct ofp_header *oh)
+{
+    struct ofputil_bundle_ctrl_msg msg;
+
+    if (ofputil_decode_bundle_ctrl(oh, &msg) || msg.bundle_id != b->id) {
+        return false;
+    }
+    if (msg.type == OFPBCT_COMMIT_REPLY) {
+        finish(b, BUNDLE_DONE);
+    }
+    return true;
+}
+
+bool
+flow_bundle_handle(struct flow_bundle *b, const struct ofp_header *oh,
+              enum ofptype type)
+{
+    if (b->state != BUNDLE_SENDING && b->state != BUNDLE_COMMITTING) {
+        return false;
+    }
+    return (type == OFPTYPE_ERROR ? handle_error(b, oh)
+            : type == OFPTYPE_BUNDLE_CONTROL ? handle_control(b, oh)
+            : false);
+}
+
+enum flow_bundle_state
+flow_bundle_state(const struct flow_bundle *b)
+{
+    return b->state;
+}
+
+const struct install_batch *
+flow_bundle_batch(const struct flow_bundle *b)
+{
+    return &b->batch;
+}
+
+long long int
+flow_bundle_elapsed_ms(const struct flow_bundle *b)
+{
+    return b->elapsed_ms;
+}
+
+void
+flow_bundle_clear(struct flow_bundle *b)
+{
+    install_batch_destroy(&b->batch);
+    b->n_sent = 0;
+    b->state = BUNDLE_IDLE;
+}

@@ -1,0 +1,69 @@
+#ifndef SN_INSTALL_BATCH_H
+#define SN_INSTALL_BATCH_H 1
+
+/* Operations on the flow table that go out in one atomic bundle, and the
+ * flows that the switch refused of them. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "openvswitch/hmap.h"
+#include "openvswitch/ofp-errors.h"
+#include "openvswitch/types.h"
+
+struct flow_set;
+struct ofputil_flow_mod;
+struct sn_flow;
+struct sset;
+
+enum install_command {
+    INSTALL_ADD,                /* Counters of a replaced flow go on. */
+    INSTALL_MODIFY,             /* Counters and duration go on. */
+    INSTALL_DELETE,             /* Only if the cookie is still the same. */
+};
+
+struct install_op {
+    enum install_command command;
+    struct sn_flow *flow;       /* Owned. */
+    bool is_repair;             /* Undoes what somebody else did. */
+    ovs_be32 xid;               /* Of the flow_mod, once sent. */
+    enum ofperr error;          /* Why the switch refused it, or 0. */
+};
+
+struct install_batch {
+    struct install_op *ops;
+    size_t n, allocated;
+    size_t n_repairs;           /* Operations that are repairs. */
+};
+void install_batch_init(struct install_batch *);
+void install_batch_destroy(struct install_batch *);
+/* Copies the flow. */
+void install_batch_add(struct install_batch *, enum install_command,
+                       const struct sn_flow *, bool is_repair);
+/* '*fm' borrows from the operation; nothing to destroy. */
+void install_op_to_flow_mod(const struct install_op *,
+                            struct ofputil_flow_mod *fm);
+
+/* A desired flow that the switch does not take. */
+struct refusal {
+    struct hmap_node node;      /* In struct refusals. */
+    struct sn_flow *flow;
+    enum ofperr error;
+};
+struct refusals {
+    struct hmap hmap;           /* Of struct refusal, by key of the flow. */
+};
+void refusals_init(struct refusals *);
+void refusals_destroy(struct refusals *);
+void refusals_clear(struct refusals *);
+/* Copies the flow; replaces a refusal of the same key. */
+void refusals_add(struct refusals *, const struct sn_flow *, enum ofperr);
+/* With the same content. */
+bool refusals_contain(const struct refusals *, const struct sn_flow *);
+/* A flow whose content is another one now has not been refused yet. */
+void refusals_forget_changed(struct refusals *,
+                             const struct flow_set *desired);
+size_t refusals_count(const struct refusals *);
+/* A sentence per refused flow, as long as they are few. */
+void refusals_to_problems(const struct refusals *, struct sset *problems);
+
+#endif /* controller/install-batch.h */

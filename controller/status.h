@@ -1,0 +1,17 @@
+#ifndef SN_CONTROLLER_STATUS_H
+#define SN_CONTROLLER_STATUS_H 1
+
+/* Writes a Bridge_Status row per bridge into the central database: one
+ * transaction at a time, only when something changed, and nothing while the
+ * database is away. */
+
+struct fleet;
+struct ovsdb_idl;
+
+struct status;
+struct status *status_create(struct ovsdb_idl *);
+void status_destroy(struct status *);
+void status_run(struct status *, struct fleet *);
+void status_wait(struct status *);
+
+#endif /* controller/status.h */
