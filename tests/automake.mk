@@ -1,6 +1,7 @@
 # A unit test is one line here and tests/unit/NAME.c.
 if HAVE_CMOCKA
 UNIT_TESTS += tests/unit/test-sdk
+UNIT_TESTS += tests/unit/test-install
 UNIT_TESTS += tests/unit/test-diag tests/unit/test-document
 UNIT_TESTS += tests/unit/test-model tests/unit/test-prefix
 UNIT_TESTS += tests/unit/test-rawflow
@@ -17,7 +18,7 @@ endif
 
 # Folders of pytest files that need no root; those that do not exist are
 # skipped in silence, a run that finds no test at all fails.
-PYTESTS = tests/style tests/cli tests/db tests/golden tests/fuzz
+PYTESTS = tests/style tests/cli tests/db tests/golden tests/fuzz tests/controller
 
 check_PROGRAMS += $(UNIT_TESTS)
 LDADD = cli/libsncli.la controller/libsncontroller.la agent/libsnagent.la \

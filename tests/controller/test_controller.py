@@ -1,0 +1,458 @@
+"""The controller against a real switch and a real database."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+from scratch import (container, delete, raw_flow, update, wait_for)
+
+
+def duration(flow):
+    return float(re.search(r'duration=([0-9.]+)s', flow).group(1))
+
+
+def n_packets(flow):
+    return int(re.search(r'n_packets=(\d+)', flow).group(1))
+
+
+def key(flow):
+    """The flow without its counters."""
+    return re.sub(r' (duration|n_packets|n_bytes|idle_age|hard_age)=[^ ]*,',
+                  '', flow)
+
+
+def classify(world, veth):
+    """Flows that name the port's number as their in_port."""
+    n = world.sw.ofport(veth)
+    return [f for f in world.sw.our_flows()
+            if re.search(r'in_port=%d\b' % n, f)]
+
+
+def send(world, veth):
+    world.sw.vswitchd.appctl(
+        'netdev-dummy/receive', veth,
+        'in_port(1),eth(src=02:00:00:00:00:09,dst=ff:ff:ff:ff:ff:ff),'
+        'eth_type(0x88b5)')
+
+
+def audit(world):
+    m = re.search(r'(\d+) flows read, (\d+) differences, (\d+) foreign',
+                  world.c.appctl('audit'))
+    return [int(x) for x in m.groups()]
+
+
+def test_installs(one):
+    assert len(one.sw.our_flows()) > 12
+    for n in (101, 102, 103):
+        assert classify(one, 'veth%d' % n)
+    stats = one.c.stats()
+    assert stats['flows_desired'] == stats['flows_installed']
+    assert stats['flows_installed'] == len(one.sw.our_flows())
+    assert stats['bundles_sent'] == 1
+    assert audit(one) == [stats['flows_installed'], 0, 0]
+    dumped = one.c.appctl('flows/dump', 'a').splitlines()
+    assert len(dumped) == stats['flows_installed']
+    status = one.db.status('a')
+    assert status['connected'] and status['problems'] == []
+    assert status['n_flows'] == stats['flows_installed']
+
+
+def test_nothing_before_the_database(world):
+    sw = world.switch()
+    world.sw = sw
+    sw.add_port('veth101')
+    sw.ofctl('add-flow', 'cookie=0x5301000000000000,table=4,priority=7,'
+             'actions=drop')
+    before = sw.flows()
+    world.db.server.kill()
+    world.c = world.controller('--node=a', '--bridge=a=' + sw.target)
+    wait_for(lambda: 'connected' in world.c.appctl('status'))
+    time.sleep(0.5)
+    assert sw.flows() == before
+    assert world.c.stats()['flow_mods_sent'] == 0
+
+    # An empty database is no reason to take anything away either.
+    world.db.server.start()
+    wait_for(lambda: world.db.status('a'))
+    assert 'not declared' in ' '.join(world.db.status('a')['problems'])
+    assert sw.flows() == before
+
+    world.db.create_mesh('a')
+    world.db.apply(container(1))
+    world.db.wait_enforced('a')
+    assert classify(world, 'veth101')
+    assert not [f for f in sw.flows() if 'priority=7 ' in f]
+
+
+def test_no_difference_sends_nothing(one):
+    before = one.c.stats()
+    generation = one.db.apply()
+    one.db.wait_enforced('a', generation)
+    generation = one.db.apply(update('Container', [['name', '==', 'c1']],
+                                     veth='veth101'))
+    one.db.wait_enforced('a', generation)
+    after = one.c.stats()
+    assert after['flow_mods_sent'] == before['flow_mods_sent']
+    assert after['bundles_sent'] == before['bundles_sent']
+
+
+def test_restart_keeps_flows_and_counters(one):
+    send(one, 'veth101')
+    wait_for(lambda: [f for f in one.sw.our_flows(True) if n_packets(f)])
+    time.sleep(1.1)
+    before = sorted(one.sw.our_flows(True), key=key)
+    for stop in (one.c.kill, one.c.stop):
+        stop()
+        one.c.start()
+        wait_for(lambda: one.c.stats()['flows_installed'])
+        one.db.wait_enforced('a')
+    after = sorted(one.sw.our_flows(True), key=key)
+    assert [key(f) for f in before] == [key(f) for f in after]
+    for b, a in zip(before, after):
+        assert duration(a) >= duration(b)
+        assert n_packets(a) >= n_packets(b)
+    assert one.c.stats()['flow_mods_sent'] == 0
+
+
+def test_change_while_down(one):
+    """Only the difference goes out after a restart."""
+    one.c.kill()
+    before = one.sw.our_flows()
+    one.db.apply(delete('Container', [['name', '==', 'c2']]))
+    one.c.start()
+    one.db.wait_enforced('a')
+    after = one.sw.our_flows()
+    assert not classify(one, 'veth102')
+    changed = set(before) ^ set(after)
+    assert 0 < one.c.stats()['flow_mods_sent'] <= len(changed)
+
+
+def test_counters_of_a_changed_flow(one):
+    one.db.apply(raw_flow('r', 'priority=50,ip,nw_dst=192.0.2.1,'
+                          'actions=drop'))
+    one.db.wait_enforced('a')
+    stays = [f for f in one.sw.our_flows(True) if '192.0.2.1' not in f]
+    time.sleep(1.1)
+    one.db.apply(update('Raw_Flow', [['name', '==', 'r']],
+                        flow='priority=50,ip,nw_dst=192.0.2.2,'
+                        'actions=drop'))
+    one.db.wait_enforced('a')
+    flows = one.sw.our_flows(True)
+    assert [f for f in flows if 'nw_dst=192.0.2.2 ' in f]
+    assert not [f for f in flows if 'nw_dst=192.0.2.1 ' in f]
+    for f in stays:
+        now = [x for x in flows if key(x) == key(f)]
+        assert now and duration(now[0]) > duration(f) + 1
+
+
+def test_flows_changed_by_others_are_repaired(one):
+    one.expected = ['changed by somebody else']
+    wanted = one.sw.our_flows()
+
+    def repaired(n):
+        start = time.monotonic()
+        wait_for(lambda: one.sw.our_flows() == wanted, 1)
+        took = time.monotonic() - start
+        wait_for(lambda: one.c.stats()['repairs'] == n, 1)
+        return took
+
+    one.sw.ofctl('del-flows', 'table=4')
+    n = len([f for f in wanted if 'table=4,' in f])
+    assert n
+    repaired(n)
+
+    one.sw.ofctl('del-flows')                   # All of them.
+    n += len(wanted)
+    assert repaired(n) < 1
+
+    one.sw.ofctl('mod-flows', 'table=4,actions=resubmit(,99)')
+    n += len([f for f in wanted if 'table=4,' in f])
+    repaired(n)
+
+    # The same key with another cookie and with a timeout.
+    one.sw.ofctl('add-flow', 'cookie=0,table=0,priority=0,actions=normal')
+    n += 1
+    repaired(n)
+    one.sw.ofctl('add-flow', 'cookie=0x5301000000000000,table=0,priority=0,'
+                 'hard_timeout=3,actions=drop')
+    n += 1
+    repaired(n)
+    assert 'hard_timeout' not in ' '.join(one.sw.flows(True))
+
+    # A flow that pretends to be ours.
+    one.sw.ofctl('add-flow', 'cookie=0x5307000000000001,table=0,'
+                 'priority=65000,actions=normal')
+    n += 1
+    repaired(n)
+    wait_for(lambda: one.db.status('a')['n_repairs'] == n)
+    assert audit(one)[1:] == [0, 0]
+
+
+def test_foreign_flows_are_left_alone_and_reported(one):
+    one.sw.ofctl('add-flow', 'cookie=0x1234,table=0,priority=77,'
+                 'dl_type=0x88cc,actions=drop')
+    wait_for(lambda: '1 flows that are not socknet' in
+             ' '.join(one.db.status('a')['problems']))
+    one.db.apply(container(4))
+    one.db.wait_enforced('a')
+    one.c.kill()
+    one.c.start()
+    wait_for(lambda: one.c.stats()['flows_installed'])
+    assert audit(one)[1:] == [0, 1]
+    assert one.c.stats()['repairs'] == 0
+    assert [f for f in one.sw.flows() if 'cookie=0x1234' in f]
+    one.sw.ofctl('del-flows', 'cookie=0x1234/-1')
+    wait_for(lambda: not [p for p in one.db.status('a')['problems']
+                          if 'not socknet' in p])
+
+
+def test_replug_gets_new_number(one):
+    old = one.sw.ofport('veth102')
+    one.sw.del_port('veth102')
+    wait_for(lambda: 'c2' in ' '.join(one.db.status('a')['problems']))
+    assert not [f for f in one.sw.our_flows()
+                if re.search(r'in_port=%d\b|output:%d\b' % (old, old), f)]
+    one.sw.add_port('other')            # Takes the old number, perhaps.
+    one.sw.add_port('veth102')
+    wait_for(lambda: classify(one, 'veth102'), 2)
+    wait_for(lambda: one.db.status('a')['problems'] == [])
+    assert audit(one)[1] == 0
+
+
+def test_replug_while_the_database_is_away(one):
+    one.expected = ['reconnect', 'ovsdb_cs', 'jsonrpc', 'stream_unix']
+    one.db.server.kill()
+    one.sw.del_port('veth102')
+    wait_for(lambda: 'c2' in one.c.appctl('status'))
+    one.sw.add_port('filler')
+    one.sw.add_port('veth102')
+    wait_for(lambda: classify(one, 'veth102'), 2)
+    flows = one.sw.our_flows()
+    sent = one.c.stats()['flow_mods_sent']
+    one.db.server.start()
+    one.db.apply(container(4))
+    one.db.wait_enforced('a')
+    assert one.sw.our_flows() == flows          # c4 has no port.
+    assert one.c.stats()['flow_mods_sent'] == sent
+
+
+def test_switch_restarted(one):
+    one.expected = ['connection to .* lost', 'rconn']
+    wanted = len(one.sw.our_flows())
+    for i in range(3):
+        one.sw.vswitchd.kill()
+        one.sw.vswitchd.start()
+        start = time.monotonic()
+        wait_for(lambda: len(one.sw.our_flows()) == wanted, 5)
+        assert time.monotonic() - start < 1
+        for n in (101, 102, 103):
+            wait_for(lambda: classify(one, 'veth%d' % n))
+    assert one.c.stats()['repairs'] == 0
+    assert one.c.stats()['connects'] == 4
+
+
+def test_bridge_deleted_and_added(one):
+    one.expected = ['connection to .* lost', 'rconn', 'changed by somebody']
+    wanted = len(one.sw.our_flows())
+    one.sw.vsctl('del-br', 'vmbr0')
+    wait_for(lambda: one.db.status('a')['connected'] is False)
+    assert 'no connection' in ' '.join(one.db.status('a')['problems'])
+    one.sw.vsctl('add-br', 'vmbr0', '--', 'set', 'bridge', 'vmbr0',
+                 'fail-mode=secure', 'other-config:hwaddr=02:00:00:00:00:fe')
+    for n in (1, 2, 3):
+        one.sw.add_port('veth%d' % (100 + n))
+    wait_for(lambda: len(one.sw.our_flows()) == wanted)
+    wait_for(lambda: one.db.status('a')['connected'])
+
+
+def test_bad_flow_is_isolated(one):
+    """The switch refuses one; the others of the same apply are installed."""
+    one.expected = ['refuses a flow', 'did not commit']
+    one.db.apply(raw_flow(
+        'r1', 'priority=60,ip,nw_dst=192.0.2.1,actions=drop'))
+    one.db.wait_enforced('a')
+    enforced = one.db.generation
+    user = [f for f in one.sw.our_flows() if ' table=16, ' in f]
+    one.sw.vsctl('--', '--id=@t', 'create', 'Flow_Table',
+                 'flow_limit=%d' % len(user), 'overflow_policy=refuse', '--',
+                 'set', 'bridge', 'vmbr0', 'flow_tables:16=@t')
+    one.sw.add_port('veth104')
+    one.db.apply(container(4), raw_flow(
+        'r2', 'priority=61,ip,nw_dst=192.0.2.2,actions=drop'))
+    wait_for(lambda: classify(one, 'veth104'), 3)
+    wait_for(lambda: [p for p in one.db.status('a')['problems']
+                      if '192.0.2.2' in p and 'OFPFMFC_TABLE_FULL' in p])
+    assert not [f for f in one.sw.our_flows() if '192.0.2.2 ' in f]
+    assert one.db.status('a')['generation'] == enforced
+    assert ' 1 refused' in one.c.appctl('status')
+    sent = one.c.stats()['flow_mods_sent']
+    time.sleep(0.5)
+    assert one.c.stats()['flow_mods_sent'] == sent      # Not again and again.
+
+    # It is tried once more when somebody asks, or when it changes.
+    one.c.appctl('audit')
+    wait_for(lambda: one.c.stats()['flow_mods_sent'] == sent + 1)
+    assert one.db.status('a')['generation'] == enforced
+    one.sw.vsctl('clear', 'bridge', 'vmbr0', 'flow_tables')
+    one.db.apply(update('Raw_Flow', [['name', '==', 'r2']],
+                        flow='priority=62,ip,nw_dst=192.0.2.2,actions=drop'))
+    one.db.wait_enforced('a')
+    assert [f for f in one.sw.our_flows() if '192.0.2.2 ' in f]
+    assert one.db.status('a')['problems'] == []
+
+
+def test_two_bridges(world):
+    world.db.create_mesh('a', 'b')
+    switches = [world.switch('swa'), world.switch('swb')]
+    world.db.apply(container(1, 'a', 0), container(2, 'b', 1))
+    switches[0].add_port('veth101')
+    switches[1].add_port('veth102')
+    world.c = world.controller(
+        '--node=a', '--node=b', '--bridge=a=' + switches[0].target,
+        '--bridge=b=' + switches[1].target)
+    world.db.wait_enforced('a')
+    world.db.wait_enforced('b')
+    for sw, name in zip(switches, ('veth101', 'veth102')):
+        assert [f for f in sw.our_flows()
+                if 'in_port=%d' % sw.ofport(name) in f]
+    assert len(world.c.appctl('audit').splitlines()) == 2
+
+    # --all finds the nodes by itself.
+    before = [sw.our_flows(True) for sw in switches]
+    world.c.stop()
+    world.c = world.controller(
+        '--all', '--bridge=*=unix:%s/sw%%n/vmbr0.mgmt' % world.folder,
+        name='all')
+    wait_for(lambda: world.c.stats()['flows_installed']
+             == sum(len(b) for b in before))
+    assert world.c.stats()['flow_mods_sent'] == 0
+
+
+def test_recompute(one):
+    for i in range(4, 8):
+        one.sw.add_port('veth%d' % (100 + i))
+        one.db.apply(container(i))
+    one.db.apply(delete('Container', [['name', '==', 'c5']]),
+                 update('Container', [['name', '==', 'c6']],
+                        addresses='10.0.7.7/16'))
+    one.db.wait_enforced('a')
+    assert ' 0 differences' in one.c.appctl('recompute')
+
+
+def test_tcp(world):
+    """A bridge elsewhere: the controller calls it, it listens."""
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        port = s.getsockname()[1]
+    world.db.create_mesh('a')
+    world.db.apply(container(1))
+    world.sw = world.switch()
+    world.sw.add_port('veth101')
+    world.sw.vsctl('set-controller', 'vmbr0', 'ptcp:%d:127.0.0.1' % port)
+    world.expected = ['connection to .* lost', 'rconn']
+    world.c = world.controller('--node=a',
+                               '--bridge=a=tcp:127.0.0.1:%d' % port)
+    world.db.wait_enforced('a')
+    assert classify(world, 'veth101')
+    world.sw.del_port('veth101')
+    world.sw.add_port('filler')
+    world.sw.add_port('veth101')
+    wait_for(lambda: classify(world, 'veth101'), 2)
+    assert audit(world)[1] == 0
+
+
+def test_without_privileges(world):
+    if os.getuid():
+        pytest.skip('every other test runs without root then')
+    world.db.create_mesh('a')
+    world.db.apply(container(1))
+    world.sw = world.switch()
+    world.sw.add_port('veth101')
+    for p in [world.folder] + list(world.folder.parents)[:3]:
+        if str(p).startswith('/tmp/'):
+            p.chmod(0o755)
+    mine = world.folder / 'mine'
+    mine.mkdir()
+    os.chown(mine, 65534, 65534)
+    for s in (world.folder / 'socknet.sock',
+              world.folder / 'sw' / 'vmbr0.mgmt'):
+        os.chown(s, 65534, 65534)
+    c = world.controller('--node=a', '--bridge=a=' + world.sw.target,
+                         start=False)
+    c.args = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups',
+              '--no-new-privs'] + c.args
+    c.ctl = mine / 'controller.ctl'
+    c.start()
+    world.db.wait_enforced('a')
+    assert classify(world, 'veth101')
+
+
+@pytest.mark.skipif('SOCKNET_SLOW' not in os.environ,
+                    reason='waits 30 s; set SOCKNET_SLOW to run it')
+def test_silent_switch_is_noticed(one):
+    one.expected = ['connection to .* lost', 'rconn']
+    wanted = one.sw.our_flows()
+    one.sw.vswitchd.process.send_signal(signal.SIGSTOP)
+    wait_for(lambda: not one.db.status('a')['connected'], 45, 0.5)
+    assert 'no connection' in ' '.join(one.db.status('a')['problems'])
+    one.sw.vswitchd.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: one.db.status('a')['connected'])
+    one.db.apply(delete('Container', [['name', '==', 'c1']]))
+    one.db.wait_enforced('a')
+    assert one.sw.our_flows() != wanted
+    assert audit(one)[1] == 0
+
+
+def test_many_changes_while_one_is_under_way(one):
+    """Generations follow each other; the last one wins."""
+    for i in range(30):
+        one.db.apply(update('Container', [['name', '==', 'c1']],
+                            addresses='10.0.9.%d/16' % (i + 1)))
+    one.db.wait_enforced('a')
+    assert audit(one)[1] == 0
+    assert ' 0 differences' in one.c.appctl('recompute')
+    assert one.c.stats()['repairs'] == 0
+
+
+def test_idle_costs_nothing(one):
+    before = one.c.stats()
+    pid = one.c.process.pid
+
+    def ticks():
+        with open('/proc/%d/stat' % pid) as f:
+            fields = f.read().rsplit(')', 1)[1].split()
+        return int(fields[11]) + int(fields[12])
+
+    start = ticks()
+    time.sleep(3)
+    assert ticks() - start <= 2
+    after = one.c.stats()
+    assert after['database_writes'] <= before['database_writes'] + 2
+    assert after['flow_mods_sent'] == before['flow_mods_sent']
+
+
+def test_options(world, builddir):
+    program = str(builddir / 'controller' / 'socknet-controller')
+
+    def run(*args):
+        r = subprocess.run([program] + list(args), text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                           timeout=10)
+        return r.returncode, r.stdout
+
+    assert run('--help')[0] == 0
+    code, out = run('--node=a', '--node=b')
+    assert code == 1 and '--bridge=' in out
+    code, out = run('--node=a', '--node=b', '--bridge=a=unix:/x',
+                    '--bridge=b=unix:/x')
+    assert code == 1 and "another node's bridge" in out
+    code, out = run('--bridge=nonsense')
+    assert code == 1 and 'expected NODE=TARGET' in out
+    code, out = run('--db=nonsense')
+    assert code == 1 and 'nonsense' in out
+    code, out = run('extra')
+    assert code == 1 and 'unexpected argument' in out
