@@ -37,11 +37,26 @@ emit_flow(struct emit *e, enum sn_table table, int priority, uint64_t cookie)
     ofpbuf_clear(&e->acts);
 }
 
+/* The switch adds "an Ethernet packet" to whatever matches on a field of
+ * Ethernet.  Without it here, a flow would not be found by its key among those
+ * that the switch tells. */
+static void
+add_packet_type(struct match *match)
+{
+    const struct flow *masks = &match->wc.masks;
+
+    if (masks->dl_type || !eth_addr_is_zero(masks->dl_src)
+        || !eth_addr_is_zero(masks->dl_dst) || masks->vlans[0].qtag) {
+        match_set_default_packet_type(match);
+    }
+}
+
 void
 emit_end(struct emit *e)
 {
     struct sn_flow *flow = xmalloc(sizeof *flow);
 
+    add_packet_type(&e->match);
     flow->table_id = e->table_id;
     flow->priority = e->priority;
     flow->cookie = e->cookie;
