@@ -1,7 +1,9 @@
 #include <config.h>
 
 #include "flows/compiler-private.h"
+#include <netinet/in.h>
 #include <stdlib.h>
+#include "flow.h"
 #include "packets.h"
 #include "util.h"
 
@@ -57,6 +59,31 @@ match_port(struct emit *e, const struct policy_port *port)
     }
 }
 
+/* The userspace datapath knows the connection of a datagram's later fragments,
+ * but not its ports.  Where some port is allowed they pass between the same
+ * ends; without the first fragment, which is judged by its port, they are
+ * worth nothing to the receiver.  (The kernel's conntrack hands over whole
+ * datagrams.  TCP does not fragment.) */
+static bool
+clause_passes_fragments(const struct policy_clause *clause)
+{
+    for (size_t i = 0; i < clause->n_ports; i++) {
+        if (clause->ports[i].proto == IPPROTO_UDP && clause->ports[i].mask) {
+            return clause->action == ACTION_ACCEPT;
+        }
+    }
+    return false;
+}
+
+static void
+match_later_fragment(struct emit *e, bool is_v4)
+{
+    emit_match_family(e, is_v4);
+    emit_match_ct_state(e, CS_TRACKED, CS_INVALID);
+    match_set_ct_nw_proto(&e->match, IPPROTO_UDP);
+    match_set_nw_frag(&e->match, FLOW_NW_FRAG_ANY | FLOW_NW_FRAG_LATER);
+}
+
 /* Identities that a clause's role has on one side, each once; a single NULL
  * stands for any. */
 static size_t
@@ -89,30 +116,54 @@ collect_idents(const struct policy_clause *clause, enum policy_side side,
 }
 
 static void
+begin_pair(struct compiler *c, const struct policy_clause *clause,
+           enum policy_side side, const struct policy_ident *src,
+           const struct policy_ident *dst)
+{
+    struct emit *e = &c->emit;
+
+    emit_flow(e, policy_table(side),
+              PRIO_DIRECT(clause->tier, clause->action), clause->cookie);
+    if (src) {
+        emit_match_reg(e, SN_REG_SRC_ID, src->id);
+    }
+    if (dst) {
+        emit_match_reg(e, SN_REG_DST_ID, dst->id);
+    }
+}
+
+static void
+emit_pair(struct compiler *c, const struct policy_clause *clause,
+          enum policy_side side, const struct policy_ident *src,
+          const struct policy_ident *dst)
+{
+    struct emit *e = &c->emit;
+
+    for (size_t i = 0; i < clause->n_ports; i++) {
+        begin_pair(c, clause, side, src, dst);
+        match_port(e, &clause->ports[i]);
+        emit_verdict(e, side, clause->action, clause->rule);
+        emit_end(e);
+    }
+    for (int v4 = 0; v4 < 2 && clause_passes_fragments(clause); v4++) {
+        begin_pair(c, clause, side, src, dst);
+        match_later_fragment(e, v4);
+        emit_verdict(e, side, clause->action, clause->rule);
+        emit_end(e);
+    }
+}
+
+static void
 emit_direct(struct compiler *c, const struct policy_clause *clause,
             enum policy_side side)
 {
     const struct policy_ident **srcs, **dsts;
     size_t n_src = collect_idents(clause, side, ROLE_SRC, &srcs);
     size_t n_dst = collect_idents(clause, side, ROLE_DST, &dsts);
-    struct emit *e = &c->emit;
 
     for (size_t i = 0; i < n_src; i++) {
         for (size_t j = 0; j < n_dst; j++) {
-            for (size_t k = 0; k < clause->n_ports; k++) {
-                emit_flow(e, policy_table(side),
-                          PRIO_DIRECT(clause->tier, clause->action),
-                          clause->cookie);
-                if (srcs[i]) {
-                    emit_match_reg(e, SN_REG_SRC_ID, srcs[i]->id);
-                }
-                if (dsts[j]) {
-                    emit_match_reg(e, SN_REG_DST_ID, dsts[j]->id);
-                }
-                match_port(e, &clause->ports[k]);
-                emit_verdict(e, side, clause->action, clause->rule);
-                emit_end(e);
-            }
+            emit_pair(c, clause, side, srcs[i], dsts[j]);
         }
     }
     free(srcs);
@@ -143,6 +194,12 @@ emit_conjunctive(struct compiler *c, const struct policy_clause *clause,
     for (size_t i = 0; clause->ports[0].proto && i < clause->n_ports; i++) {
         emit_flow(e, policy_table(side), priority, clause->cookie);
         match_port(e, &clause->ports[i]);
+        emit_conjunction(e, clause->conj_id, n_dims - 1, n_dims);
+        emit_end(e);
+    }
+    for (int v4 = 0; v4 < 2 && clause_passes_fragments(clause); v4++) {
+        emit_flow(e, policy_table(side), priority, clause->cookie);
+        match_later_fragment(e, v4);
         emit_conjunction(e, clause->conj_id, n_dims - 1, n_dims);
         emit_end(e);
     }
