@@ -22,7 +22,6 @@
 #include "ovsdb-sync/status-sync.h"
 #include "state/model.h"
 #include "stream-ssl.h"
-#include "stream.h"
 #include "unixctl.h"
 #include "util.h"
 
@@ -41,24 +40,31 @@ print_help(void)
 %s: compiles policy into OpenFlow and keeps bridges equal to it\n\
 usage: %s [OPTION]...\n\
 \n\
-  --db=REMOTE            the central database (default: SOCKNET_DB or\n\
-                         %s)\n\
-  --node=NAME            manage this node's bridge (default: this host's\n\
-                         name); may be repeated\n\
-  --all                  manage the bridges of all nodes that have a target\n\
-  --bridge=NODE=TARGET   where a node's bridge is: unix:FILE, tcp:HOST:PORT\n\
-                         or ssl:HOST:PORT; NODE \"*\" stands for all others,\n\
-                         with %%n for the node's name (default:\n\
-                         unix:%s/vmbr0.mgmt)\n",
-           program_name, program_name, db_connection_default_remote(),
-           ovs_rundir());
-    stream_usage("REMOTE", true, false, false);
-    daemon_usage();
-    vlog_usage();
-    printf("\nOther options:\n"
-           "  --unixctl=SOCKET        override default control socket name\n"
-           "  -h, --help              display this help message\n"
-           "  -V, --version           display version information\n");
+  --db=REMOTE       the central database (default: SOCKNET_DB or\n\
+                    unix:/run/socknet/db.sock)\n\
+  --node=NAME       manage this node's bridge (default: this host's name);\n\
+                    may be repeated\n\
+  --all             manage the bridges of all nodes that have a target\n\
+  --bridge=NODE=TARGET\n\
+                    where a node's bridge is: unix:FILE, tcp:HOST:PORT or\n\
+                    ssl:HOST:PORT; NODE \"*\" stands for all others, with\n\
+                    %%n for the node's name (default: socket vmbr0.mgmt in\n\
+                    Open vSwitch's run directory)\n\
+\n\
+For a database or a bridge at ssl:HOST:PORT:\n\
+  -p, --private-key=FILE  -c, --certificate=FILE  -C, --ca-cert=FILE\n\
+\n\
+Running (socknet-controller(8) has more):\n\
+  --detach          run in the background\n\
+  --pidfile[=FILE]  write the process's number\n\
+  --log-file[=FILE] log to a file\n\
+  -v, --verbose=[SPEC]\n\
+                    what to log\n\
+  --unixctl=SOCKET  the control socket, for ovs-appctl\n\
+\n\
+  -h, --help        print this help\n\
+  -V, --version     print the version\n",
+           program_name, program_name);
 }
 
 static void
