@@ -10,6 +10,13 @@
 
 #include "util.h"
 
+static char *
+describe_error(const char *path, int error)
+{
+    return xasprintf("%s: %s%s", path, ovs_strerror(error),
+                     error == EACCES && geteuid() ? "; are you root?" : "");
+}
+
 char *
 make_dirs(const char *dir, mode_t mode)
 {
@@ -24,14 +31,15 @@ make_dirs(const char *dir, mode_t mode)
         }
         *p = '\0';
         if (mkdir(path, mode) && errno != EEXIST) {
-            error = xasprintf("%s: %s%s", path, ovs_strerror(errno),
-                              errno == EACCES && geteuid()
-                              ? "; are you root?" : "");
+            error = describe_error(path, errno);
         }
         if (c == '\0') {
             break;
         }
         *p = c;
+    }
+    if (!error && access(path, W_OK)) {
+        error = describe_error(path, errno);
     }
     free(path);
     return error;

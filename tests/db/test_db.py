@@ -117,6 +117,10 @@ def test_not_root(site):
             site.program, 'db', 'serve', '--db',
             'unix:/run/socknet-test-not-root/db.sock')
     r.fails('are you root?')
+    r = run('setpriv', '--reuid=65534', '--clear-groups', '--',
+            site.program, 'db', 'create', '/usr/socknet-test.db')
+    r.fails('/usr: Permission denied; are you root?')
+    assert 'lockfile' not in r.err
 
 
 def old_schema(srcdir, version):
