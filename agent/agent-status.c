@@ -15,6 +15,7 @@
 #include "openvswitch/dynamic-string.h"
 #include "ovsdb-sync/status-sync.h"
 #include "packets.h"
+#include "smap.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -38,6 +39,10 @@ report_node(struct agent *a, struct ovsdb_idl_txn *txn)
     if (key) {
         wg_key_to_base64(key, text);
         status.public_key = text;
+    } else {
+        /* One that cannot be read now: to withdraw it would end the tunnels
+         * that work. */
+        status.public_key = smap_get(central_keys(a->central), a->node);
     }
     status_sync_node(txn, &status);
 }

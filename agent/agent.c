@@ -274,5 +274,6 @@ agent_resync(struct agent *a)
 {
     agent_stats.resyncs++;
     nft_set_stale(a->nft);
+    discover_set_stale(a->discover);
     a->stale_plan = a->dirty = true;
 }

@@ -93,6 +93,18 @@ discover_destroy(struct discover *d)
     }
 }
 
+void
+discover_set_stale(struct discover *d)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &d->plugs) {
+        struct plug *plug = node->data;
+
+        plug->next_ms = LLONG_MIN;
+    }
+}
+
 const struct port_report *
 discover_get_ports(const struct discover *d, size_t *n)
 {

@@ -40,6 +40,9 @@ struct port_report {
 struct discover *discover_create(void);
 void discover_destroy(struct discover *);
 
+/* The next run reads every MAC address anew, not only those that are due. */
+void discover_set_stale(struct discover *);
+
 /* Looks again. */
 void discover_run(struct discover *, struct nlk *, const struct links *,
                   const struct vswitch *, const struct model *,

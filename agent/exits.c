@@ -22,9 +22,6 @@
 
 VLOG_DEFINE_THIS_MODULE(exits);
 
-/* Worse than any other route to the same destination. */
-#define UNREACHABLE_METRIC 4278198272u
-
 static bool
 port_is_ours(const struct ovsrec_port *port)
 {
@@ -168,7 +165,7 @@ exit_add_routes(const struct plan_exit *x, const struct link *tunnel,
             route.dst.addr.s6_addr[10] = route.dst.addr.s6_addr[11] = 0xff;
         }
         route.oif = 0;
-        route.metric = UNREACHABLE_METRIC;
+        route.metric = ROUTE_UNREACHABLE_METRIC;
         route_list_add(routes, &route);
         if (tunnel && tunnel->up
             && (v4 || !sysctl_get(1, "ipv6/conf/%s/disable_ipv6",

@@ -1,6 +1,7 @@
 #include <config.h>
 #include "agent/host.h"
 
+#include <errno.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
@@ -32,7 +33,7 @@ host_sync_bridge(struct nlk *nlk, const struct links *links,
         error = addr_sync(nlk, link, plan->gateways.prefixes,
                           plan->gateways.n, false);
     }
-    if (error) {
+    if (error && error != ENODEV) {     /* That: just gone. */
         sset_add_and_free(problems, xasprintf("%s: %s", SN_BRIDGE,
                                               ovs_strerror(error)));
     }
@@ -108,6 +109,19 @@ host_sync_sysctls(struct nlk *nlk, const struct links *links,
     return ok;
 }
 
+/* While the mesh interface is away, what is for other nodes must not follow
+ * the default route in plain text. */
+static void
+add_unreachable(const struct plan_route *pr, struct route_list *routes)
+{
+    struct route route = {
+        .dst = pr->dst, .table = RT_TABLE_MAIN,
+        .metric = ROUTE_UNREACHABLE_METRIC,
+    };
+
+    route_list_add(routes, &route);
+}
+
 bool
 host_add_routes(const struct links *links, const struct plan *plan,
                 struct route_list *routes, struct sset *problems)
@@ -117,7 +131,11 @@ host_add_routes(const struct links *links, const struct plan *plan,
     for (size_t i = 0; i < plan->n_routes; i++) {
         const struct plan_route *pr = &plan->routes[i];
         const struct link *link = links_find(links, pr->device);
+        bool is_mesh = !strcmp(pr->device, plan->interface);
 
+        if (is_mesh) {
+            add_unreachable(pr, routes);
+        }
         if (link && link->up) {
             struct route route = {
                 .dst = pr->dst, .table = RT_TABLE_MAIN,
@@ -125,18 +143,16 @@ host_add_routes(const struct links *links, const struct plan *plan,
             };
 
             route_list_add(routes, &route);
-            continue;
-        }
-        if (!strcmp(pr->device, plan->interface)
-            || !strcmp(pr->device, SN_BRIDGE)) {
+        } else if (is_mesh || !strcmp(pr->device, SN_BRIDGE)) {
             ok = false;         /* The agent makes them: in a moment. */
-            continue;
+        } else {
+            char *dst = sn_prefix_to_string(&pr->dst);
+
+            sset_add_and_free(problems, xasprintf(
+                "route to %s: interface %s %s", dst, pr->device,
+                link ? "is down" : "does not exist"));
+            free(dst);
         }
-        char *dst = sn_prefix_to_string(&pr->dst);
-        sset_add_and_free(problems, xasprintf(
-            "route to %s: interface %s %s", dst, pr->device,
-            link ? "is down" : "does not exist"));
-        free(dst);
     }
     return ok;
 }

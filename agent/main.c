@@ -13,6 +13,7 @@
 #include "agent/vswitch.h"
 #include "command-line.h"
 #include "daemon.h"
+#include "dirs.h"
 #include "fatal-signal.h"
 #include "lib/sn-version.h"
 #include "openvswitch/dynamic-string.h"
@@ -253,9 +254,26 @@ start_unixctl(const char *path)
     return server;
 }
 
+/* An agent that runs would make everything again. */
+static void
+check_not_running(void)
+{
+    char *pidfile = xasprintf("%s/%s.pid", ovs_rundir(), program_name);
+    pid_t pid = access(pidfile, F_OK) ? 0 : read_pidfile(pidfile);
+
+    if (pid > 0) {
+        ovs_fatal(0, "socknet-agent is running (process %ld); end it first: "
+                  "ovs-appctl -t socknet-agent exit", (long int) pid);
+    }
+    free(pidfile);
+}
+
 static void
 cleanup(const struct agent_config *config)
 {
+    check_not_running();
+    vlog_set_levels(vlog_module_from_name("reconnect"), VLF_CONSOLE,
+                    VLL_WARN);
     char *error = agent_cleanup(config);
 
     if (error) {

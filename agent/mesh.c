@@ -2,6 +2,7 @@
 #include "agent/mesh.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,9 @@ VLOG_DEFINE_THIS_MODULE(mesh);
 /* How soon to look again for the socket of a wireguard-go just started. */
 #define STARTING_POLL_MS 20
 
+/* How long a device that was removed may keep its port. */
+#define PORT_RELEASE_MS 2000
+
 struct mesh {
     char *state_dir;
     char *key_name;             /* Mesh whose keys are loaded, or NULL. */
@@ -42,6 +46,7 @@ struct mesh {
     struct wg_device device;    /* As read last. */
     struct smap endpoints;      /* Node -> endpoint configured last. */
     bool starting;
+    long long int moved_ms;     /* When a device of another name went. */
 };
 
 struct mesh *
@@ -50,6 +55,7 @@ mesh_create(const char *state_dir)
     struct mesh *mesh = xzalloc(sizeof *mesh);
 
     mesh->state_dir = xstrdup(state_dir);
+    mesh->moved_ms = LLONG_MIN / 2;
     wg_device_init(&mesh->device);
     smap_init(&mesh->endpoints);
     return mesh;
@@ -276,12 +282,14 @@ mesh_sync_link(struct nlk *nlk, const struct links *links,
                               link->name, ovs_strerror(error)) : NULL);
 }
 
-/* The state file gave the interface another name: that of before goes. */
-static void
+/* The state file gave the interface another name: that of before goes, for it
+ * has the port.  Returns true if there was one. */
+static bool
 mesh_remove_others(struct nlk *nlk, const struct links *links,
                    const char *name)
 {
     struct shash_node *node;
+    bool found = false;
 
     SHASH_FOR_EACH (node, &links->by_name) {
         const struct link *link = node->data;
@@ -290,8 +298,10 @@ mesh_remove_others(struct nlk *nlk, const struct links *links,
             && strcmp(link->name, name)) {
             VLOG_INFO("%s: removed, the mesh is %s now", link->name, name);
             link_delete(nlk, link->ifindex);
+            found = true;
         }
     }
+    return found;
 }
 
 bool
@@ -320,11 +330,20 @@ mesh_run(struct mesh *mesh, struct nlk *nlk, struct links *links,
                           "remove it or give mesh.interface another name",
                           plan->interface);
     }
-    if (!error) {
-        error = mesh_sync_device(mesh, nlk, link, plan);
+    if (!error && mesh_remove_others(nlk, links, plan->interface)) {
+        mesh->moved_ms = time_msec();
+        mesh->starting = true;
+        return false;
     }
     if (!error) {
-        mesh_remove_others(nlk, links, plan->interface);
+        error = mesh_sync_device(mesh, nlk, link, plan);
+        if (error && time_msec() < mesh->moved_ms + PORT_RELEASE_MS) {
+            free(error);
+            mesh->starting = true;
+            return false;
+        }
+    }
+    if (!error) {
         error = mesh_sync_link(nlk, links, link, plan);
     }
     if (error) {

@@ -198,6 +198,14 @@ route_to_libnl(const struct route *route)
     return rr;
 }
 
+/* The interface went down since the links were read: the event about it is
+ * on its way and with it the next pass. */
+static bool
+link_just_went(int error)
+{
+    return error == ENETDOWN || error == ENODEV;
+}
+
 enum route_op { ROUTE_ADD, ROUTE_REPLACE, ROUTE_DELETE };
 
 static int
@@ -224,7 +232,9 @@ route_change(struct nlk *nlk, enum route_op op, const struct route *route)
     rtnl_route_put(rr);
 
     char *s = route_to_string(route);
-    if (error) {
+    if (link_just_went(error)) {
+        VLOG_DBG("%s route %s: %s", verbs[op], s, ovs_strerror(error));
+    } else if (error) {
         VLOG_WARN_RL(&rl, "%s route %s: %s", verbs[op], s,
                      ovs_strerror(error));
     } else {
@@ -254,8 +264,12 @@ route_foreign_serves(struct nlk *nlk, const struct route *route)
 static int
 route_add_problem(struct sset *problems, const struct route *route, int error)
 {
-    char *s = route_to_string(route);
+    char *s;
 
+    if (link_just_went(error)) {
+        return error;
+    }
+    s = route_to_string(route);
     if (error == EEXIST) {
         sset_add_and_free(problems, xasprintf(
             "route %s: another route with this destination and metric is in "

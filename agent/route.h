@@ -24,6 +24,9 @@ struct route {
     int oif;                    /* Interface index; 0: "unreachable". */
 };
 
+/* Worse than any other route to the same destination. */
+#define ROUTE_UNREACHABLE_METRIC 4278198272u
+
 struct route_list {
     struct route *routes;
     size_t n, allocated;

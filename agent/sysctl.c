@@ -82,7 +82,8 @@ sysctl_set(struct sset *problems, int value, const char *format, ...)
             VLOG_INFO("%s: %d, was %d", file, value, current);
         }
     }
-    if (error) {
+    /* ENOENT: the interface has just gone, the next pass knows. */
+    if (error && error != ENOENT) {
         sset_add_and_free(problems, xasprintf("%s: cannot set to %d (%s)",
                                               file, value,
                                               ovs_strerror(error)));

@@ -142,7 +142,9 @@ wg_process_reap(void)
         if (p->pid && waitpid(p->pid, &status, WNOHANG) == p->pid) {
             char *s = process_status_msg(status);
 
-            VLOG_WARN("%s: " PROGRAM " ended (%s)", node->name, s);
+            /* Status 0: its device was deleted. */
+            VLOG(status ? VLL_WARN : VLL_INFO, "%s: " PROGRAM " ended (%s)",
+                 node->name, s);
             free(s);
             p->pid = 0;
         }

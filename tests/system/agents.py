@@ -1,0 +1,111 @@
+"""A lab in which only the database and the agents run: what the agents do
+must not depend on a controller.  Used by test_agent_*.py."""
+
+import ipaddress
+import json
+import re
+
+from harness import eventually
+from socklab import daemons
+
+NODES = ("oo1424oo", "node2")
+# What libraries say when a test ends a program at the other end.
+CUT_OFF = [r"\|(stream_ssl|jsonrpc|reconnect|fatal_signal)\|WARN\|"]
+WRITES = ("netlink_writes", "wg_writes", "nft_writes", "ovsdb_writes",
+          "write_errors")
+
+
+def start(system, builddir):
+    """The database and an agent per node; nothing applied yet."""
+    lab = system.lab
+    lab.info["build"] = daemons.find_build(lab.source, str(builddir))
+    lab.info["db_node"] = daemons.db_node(lab).name
+    lab.save()
+    daemons.make_pki(lab)
+    daemons.start_db(lab, lab.info["db_node"])
+    for node in lab.nodes:
+        daemons.start(lab, node.name, "agent")
+
+
+def generations(system, node):
+    """(enforced, wanted) as the agent sees it."""
+    m = re.search(r"generation: (\d+) of (\d+)",
+                  system.appctl(node, "socknet-agent", "status"))
+    return int(m[1]), int(m[2])
+
+
+def apply(system, state=None):
+    """Applies and waits until every agent enforces it and has every key."""
+    before = generations(system, NODES[0])[1]
+    system.apply(state, wait=False)
+
+    def done():
+        for n in system.lab.nodes:
+            have, want = generations(system, n.name)
+            if not have == want or want < max(1, before):
+                return False
+            peers = system.appctl(n.name, "socknet-agent", "peers")
+            if "not " in peers:
+                return False
+        return True
+    assert eventually(done, 10), [
+        system.appctl(n.name, "socknet-agent", "status")
+        for n in system.lab.nodes]
+
+
+def writes(system, node):
+    """What the agent has written since it started."""
+    stats = system.stats(node, "socknet-agent")
+    return {k: stats[k] for k in WRITES}
+
+
+def settled(system, node):
+    """Waits until the agent finds nothing more to do; what it has written."""
+    last = {}
+
+    def quiet():
+        nonlocal last
+        before, last = last, writes(system, node)
+        return before == last
+    assert eventually(quiet, 10, 0.3), last
+    return last
+
+
+def out(system, where, *command, check=True):
+    return system.run(where, *command, check=check).stdout
+
+
+def routes(system, node, *args):
+    """Every route of every table, both families, as JSON objects."""
+    found = []
+    for family in ("-4", "-6"):
+        found += json.loads(out(system, node, "ip", "-j", family, "route",
+                                "show", "table", "all", *args))
+    return found
+
+
+def has_route(system, node, dst, dev):
+    family = "-6" if ":" in dst else "-4"
+    got = json.loads(out(system, node, "ip", "-j", family, "route", "show",
+                         "table", "all", "root", dst, "dev", dev))
+    return any(ipaddress.ip_network(r["dst"]) == ipaddress.ip_network(dst)
+               for r in got if r["dst"] != "default")
+
+
+def nft(system, node):
+    """The whole ruleset without counters."""
+    return out(system, node, "nft", "-s", "list", "ruleset")
+
+
+def peers(system, node):
+    """Public key -> (endpoint, allowed, handshake, keepalive)."""
+    dump = out(system, node, "wg", "show", "nm-privacy", "dump")
+    result = {}
+    for line in dump.splitlines()[1:]:
+        f = line.split("\t")
+        result[f[0]] = (f[2], sorted(f[3].split(",")), int(f[4]), f[7])
+    return result
+
+
+def key_file(system, node):
+    return system.lab.hosts[node].path("lib-socknet", "privacy-mesh.key")

@@ -1,0 +1,342 @@
+"""The agent: keys, the mesh and the host's routing.  Whatever is taken away
+comes back; what is somebody else's stays; and what is right is not touched."""
+
+import base64
+import os
+import signal
+import stat
+
+import agents
+import pytest
+from agents import NODES, has_route, nft, out, peers, settled, writes
+from harness import eventually
+from socklab import daemons
+
+A, B = NODES
+
+
+@pytest.fixture(scope="module")
+def mesh(make_net, two_hosts, builddir):
+    system = make_net(two_hosts, bare=True)
+    agents.start(system, builddir)
+    agents.apply(system)
+    yield system
+
+
+@pytest.fixture(autouse=True)
+def expected(expect_logs):
+    expect_logs += agents.CUT_OFF
+    return expect_logs
+
+
+@pytest.fixture(autouse=True)
+def clean_logs(mesh, expected):
+    marks = mesh.mark_logs()
+    yield
+    bad = mesh.bad_log_lines(marks, expected)
+    assert not bad, "\n".join(bad)
+
+
+def test_hosts_reach_each_other(mesh):
+    assert mesh.ping(A, "100.64.0.2", 2) == 2
+    assert mesh.ping(A, "10.1.0.1", 2) == 2
+    assert mesh.ping(B, "10.0.0.1", 2) == 2
+    assert mesh.ping(A, "fd00:53:1::1", 2, version=6) == 2
+
+
+def test_key_is_private_and_stays(mesh):
+    path = agents.key_file(mesh, A)
+    with open(path) as f:
+        key = f.read()
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    public = out(mesh, A, "wg", "show", "nm-privacy", "public-key")
+
+    mesh.kill(A, "agent", signal.SIGTERM)
+    mesh.start(A, "agent")
+    assert eventually(lambda: agents.generations(mesh, A)[0] > 0)
+    with open(path) as f:
+        assert f.read() == key
+    assert out(mesh, A, "wg", "show", "nm-privacy", "public-key") == public
+
+
+def test_key_is_nowhere_else(mesh):
+    """Not in a log, a command line, an environment or the database."""
+    with open(agents.key_file(mesh, A)) as f:
+        key = f.read().strip()
+    hexadecimal = base64.b64decode(key).hex()
+    for _, _, path in daemons.logs(mesh.lab):
+        with open(path, errors="replace") as f:
+            text = f.read()
+        assert key not in text and hexadecimal not in text, path
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        for name in ("cmdline", "environ"):
+            try:
+                with open("/proc/%s/%s" % (pid, name), "rb") as f:
+                    assert key.encode() not in f.read()
+            except OSError:
+                continue
+    dump = out(mesh, mesh.lab.info["db_node"], "ovsdb-client", "dump",
+               "unix:/run/socknet/db.sock", "Socknet")
+    assert key not in dump and "Node_Status" in dump
+
+
+def test_readable_key_is_refused(mesh, expected):
+    expected += ["lets others read the private key"]
+    path = agents.key_file(mesh, A)
+    mesh.kill(A, "agent", signal.SIGTERM)
+    os.chmod(path, 0o644)
+    try:
+        mesh.start(A, "agent")
+        assert eventually(lambda: "lets others read" in mesh.appctl(
+            A, "socknet-agent", "status"))
+        # The mesh goes on meanwhile.
+        assert mesh.ping(A, "10.1.0.1") == 3
+    finally:
+        os.chmod(path, 0o600)
+    mesh.appctl(A, "socknet-agent", "resync")
+    assert eventually(lambda: "problems: 0" in mesh.appctl(
+        A, "socknet-agent", "status"))
+
+
+def test_second_pass_writes_nothing(mesh):
+    before = {n: settled(mesh, n) for n in NODES}
+    for n in NODES:
+        mesh.appctl(n, "socknet-agent", "resync")
+    agents.apply(mesh)
+    assert {n: settled(mesh, n) for n in NODES} == before
+    assert all(before[n]["write_errors"] == 0 for n in NODES)
+
+
+def test_restart_writes_nothing(mesh):
+    mesh.kill(A, "agent")
+    mesh.start(A, "agent")
+    assert eventually(lambda: agents.generations(mesh, A)[0] > 0)
+    assert set(settled(mesh, A).values()) == {0}
+
+
+REMOVALS = [
+    ("ip", "route", "del", "10.1.0.0/24"),
+    ("ip", "-6", "route", "del", "fd00:53:1::/64"),
+    ("ip", "addr", "del", "100.64.0.1/24", "dev", "nm-privacy"),
+    ("ip", "addr", "del", "10.0.0.1/24", "dev", "vmbr0"),
+    ("ip", "addr", "del", "fd00:53::1/64", "dev", "vmbr0"),
+    ("ip", "link", "set", "nm-privacy", "mtu", "1300"),
+    ("ip", "link", "set", "nm-privacy", "down"),
+    ("ip", "link", "set", "vmbr0", "down"),
+    ("ip", "rule", "del", "iif", "x-warp0"),
+    ("ip", "-6", "rule", "del", "iif", "x-warp0"),
+    ("nft", "delete", "table", "inet", "socknet"),
+    ("nft", "flush", "chain", "inet", "socknet", "from_mesh"),
+    ("nft", "insert", "rule", "inet", "socknet", "forward", "accept"),
+    ("ovs-vsctl", "del-port", "x-warp0"),
+    ("ovs-vsctl", "clear", "bridge", "vmbr0", "fail_mode"),
+    ("ovs-vsctl", "clear", "bridge", "vmbr0", "flow_tables"),
+    ("ovs-vsctl", "set", "bridge", "vmbr0", "protocols=OpenFlow13"),
+    ("ovs-vsctl", "clear", "interface", "veth102", "external_ids"),
+    ("sysctl", "-qw", "net.ipv4.conf.nm-privacy.rp_filter=1"),
+]
+
+
+def snapshot(mesh, node):
+    """All that the agent keeps on a host, as text."""
+    def table(*columns):
+        return out(mesh, node, "ovs-vsctl", "-f", "csv", "--no-headings",
+                   "--columns=" + ",".join(columns[1:]), "list", columns[0])
+    links = out(mesh, node, "ip", "-o", "link", "show", "nm-privacy")
+    return "\n".join([
+        "".join(sorted(
+            out(mesh, node, "ip", *f, "route", "show", "table", "all",
+                "proto", "83").splitlines(True))) for f in (["-4"], ["-6"])]
+        + [out(mesh, node, "ip", "rule"), out(mesh, node, "ip", "-6", "rule"),
+           out(mesh, node, "ip", "-o", "-4", "addr", "show", "vmbr0"),
+           out(mesh, node, "ip", "-o", "-6", "addr", "show", "vmbr0",
+               "scope", "global"),
+           out(mesh, node, "ip", "-o", "-4", "addr", "show", "nm-privacy"),
+           links.split("qdisc")[0],
+           out(mesh, node, "sysctl", "net.ipv4.conf.nm-privacy.rp_filter"),
+           "".join(sorted(nft(mesh, node).splitlines(True))),
+           table("bridge", "name", "fail_mode", "other_config"),
+           str("OpenFlow15" in table("bridge", "protocols")),
+           str(sorted(table("flow_table", "name").split())),
+           str(sorted(table("interface", "name", "external_ids")
+                      .splitlines()))])
+
+
+@pytest.mark.parametrize("command", REMOVALS,
+                         ids=lambda c: "-".join(c).replace("/", "_"))
+def test_what_is_removed_comes_back(mesh, expected, command):
+    expected += ["fail_mode was"]
+    settled(mesh, A)
+    before = snapshot(mesh, A)
+    out(mesh, A, *command)
+    if command[0] == "sysctl":  # No event tells of these.
+        mesh.appctl(A, "socknet-agent", "resync")
+    if not eventually(lambda: snapshot(mesh, A) == before, 3, 0.05):
+        assert snapshot(mesh, A) == before
+    settled(mesh, A)
+    assert mesh.ping(A, "10.1.0.1", 1) == 1
+
+
+def test_removed_peer_comes_back(mesh):
+    before = peers(mesh, A)
+    key = next(iter(before))
+    out(mesh, A, "wg", "set", "nm-privacy", "peer", key, "remove")
+    assert eventually(lambda: key in peers(mesh, A), 8)
+    assert peers(mesh, A)[key][:2] == before[key][:2]
+    assert mesh.reaches(A, "10.1.0.1")
+
+
+def test_stranger_peer_and_changed_prefix(mesh):
+    """Somebody gives the neighbour's prefix to a key of his own."""
+    before = {k: v[:2] for k, v in peers(mesh, A).items()}
+    out(mesh, A, "wg", "set", "nm-privacy", "peer",
+        "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=", "allowed-ips",
+        "10.1.0.0/24,10.77.0.0/24")
+    assert eventually(lambda: {k: v[:2] for k, v in peers(mesh, A).items()}
+                      == before, 8)
+
+
+def test_dropped_prefix_loses_no_packet(mesh):
+    """A prefix that nobody should have goes; the peer's others stay."""
+    key = next(iter(peers(mesh, A)))
+    allowed = peers(mesh, A)[key][1]
+    pinger = mesh.pinger(A, "10.1.0.1")
+    out(mesh, A, "wg", "set", "nm-privacy", "peer", key, "allowed-ips",
+        ",".join(allowed + ["10.66.0.0/24"]))
+    assert eventually(lambda: peers(mesh, A)[key][1] == allowed, 8)
+    got = pinger.stop()
+    assert got.sent > 50 and got.lost == 0, got
+
+
+def test_new_subnet_of_a_peer(mesh, two_hosts):
+    """One message to each; the tunnel goes on."""
+    state = two_hosts.read_text().replace(
+        'subnet: [10.1.0.0/24, "fd00:53:1::/64"]',
+        'subnet: [10.1.0.0/24, "fd00:53:9::/64"]').replace(
+            "fd00:53:1::103", "fd00:53:9::103")
+    assert mesh.reaches(A, "10.1.0.1")
+    handshake = [v[2] for v in peers(mesh, A).values()]
+    before = settled(mesh, A)
+    pinger = mesh.pinger(A, "10.1.0.1")
+    try:
+        agents.apply(mesh, state)
+        after = settled(mesh, A)
+        assert has_route(mesh, A, "fd00:53:9::/64", "nm-privacy")
+        assert not has_route(mesh, A, "fd00:53:1::/64", "nm-privacy")
+        assert mesh.ping(A, "fd00:53:9::1", 2, version=6) == 2
+        assert after["wg_writes"] == before["wg_writes"] + 1
+        assert after["netlink_writes"] == before["netlink_writes"] + 4
+        assert [v[2] for v in peers(mesh, A).values()] == handshake
+    finally:
+        agents.apply(mesh)
+    got = pinger.stop()
+    assert got.lost == 0, got
+
+
+def test_killed_agent_loses_nothing(mesh):
+    """No handshake, no packet, over kill -9 and start, a few times."""
+    mesh.ping(A, "10.1.0.1")
+    idle = mesh.pinger(A, "10.1.0.1")
+    eventually(lambda: False, 1)
+    idle = idle.stop()
+    handshake = [v[2] for v in peers(mesh, A).values()]
+    pinger = mesh.pinger(A, "10.1.0.1")
+    for _ in range(3):
+        mesh.kill(A, "agent")
+        mesh.start(A, "agent")
+        assert eventually(lambda: agents.generations(mesh, A)[0] > 0)
+    got = pinger.stop()
+    assert got.lost <= idle.lost, (got, idle)
+    assert [v[2] for v in peers(mesh, A).values()] == handshake
+
+
+def test_headless(mesh):
+    """Without the central database: repairs go on, nothing is torn down."""
+    db_node = mesh.lab.info["db_node"]
+    mesh.kill(db_node, "db")
+    try:
+        for n in NODES:
+            out(mesh, n, "ip", "route", "flush", "proto", "83")
+            out(mesh, n, "nft", "delete", "table", "inet", "socknet")
+        for n, dst in ((A, "10.1.0.0/24"), (B, "10.0.0.0/24")):
+            assert eventually(lambda: has_route(mesh, n, dst, "nm-privacy"))
+            assert eventually(lambda: "inet socknet" in nft(mesh, n))
+        assert mesh.ping(A, "10.1.0.1") == 3
+    finally:
+        mesh.start(db_node, "db")
+    assert eventually(lambda: "central database: connected" in mesh.appctl(
+        B, "socknet-agent", "status"), 15)
+
+
+def test_start_without_database(mesh, expected):
+    """An agent that has never seen the database leaves all as it is."""
+    db_node = mesh.lab.info["db_node"]
+    mesh.kill(db_node, "db")
+    before = snapshot(mesh, B)
+    mesh.kill(B, "agent")
+    try:
+        mesh.start(B, "agent")
+        eventually(lambda: False, 1)
+        assert snapshot(mesh, B) == before
+        assert set(writes(mesh, B).values()) == {0}
+    finally:
+        mesh.start(db_node, "db")
+    assert eventually(lambda: agents.generations(mesh, B)[0] > 0, 15)
+
+
+def wireguard_go(mesh, node):
+    path = mesh.lab.hosts[node].path("run-socknet")
+    assert os.path.isdir(path)
+    text = out(mesh, node, "sh", "-c",
+               "for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline; "
+               "echo \" $p\"; done")
+    return [line.split("/proc/")[1] for line in text.splitlines()
+            if line.startswith("wireguard-go") and "nm-privacy" in line]
+
+
+def is_userspace(mesh, node):
+    return "wireguard: wireguard-go" in mesh.appctl(node, "socknet-agent",
+                                                    "status")
+
+
+def test_wireguard_go_is_started_again(mesh, expected):
+    if not is_userspace(mesh, A):
+        pytest.skip("this kernel has WireGuard")
+    expected += ["wireguard-go ended", "cannot (read|configure) the WireGuard",
+                 "cannot configure the interface"]
+    first = wireguard_go(mesh, A)
+    assert len(first) == 1
+    with mesh.capture(A, "eth0", "icmp and dst 10.1.0.1") as leak:
+        pinger = mesh.pinger(A, "10.1.0.1")
+        out(mesh, A, "kill", "-9", first[0])
+        eventually(lambda: False, 1)
+        pinger.stop()
+    assert not leak.frames
+    assert eventually(lambda: wireguard_go(mesh, A) not in ([], first), 8)
+    assert mesh.reaches(A, "10.1.0.1", timeout=10)
+    assert len(wireguard_go(mesh, A)) == 1
+
+
+def test_foreign_link_in_the_way(mesh, expected, two_hosts):
+    """Another interface of the mesh's name is neither taken nor removed."""
+    expected += ["exists and (is not|was not made)"]
+    state = two_hosts.read_text().replace("interface: nm-privacy",
+                                          "interface: other0")
+    state = state.replace("via: nm-privacy", "via: other0")
+    out(mesh, B, "ip", "link", "add", "other0", "type", "bridge")
+    before = out(mesh, B, "ip", "-d", "link", "show", "other0")
+    try:
+        mesh.apply(state, wait=False)
+        assert eventually(lambda: "other0 exists and is not a WireGuard"
+                          in mesh.appctl(B, "socknet-agent", "status"))
+        assert out(mesh, B, "ip", "-d", "link", "show", "other0") == before
+        # The mesh of before stays until the new one can be made.
+        assert "nm-privacy" in out(mesh, B, "ip", "link")
+        out(mesh, B, "ip", "link", "del", "other0")
+        assert eventually(lambda: "nm-privacy" not in out(
+            mesh, B, "ip", "link"), 10)
+        assert mesh.reaches(B, "10.0.0.1", timeout=10)
+        assert has_route(mesh, B, "10.0.0.0/24", "other0")
+    finally:
+        agents.apply(mesh)
+    assert mesh.reaches(A, "10.1.0.1", timeout=10)
