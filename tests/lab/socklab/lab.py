@@ -265,7 +265,9 @@ class Lab:
         cns = self.cont_ns(c)
         if not ns.ns_exists(cns):
             raise LabError("container %s is not running" % where)
-        return self.hosts[c.node].argv(command, cns, cwd=cwd)
+        init = ns.wait_for("first process of " + c.name,
+                           lambda: ovs.cont_init_pid(cns))
+        return ns.Host(c.name, cns, None, init).argv(command, cwd=cwd)
 
     def run(self, where, *command, **kw):
         return ns.run(self.argv(where, list(command)), **kw)

@@ -94,13 +94,29 @@ def unplug(host, veth):
     vsctl(host, "--if-exists", "del-port", BRIDGE, veth)
 
 
+# Stands for the container's init: its own /sys (and so /sys/class/net), name.
+CONT_INIT = "mount -t sysfs sysfs /sys; hostname $1; exec sleep infinity"
+
+
+def cont_init_pid(cns):
+    """The process that CONT_INIT became."""
+    for pid in ns.ns_pids(cns):
+        try:
+            with open("/proc/%d/cmdline" % pid, "rb") as f:
+                if f.read() == b"sleep\0infinity\0":
+                    return pid
+        except OSError:
+            pass
+    return None
+
+
 def cont_ns(lab, container):
     return "sn-%s-%s.%s" % (lab, container.node, container.name)
 
 
 def cont_create(host, cns, container, gateways, netdev):
     """The container's namespace, its veth and addresses; not yet plugged.
-    A sleeping process stands for its init: /proc/PID/ns/net leads to it."""
+    Its first process lets /proc/PID/ns/net lead to it, as LXC's does."""
     ns.ns_add(cns)
     ns.run(["ip", "link", "add", container.veth, "netns", host.ns, "type",
             "veth", "peer", "name", "eth0", "netns", cns,
@@ -118,7 +134,8 @@ def cont_create(host, cns, container, gateways, netdev):
                  for gw in gateways.values()]
     ns.ip(cns, *commands)
     ns.ip(host.ns, "link set %s up" % container.veth)
-    host.daemon("sleep", "infinity", ns=cns)
+    host.daemon("unshare", "-m", "-u", "--propagation", "slave", "sh", "-c",
+                CONT_INIT, "sh", container.name, ns=cns)
 
 
 def cont_delete(host, cns, container):
