@@ -38,15 +38,17 @@ emit_flow(struct emit *e, enum sn_table table, int priority, uint64_t cookie)
 }
 
 /* The switch adds "an Ethernet packet" to whatever matches on a field of
- * Ethernet.  Without it here, a flow would not be found by its key among those
- * that the switch tells. */
+ * Ethernet, or on one that has a condition of its own, as the protocol of a
+ * connection does (match_add_ethernet_prereq()).  Without it here, a flow would
+ * not be found by its key among those that the switch tells. */
 static void
 add_packet_type(struct match *match)
 {
     const struct flow *masks = &match->wc.masks;
 
     if (masks->dl_type || !eth_addr_is_zero(masks->dl_src)
-        || !eth_addr_is_zero(masks->dl_dst) || masks->vlans[0].qtag) {
+        || !eth_addr_is_zero(masks->dl_dst) || masks->vlans[0].qtag
+        || masks->ct_nw_proto) {
         match_set_default_packet_type(match);
     }
 }
