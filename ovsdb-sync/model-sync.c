@@ -51,6 +51,7 @@ struct model_sync {
     struct hmap port_owners;    /* struct port_entry, by container. */
     int64_t generation;
     bool read_once;
+    bool hold;                  /* The database is new and empty. */
 };
 
 void
@@ -295,10 +296,13 @@ row_entry_claim(struct model_sync *sync, enum model_kind kind,
     return entry;
 }
 
-/* A new row, or one with other contents. */
+/* A new row, or one that changed.  Whether that changes its object is found out
+ * by comparing the object with the old one ('compare'), or else by which
+ * columns are tracked as changed. */
 static void
 row_present(struct model_sync *sync, enum model_kind kind,
-            const struct ovsdb_idl_row *row, struct model_changes *changes)
+            const struct ovsdb_idl_row *row, bool compare,
+            struct model_changes *changes)
 {
     const struct model_rows *rows = model_rows_get(kind);
     char *error;
@@ -310,6 +314,10 @@ row_present(struct model_sync *sync, enum model_kind kind,
          * safer than to act as if there were no such object. */
         VLOG_WARN_RL(&rl, "%s %s: %s; the row is ignored",
                      model_kind_to_string(kind), key, error);
+        struct row_entry *entry = row_entry_find(sync, &row->uuid);
+        if (entry) {
+            entry->gone = false;
+        }
         free(error);
         free(key);
         return;
@@ -318,45 +326,66 @@ row_present(struct model_sync *sync, enum model_kind kind,
         container_apply_status(sync, object);
     }
 
-    /* After a reconnect, every row can be a new one and still say what the old
-     * one said. */
-    bool is_new = !row_entry_find(sync, &row->uuid)
-                  || ovsdb_idl_row_get_seqno(row, OVSDB_IDL_CHANGE_INSERT) > 0;
+    compare |= !row_entry_find(sync, &row->uuid);
     row_entry_claim(sync, kind, &row->uuid, key, changes);
     const void *old = model_find(sync->model, kind, key);
-    if (!old || (is_new ? !model_object_equals(kind, old, object)
-                        : model_rows_is_content_updated(rows, row))) {
+    if (!old || (compare ? !model_object_equals(kind, old, object)
+                         : model_rows_is_content_updated(rows, row))) {
         model_changes_add(changes, kind, key);
     }
     model_put(sync->model, kind, key, object);
     free(key);
 }
 
-static void
-read_generation(struct model_sync *sync)
+static bool
+row_is_deleted(const struct ovsdb_idl_row *row)
 {
-    const struct sndb_mesh *mesh = sndb_mesh_first(sync->idl);
-    int64_t generation = mesh ? mesh->generation : 0;
-
-    if (generation < sync->generation) {
-        VLOG_WARN("the database went back from generation %"PRId64
-                  " to %"PRId64": it was replaced or restored",
-                  sync->generation, generation);
-    }
-    sync->generation = generation;
+    return ovsdb_idl_row_get_seqno(row, OVSDB_IDL_CHANGE_DELETE) > 0;
 }
 
+/* Removes the objects of those rows in 'gone' that did not come again, and
+ * destroys 'gone'. */
+static void
+remove_gone(struct model_sync *sync, struct hmapx *gone,
+            struct model_changes *changes)
+{
+    struct hmapx_node *node;
+
+    HMAPX_FOR_EACH (node, gone) {
+        struct row_entry *entry = node->data;
+
+        if (entry->gone) {
+            row_entry_release_key(sync, entry, changes);
+            row_entry_remove(sync, entry);
+        }
+    }
+    hmapx_destroy(gone);
+}
+
+/* Takes in all rows, not only those that changed. */
 static void
 run_all(struct model_sync *sync, struct model_changes *changes)
 {
     const struct sndb_port_status *port;
+    struct port_entry *old;
+    struct row_entry *entry;
+    struct hmapx gone = HMAPX_INITIALIZER(&gone);
     struct sset touched = SSET_INITIALIZER(&touched);
+    const char *name;
+
+    HMAP_FOR_EACH_SAFE (old, uuid_node, &sync->ports) {
+        sset_add(&touched, old->container);
+        port_entry_remove(sync, old);
+    }
+    HMAP_FOR_EACH (entry, hmap_node, &sync->rows) {
+        entry->gone = true;
+        hmapx_add(&gone, entry);
+    }
 
     /* Status first, so that each container is built once. */
     SNDB_PORT_STATUS_FOR_EACH (port, sync->idl) {
         port_changed(sync, port, false, &touched);
     }
-    sset_destroy(&touched);
     for (enum model_kind kind = 0; kind < MODEL_N_KINDS; kind++) {
         const struct ovsdb_idl_table_class *table
             = model_rows_get(kind)->table;
@@ -364,16 +393,14 @@ run_all(struct model_sync *sync, struct model_changes *changes)
 
         for (row = ovsdb_idl_first_row(sync->idl, table); row;
              row = ovsdb_idl_next_row(row)) {
-            row_present(sync, kind, row, changes);
+            row_present(sync, kind, row, true, changes);
         }
     }
-    changes->all = true;
-}
-
-static bool
-row_is_deleted(const struct ovsdb_idl_row *row)
-{
-    return ovsdb_idl_row_get_seqno(row, OVSDB_IDL_CHANGE_DELETE) > 0;
+    remove_gone(sync, &gone, changes);
+    SSET_FOR_EACH (name, &touched) {
+        container_status_changed(sync, name, changes);
+    }
+    sset_destroy(&touched);
 }
 
 /* Rows of 'kind': those that are gone and then those that are there, since an
@@ -385,7 +412,6 @@ run_tracked(struct model_sync *sync, enum model_kind kind,
     const struct ovsdb_idl_table_class *table = model_rows_get(kind)->table;
     const struct ovsdb_idl_row *row;
     struct hmapx gone = HMAPX_INITIALIZER(&gone);
-    struct hmapx_node *node;
 
     for (row = ovsdb_idl_track_get_first(sync->idl, table); row;
          row = ovsdb_idl_track_get_next(row)) {
@@ -399,18 +425,15 @@ run_tracked(struct model_sync *sync, enum model_kind kind,
     for (row = ovsdb_idl_track_get_first(sync->idl, table); row;
          row = ovsdb_idl_track_get_next(row)) {
         if (!row_is_deleted(row)) {
-            row_present(sync, kind, row, changes);
-        }
-    }
-    HMAPX_FOR_EACH (node, &gone) {
-        struct row_entry *entry = node->data;
+            /* After a reconnect, every row can be a new one and still say what
+             * the old one said. */
+            bool compare
+                = ovsdb_idl_row_get_seqno(row, OVSDB_IDL_CHANGE_INSERT) > 0;
 
-        if (entry->gone) {
-            row_entry_release_key(sync, entry, changes);
-            row_entry_remove(sync, entry);
+            row_present(sync, kind, row, compare, changes);
         }
     }
-    hmapx_destroy(&gone);
+    remove_gone(sync, &gone, changes);
 }
 
 static void
@@ -432,18 +455,49 @@ run_changes(struct model_sync *sync, struct model_changes *changes)
     sset_destroy(&touched);
 }
 
+/* A database that has never seen an apply, where there was one that had, is a
+ * new and empty file: somebody is about to fill it.  To obey it would mean to
+ * take the network down. */
+static bool
+model_sync_must_hold(const struct model_sync *sync, int64_t generation)
+{
+    return sync->generation > 0 && generation == 0;
+}
+
 bool
 model_sync_run(struct model_sync *sync, struct model_changes *changes)
 {
+    const struct sndb_mesh *mesh;
+    int64_t generation;
+
     if (!ovsdb_idl_has_ever_connected(sync->idl)) {
         return false;
     }
-    if (!sync->read_once) {
-        sync->read_once = true;
+    mesh = sndb_mesh_first(sync->idl);
+    generation = mesh ? mesh->generation : 0;
+    if (model_sync_must_hold(sync, generation)) {
+        if (!sync->hold) {
+            VLOG_WARN("the database is empty, where it was at generation "
+                      "%"PRId64"; what it said then stays in force",
+                      sync->generation);
+        }
+        sync->hold = true;
+        return true;
+    }
+
+    if (!sync->read_once || sync->hold) {
         run_all(sync, changes);
+        changes->all = changes->all || !sync->read_once;
+        sync->read_once = true;
+        sync->hold = false;
     } else {
         run_changes(sync, changes);
     }
-    read_generation(sync);
+    if (generation < sync->generation) {
+        VLOG_WARN("the database went back from generation %"PRId64" to "
+                  "%"PRId64": it was replaced or restored",
+                  sync->generation, generation);
+    }
+    sync->generation = generation;
     return true;
 }

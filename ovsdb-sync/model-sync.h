@@ -25,7 +25,8 @@ void model_sync_destroy(struct model_sync *);
  * has been read once).
  *
  * An object that only moved within the state file gets its new place, but is
- * no change. */
+ * no change.  If the database is replaced by a new one that has not seen an
+ * apply yet, the model stays what it was. */
 bool model_sync_run(struct model_sync *, struct model_changes *changes);
 const struct model *model_sync_model(const struct model_sync *);
 int64_t model_sync_generation(const struct model_sync *);

@@ -48,24 +48,39 @@ db_server_run(struct db_server *s)
     free(socket);
 }
 
-void
-db_server_start(struct db_server *s)
+static void
+make_file(struct db_server *s)
 {
-    char *file, *error;
+    char *file = in_dir(s, "socknet.db");
+    char *error = db_file_create(file);
 
-    strcpy(s->dir, "/tmp/socknet-unit.XXXXXX");
-    if (!mkdtemp(s->dir)) {
-        abort();
-    }
-    s->remote = xasprintf("unix:%s/db.sock", s->dir);
-    file = in_dir(s, "socknet.db");
-    error = db_file_create(file);
     if (error) {
         fprintf(stderr, "%s\n", error);
         abort();
     }
     free(file);
+}
+
+void
+db_server_start(struct db_server *s)
+{
+    strcpy(s->dir, "/tmp/socknet-unit.XXXXXX");
+    if (!mkdtemp(s->dir)) {
+        abort();
+    }
+    s->remote = xasprintf("unix:%s/db.sock", s->dir);
+    make_file(s);
     db_server_run(s);
+}
+
+void
+db_server_forget(struct db_server *s)
+{
+    char *file = in_dir(s, "socknet.db");
+
+    unlink(file);
+    free(file);
+    make_file(s);
 }
 
 void

@@ -14,6 +14,8 @@ void db_server_start(struct db_server *);
 /* Abruptly, and again. */
 void db_server_kill(struct db_server *);
 void db_server_run(struct db_server *);
+/* While it does not run: gives it a new database. */
+void db_server_forget(struct db_server *);
 /* And removes its files. */
 void db_server_stop(struct db_server *);
 

@@ -318,6 +318,67 @@ test_reconnect_is_no_change(void **state OVS_UNUSED)
                      2);
 }
 
+/* Somebody starts the server with a new file. */
+static void
+test_empty_database_is_no_order(void **state OVS_UNUSED)
+{
+    unsigned int seqnos[2];
+    struct model *model = sample_model_create();
+    struct model_apply a;
+    int64_t generation;
+
+    assert_models_equal(model, model_sync_model(daemon_.sync));
+    model_changes_clear(&daemon_.changes);
+    generation = model_sync_generation(daemon_.sync);
+
+    db_server_kill(&server);
+    db_server_forget(&server);
+    seqnos[0] = ovsdb_idl_get_seqno(operator.conn->idl);
+    seqnos[1] = ovsdb_idl_get_seqno(daemon_.conn->idl);
+    db_server_run(&server);
+    assert_true(run_both(seqnos, 10000));
+    assert_int_equal(model_apply_revision(daemon_.conn->idl), 0);
+    assert_true(model_changes_is_empty(&daemon_.changes));
+    assert_models_equal(model, model_sync_model(daemon_.sync));
+    assert_int_equal(model_sync_generation(daemon_.sync), generation);
+
+    /* Filled again, only what differs is a change. */
+    model_remove(model, MODEL_CONTAINER, "db");
+    assert_int_equal(apply(model, &a), TXN_SUCCESS);
+    client_catch_up(&operator, 1);
+    client_catch_up(&daemon_, 1);
+    assert_int_equal(model_sync_generation(daemon_.sync), 1);
+    assert_models_equal(model, model_sync_model(daemon_.sync));
+    assert_false(daemon_.changes.all);
+    assert_int_equal(sset_count(&daemon_.changes.keys[MODEL_CONTAINER]), 1);
+    for (enum model_kind kind = 0; kind < MODEL_N_KINDS; kind++) {
+        assert_true(kind == MODEL_CONTAINER
+                    || sset_is_empty(&daemon_.changes.keys[kind]));
+    }
+    model_apply_destroy(&a);
+    model_destroy(model);
+}
+
+/* What no apply would write. */
+static void
+test_unreadable_row_is_ignored(void **state OVS_UNUSED)
+{
+    struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(operator.conn->idl);
+    const struct sndb_container *ct = sndb_container_first(operator.conn->idl);
+    const char *address = "10.0.0.300/24";
+    int64_t revision = model_apply_revision(operator.conn->idl);
+
+    model_changes_clear(&daemon_.changes);
+    sndb_container_set_addresses(ct, &address, 1);
+    sndb_mesh_set_revision(sndb_mesh_first(operator.conn->idl), revision + 1);
+    assert_int_equal(commit(txn), TXN_SUCCESS);
+    client_catch_up(&daemon_, revision + 1);
+    assert_true(model_changes_is_empty(&daemon_.changes));
+    assert_int_equal(model_get_container(model_sync_model(daemon_.sync),
+                                         "web")->n_addresses, 2);
+    client_catch_up(&operator, revision + 1);
+}
+
 /* Status. */
 
 static struct status_port ports[] = {
@@ -504,6 +565,8 @@ main(void)
         cmocka_unit_test(test_two_operators_do_not_mix),
         cmocka_unit_test(test_port_status_reaches_the_container),
         cmocka_unit_test(test_reconnect_is_no_change),
+        cmocka_unit_test(test_empty_database_is_no_order),
+        cmocka_unit_test(test_unreadable_row_is_ignored),
         cmocka_unit_test(test_peer_counters_are_rare),
         cmocka_unit_test(test_status_goes_with_its_node),
         cmocka_unit_test(test_the_database_refuses_nonsense),
