@@ -313,17 +313,26 @@ install_make_batch(struct install *in, const struct flow_set *desired,
     const struct sn_flow *key;
 
     refusals_forget_changed(&in->refusals, desired);
+    /* Deletions first: should the switch take two of our keys for one, then
+     * what is wanted stays. */
+    HMAP_FOR_EACH (key, hmap_node, &in->dirty.flows) {
+        const struct sn_flow *wanted = wanted_flow(in, desired, key);
+        const struct sn_flow *installed = flow_set_find(&in->installed, key);
+
+        if (!wanted && !flow_is_right(in, wanted, installed)) {
+            install_batch_add(batch, INSTALL_DELETE, installed,
+                              key->cookie == BY_OTHERS);
+        }
+    }
     HMAP_FOR_EACH (key, hmap_node, &in->dirty.flows) {
         const struct sn_flow *wanted = wanted_flow(in, desired, key);
         const struct sn_flow *installed = flow_set_find(&in->installed, key);
         bool is_repair = key->cookie == BY_OTHERS;
 
-        if (flow_is_right(in, wanted, installed)) {
+        if (!wanted || flow_is_right(in, wanted, installed)) {
             continue;
         }
-        if (!wanted) {
-            install_batch_add(batch, INSTALL_DELETE, installed, is_repair);
-        } else if (installed && installed->cookie == wanted->cookie
+        if (installed && installed->cookie == wanted->cookie
                    && !hmapx_contains(&in->odd, installed)) {
             install_batch_add(batch, INSTALL_MODIFY, wanted, is_repair);
         } else {

@@ -23,6 +23,9 @@
 #include "flows/diff.h"
 #include "flows/idreg.h"
 #include "openvswitch/dynamic-string.h"
+#include "openvswitch/ofp-flow.h"
+#include "openvswitch/ofp-msgs.h"
+#include "openvswitch/ofpbuf.h"
 #include "openvswitch/util.h"
 #include "tests/unit/flow-model.h"
 #include "util.h"
@@ -377,6 +380,45 @@ sets_equal(const struct flow_set *want, const struct flow_set *got,
     return !n;
 }
 
+/* A flow whose key comes back from the switch as another could neither be
+ * found there nor be deleted. */
+static void
+check_key_survives_the_wire(const struct sn_flow *flow)
+{
+    enum ofputil_protocol protocol = OFPUTIL_P_OF15_OXM;
+    struct ofputil_flow_mod sent = {
+        .command = OFPFC_ADD,
+        .table_id = flow->table_id,
+        .priority = flow->priority,
+        .new_cookie = htonll(flow->cookie),
+        .buffer_id = UINT32_MAX,
+        .out_port = OFPP_ANY,
+        .out_group = OFPG_ANY,
+        .ofpacts = flow->ofpacts,
+        .ofpacts_len = flow->ofpacts_len,
+    };
+    struct ofputil_flow_mod got;
+    struct minimatch got_match;
+    struct ofpbuf acts;
+
+    sent.match = flow->match;
+    struct ofpbuf *msg = ofputil_encode_flow_mod(&sent, protocol);
+    ofpmsg_update_length(msg);
+    ofpbuf_init(&acts, 0);
+    assert_int_equal(0, ofputil_decode_flow_mod(&got, msg->data, protocol,
+                                                NULL, NULL, &acts, OFPP_MAX,
+                                                255));
+    got_match = got.match;
+    if (!minimatch_equal(&got_match, &flow->match)) {
+        struct ds s = DS_EMPTY_INITIALIZER;
+        sn_flow_format(flow, NULL, true, &s);
+        fail_msg("read back as another match: %s", ds_cstr(&s));
+    }
+    minimatch_destroy(&got_match);
+    ofpbuf_uninit(&acts);
+    ofpbuf_delete(msg);
+}
+
 static void
 apply_delta(struct world *w)
 {
@@ -394,6 +436,7 @@ apply_delta(struct world *w)
     HMAP_FOR_EACH (flow, hmap_node, &added.flows) {
         const struct sn_flow *old = flow_set_find(&w->shadow, flow);
         assert_false(old && sn_flow_same_content(old, flow));
+        check_key_survives_the_wire(flow);
         flow_set_put(&w->shadow, sn_flow_clone(flow));
     }
     flow_set_destroy(&added);
