@@ -213,23 +213,33 @@ prepare_file(const char *file, const struct serve_options *o)
     return error;
 }
 
+/* Pidfile and control socket go beside the socket, not among those of the
+ * switch's own ovsdb-server. */
+static char *
+prepare_folders(const char *socket_path, const struct serve_options *o)
+{
+    char *copy = xstrdup(socket_path);
+
+    setenv("OVS_RUNDIR", dirname(copy), true);
+    free(copy);
+    setenv("OVS_LOGDIR", "/var/log/socknet", false);
+    return svec_contains_unsorted(&o->passed, "--log-file")
+           ? make_dirs(getenv("OVS_LOGDIR"), 0750) : NULL;
+}
+
+/* Returns only if it fails. */
 static char *
 exec_server(const char *file, const char *socket_path,
             const struct serve_options *o)
 {
     char *program = program_find("ovsdb-server");
     struct svec args = SVEC_EMPTY_INITIALIZER;
-    char *rundir = xstrdup(socket_path);
+    char *error;
 
     if (!program) {
         return xstrdup("ovsdb-server is not installed (Debian: "
                        "apt install openvswitch-switch)");
     }
-    /* Its pidfile and control socket, beside and not among those of the
-     * switch's own ovsdb-server. */
-    setenv("OVS_RUNDIR", dirname(rundir), true);
-    setenv("OVS_LOGDIR", "/var/log/socknet", false);
-
     svec_add(&args, program);
     svec_add(&args, file);
     svec_add_nocopy(&args, xasprintf("--remote=punix:%s", socket_path));
@@ -244,7 +254,10 @@ exec_server(const char *file, const char *socket_path,
     svec_append(&args, &o->passed);
     svec_terminate(&args);
     execv(program, args.names);
-    return xasprintf("%s: %s", program, ovs_strerror(errno));
+    error = xasprintf("%s: %s", program, ovs_strerror(errno));
+    svec_destroy(&args);
+    free(program);
+    return error;
 }
 
 static int
@@ -268,6 +281,9 @@ db_serve(const char *file, const struct serve_options *o)
     }
     if (!error) {
         error = prepare_file(file, o);
+    }
+    if (!error) {
+        error = prepare_folders(socket_path, o);
     }
     if (!error) {
         error = exec_server(file, socket_path, o);

@@ -296,8 +296,8 @@ row_entry_claim(struct model_sync *sync, enum model_kind kind,
     return entry;
 }
 
-/* A new row, or one that changed.  Whether that changes its object is found out
- * by comparing the object with the old one ('compare'), or else by which
+/* A new row, or one that changed.  Whether that changes its object is found
+ * out by comparing the object with the old one ('compare'), or else by which
  * columns are tracked as changed. */
 static void
 row_present(struct model_sync *sync, enum model_kind kind,

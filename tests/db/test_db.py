@@ -40,6 +40,14 @@ def test_serve_makes_and_serves(served):
     assert served.rows('Connection') == []
 
 
+def test_serve_makes_the_folder_of_its_log(site):
+    site.env['OVS_LOGDIR'] = str(site.folder / 'log' / 'socknet')
+    args = [a for a in site.serve_args()
+            if not str(a).startswith('--log-file')]
+    site.socknet(*args, '--log-file').ok()
+    assert (site.folder / 'log/socknet/ovsdb-server.log').exists()
+
+
 def test_serve_again_writes_nothing(site):
     site.make_pki()
     site.serve(tls=True).ok()
