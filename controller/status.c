@@ -17,6 +17,8 @@ VLOG_DEFINE_THIS_MODULE(status);
 /* Between transactions, unless a generation was enforced. */
 #define INTERVAL_MS 200
 #define RETRY_MS 5000
+/* Without any change, to say that the controller lives. */
+#define HEARTBEAT_MS (STATUS_SEEN_S * 1000 / 3)
 /* A controller that has just started learns first what is enforced already. */
 #define SETTLE_MS 2000
 
@@ -27,6 +29,7 @@ struct status {
     unsigned int writing;       /* The same of 'txn'. */
     int64_t generations;        /* Sum of those written. */
     long long int next_ms;
+    long long int heartbeat_ms;
     long long int settled_ms;
     bool waiting;               /* For 'next_ms'. */
 };
@@ -134,6 +137,7 @@ end_txn(struct status *s, enum ovsdb_idl_txn_status status)
     case TXN_UNCHANGED:
         s->written = s->writing;
         s->next_ms = time_msec() + INTERVAL_MS;
+        s->heartbeat_ms = time_msec() + HEARTBEAT_MS;
         break;
     case TXN_TRY_AGAIN:
         s->next_ms = time_msec();
@@ -162,7 +166,8 @@ status_run(struct status *s, struct fleet *fleet)
     if (!s->txn) {
         if (!ovsdb_idl_has_ever_connected(s->idl)
             || !ovsdb_idl_is_connected(s->idl)
-            || current_seqno(s, fleet) == s->written) {
+            || (current_seqno(s, fleet) == s->written
+                && time_msec() < s->heartbeat_ms)) {
             return;
         }
         if (time_msec() < s->next_ms
@@ -187,5 +192,7 @@ status_wait(struct status *s)
         ovsdb_idl_txn_wait(s->txn);
     } else if (s->waiting) {
         poll_timer_wait_until(s->next_ms);
+    } else if (ovsdb_idl_is_connected(s->idl)) {
+        poll_timer_wait_until(s->heartbeat_ms);
     }
 }

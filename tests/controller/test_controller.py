@@ -58,6 +58,7 @@ def test_installs(one):
     assert len(dumped) == stats['flows_installed']
     status = one.db.status('a')
     assert status['connected'] and status['problems'] == []
+    assert abs(time.time() - status['seen']) < 30
     assert status['n_flows'] == stats['flows_installed']
 
 
