@@ -118,6 +118,14 @@ output_seen(struct output *out, const char *key, int64_t seen)
                  : json_null_create(), NULL);
 }
 
+static const char *
+describe_switch(const struct sndb_bridge_status *bridge)
+{
+    return (!bridge ? "-"
+            : status_rows_is_silent(bridge->seen) ? "unknown"
+            : bridge->connected ? "connected" : "away");
+}
+
 static void
 print_nodes(const struct session *session, struct output *out)
 {
@@ -146,8 +154,7 @@ print_nodes(const struct session *session, struct output *out)
         output_seen(out, "controller_seen", bridge ? bridge->seen : 0);
         output_value(out, "connected", "switch",
                      json_boolean_create(bridge && bridge->connected),
-                     xstrdup(!bridge ? "-" : bridge->connected ? "connected"
-                             : "away"));
+                     xstrdup(describe_switch(bridge)));
         output_integer(out, "n_flows", "flows", bridge ? bridge->n_flows : 0);
         output_tally(out, "containers", "containers", &containers);
         output_tally(out, "peers", "peers", &peers);

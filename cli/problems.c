@@ -72,7 +72,9 @@ find_in_agent(const struct session *session, const char *node,
     if (status_rows_is_silent(row->seen)) {
         add_silent(problems, node, "agent", row->seen);
     } else if (row->generation < generation) {
-        problems_add(problems, node, "look at the agent's log on that host",
+        problems_add(problems, node,
+                     "is socknet-agent running on that host?  Its log says "
+                     "more",
                      "the agent has not yet enforced generation %"PRId64
                      " (it is at %"PRId64")", generation, row->generation);
     }
@@ -102,7 +104,8 @@ find_in_controller(const struct session *session, const char *node,
                      "the controller does not reach bridge %s", row->bridge);
     } else if (row->generation < generation) {
         problems_add(problems, node,
-                     "look at the controller's log on that host",
+                     "is socknet-controller running on that host?  Its log "
+                     "says more",
                      "the switch has not yet confirmed generation %"PRId64
                      " (it is at %"PRId64")", generation, row->generation);
     }

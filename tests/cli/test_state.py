@@ -94,7 +94,8 @@ def test_daemons_that_went_silent(socknet, network):
                      {'op': 'update', 'table': 'Bridge_Status', 'where': [],
                       'row': {'seen': 0}})
     out = socknet('status', db=network.remote).ok().out
-    assert re.search(r'^alpha +6 \(silent\) +7 \(silent\) ', out, re.M)
+    assert re.search(r'^alpha +6 \(silent\) +7 \(silent\) +unknown ', out,
+                     re.M)
     assert re.search(r'^alpha: the agent was last heard of 60\d s ago$', out,
                      re.M)
     assert ('alpha: the controller has not been heard of since the database '
