@@ -187,11 +187,11 @@ class Database:
         self.transact(*ops, update('Mesh', [], generation=self.generation))
         return self.generation
 
-    def create_mesh(self, *nodes):
+    def create_mesh(self, *nodes, default_policy='allow'):
         self.generation = 1
         self.transact(
             insert('Mesh', name='test', prefix='100.64.0.0/24',
-                   default_policy='allow', generation=1),
+                   default_policy=default_policy, generation=1),
             *[insert('Node', name=n, address='100.64.0.%d' % (i + 1),
                      subnets=['map', [['10.%d.0.0/16' % i,
                                        '10.%d.255.254' % i]]])
@@ -242,6 +242,11 @@ def container(number, node='a', nth=0, **more):
         addresses='10.%d.%d.%d/16' % (nth, number // 250, number % 250 + 1))
     row.update(more)
     return insert('Container', **row)
+
+
+def acl(name, src, dst, action='accept', proto=6, **more):
+    return insert('Acl', name=name, tier='acls', action=action, src=src,
+                  dst=dst, ip_proto=proto, **more)
 
 
 def raw_flow(name, flow, node='a', position=0):

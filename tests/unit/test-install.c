@@ -306,6 +306,33 @@ test_flow_mods(void **state)
 }
 
 static void
+test_deletions_come_first(void **state)
+{
+    struct fake f;
+
+    fake_init(&f);
+    for (int i = 0; i < 20; i++) {
+        char *s = xasprintf(OURS "priority=%d,actions=drop", i);
+
+        if (i % 2) {
+            fake_want(&f, s);
+        } else {
+            flow_set_put(&f.table, flow(s));
+        }
+        free(s);
+    }
+    fake_read(&f);
+
+    struct install_batch batch = fake_batch(&f);
+    assert_int_equal(batch.n, 20);
+    for (size_t i = 0; i < 20; i++) {
+        assert_int_equal(batch.ops[i].command == INSTALL_DELETE, i < 10);
+    }
+    install_batch_destroy(&batch);
+    fake_destroy(&f);
+}
+
+static void
 test_read_differences(void **state)
 {
     struct fake f;
@@ -563,6 +590,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_flow_mods),
+        cmocka_unit_test(test_deletions_come_first),
         cmocka_unit_test(test_read_differences),
         cmocka_unit_test(test_timeouts_are_not_ours),
         cmocka_unit_test(test_foreign_changes),
