@@ -22,7 +22,7 @@
 
 /* Agents must reach each other for the first time: more than it takes to read
  * the database. */
-enum { DEFAULT_WAIT_MS = 60000 };
+enum { DEFAULT_WAIT_MS = 60000, SETTLE_MS = 1000 };
 
 struct apply_options {
     const char *path;
@@ -173,7 +173,7 @@ apply_model(struct session *session, const struct model *model, bool dry_run,
 
 static void
 output_keys(struct output *out, const char *what, enum model_kind kind,
-            const struct svec *keys)
+            const struct svec *keys, const struct model *model)
 {
     const char *key;
     size_t i;
@@ -182,19 +182,20 @@ output_keys(struct output *out, const char *what, enum model_kind kind,
         output_record(out);
         output_string(out, "change", "change", what);
         output_string(out, "kind", "kind", model_kind_to_string(kind));
-        output_string(out, "name", "name", key[0] ? key : NULL);
+        output_string(out, "name", "name",
+                      kind == MODEL_MESH ? model->mesh.name : key);
     }
 }
 
 static void
-output_apply(const struct model_apply *apply, bool dry_run,
-             struct output *out)
+output_apply(const struct model_apply *apply, const struct model *model,
+             bool dry_run, struct output *out)
 {
     output_begin(out, "changes", OUTPUT_TABLE, NULL);
     for (enum model_kind kind = 0; kind < MODEL_N_KINDS; kind++) {
-        output_keys(out, "added", kind, &apply->added[kind]);
-        output_keys(out, "changed", kind, &apply->changed[kind]);
-        output_keys(out, "removed", kind, &apply->removed[kind]);
+        output_keys(out, "added", kind, &apply->added[kind], model);
+        output_keys(out, "changed", kind, &apply->changed[kind], model);
+        output_keys(out, "removed", kind, &apply->removed[kind], model);
     }
     output_attach(out, "generation", json_integer_create(apply->generation));
     output_attach(out, "moved", json_integer_create(apply->n_moved));
@@ -213,6 +214,27 @@ output_apply(const struct model_apply *apply, bool dry_run,
     }
 }
 
+/* What a host finds out only now, such as the MAC address of a new container,
+ * is a problem for a moment. */
+static void
+settle(struct session *session, struct problems *problems)
+{
+    long long int deadline = time_msec() + SETTLE_MS;
+
+    for (;;) {
+        session_run(session);
+        *problems = (struct problems) { .n = 0 };
+        problems_find(session, NULL, problems);
+        if (!problems->n || time_msec() >= deadline) {
+            return;
+        }
+        problems_destroy(problems);
+        session_wait(session);
+        poll_timer_wait_until(deadline);
+        poll_block();
+    }
+}
+
 /* Waits, and prints what is not confirmed. */
 static int
 wait_confirmed(const struct command_context *ctx, struct session *session,
@@ -224,7 +246,11 @@ wait_confirmed(const struct command_context *ctx, struct session *session,
     struct problems problems = { .n = 0 };
 
     output_attach(out, "confirmed", json_boolean_create(done));
-    problems_find(session, NULL, &problems);
+    if (done) {
+        settle(session, &problems);
+    } else {
+        problems_find(session, NULL, &problems);
+    }
     problems_output(&problems, out);
     problems_destroy(&problems);
     if (!done) {
@@ -250,7 +276,7 @@ apply_run(const struct command_context *ctx, const struct apply_options *o,
         free(error);
         output_abort(out);
     } else {
-        output_apply(&apply, o->dry_run, out);
+        output_apply(&apply, model, o->dry_run, out);
         if (o->dry_run) {
             status = model_apply_is_empty(&apply) ? EXIT_OK : EXIT_PENDING;
         } else if (o->wait) {

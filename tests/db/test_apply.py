@@ -276,3 +276,18 @@ def test_removed_node_takes_its_status_along(served, state):
     served.socknet('apply', state).ok()
     assert [r['node'] for r in served.rows('Node_Status')] == ['n1']
     assert [r['node'] for r in served.rows('Bridge_Status')] == ['n1']
+
+
+@pytest.mark.parametrize('lasting', [False, True])
+def test_problem_of_a_moment_is_none(served, state, lasting):
+    served.socknet('apply', state).ok()
+    report(served, 'n1', 1)
+    report(served, 'n2', 1, ['MAC address not known yet'])
+    client = served.popen('apply', state, '--wait')
+    time.sleep(0.3)
+    assert client.poll() is None
+    if not lasting:
+        report(served, 'n2', 1)
+    out, err = client.communicate(timeout=20)
+    assert client.returncode == 0, (out, err)
+    assert ('MAC address not known yet' in out) == lasting
