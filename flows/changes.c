@@ -50,6 +50,14 @@ compiler_drop_veth(struct compiler *c, const char *veth, const char *name)
     }
 }
 
+void
+place_free(struct place *place)
+{
+    free(place->veth);
+    free(place->covers);
+    free(place);
+}
+
 static void
 compiler_forget_place(struct compiler *c, const char *name)
 {
@@ -63,8 +71,7 @@ compiler_forget_place(struct compiler *c, const char *name)
             compiler_drop_veth(c, place->veth, name);
             idreg_remove(&c->endpoints, name);
         }
-        free(place->veth);
-        free(place);
+        place_free(place);
     }
 }
 
@@ -76,7 +83,7 @@ compiler_change_container(struct compiler *c, const char *name)
 
     compiler_forget_place(c, name);
     if (container) {
-        struct place *place = xmalloc(sizeof *place);
+        struct place *place = xzalloc(sizeof *place);
 
         place->veth = xstrdup(container->veth);
         place->local = !strcmp(container->node, c->node_name);
@@ -141,6 +148,7 @@ compiler_change_node(struct compiler *c, const char *name)
         c->dirty_base = true;
         c->dirty_raw = true;
         c->dirty_all_nodes = true;
+        c->dirty_all_containers = true;
     } else {
         sset_add(&c->dirty_nodes, name);
     }
@@ -248,4 +256,47 @@ compiler_take_all(struct compiler *c)
     }
     c->dirty_all_containers = true;
     c->dirty_base = true;
+}
+
+/* Whether the points around the container's addresses say something else than
+ * last time. */
+static bool
+place_update_covers(const struct compiler *c, struct place *place,
+                    const struct model_container *container)
+{
+    bool changed = !place->covers;
+
+    if (!place->covers) {
+        place->n_covers = container->n_addresses;
+        place->covers = xzalloc((place->n_covers + 1)
+                                * sizeof *place->covers);
+    }
+    for (size_t i = 0; i < place->n_covers; i++) {
+        struct sn_prefix a = sn_prefix_host(&container->addresses[i]);
+        const struct point *around = points_lookup(&c->points, &a);
+        struct cover now = {
+            .flags = around->flags,
+            .ident = around->ident ? around->ident->id : 0,
+        };
+
+        if (memcmp(&now, &place->covers[i], sizeof now)) {
+            place->covers[i] = now;
+            changed = true;
+        }
+    }
+    return changed;
+}
+
+void
+compiler_change_points(struct compiler *c)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &c->places) {
+        const struct model_container *container = model_get_container(
+            c->model, node->name);
+        if (place_update_covers(c, node->data, container)) {
+            sset_add(&c->dirty_containers, node->name);
+        }
+    }
 }

@@ -46,10 +46,19 @@ struct compiler {
     struct emit emit;
 };
 
-/* What the compiler remembers of a container, to know what a change undoes. */
+/* What the longest match around an address says: see points.h. */
+struct cover {
+    uint32_t flags;
+    uint32_t ident;
+};
+
+/* What the compiler remembers of a container, to know what a change undoes or
+ * alters. */
 struct place {
     char *veth;
     bool local;
+    struct cover *covers;       /* One per address, or NULL: not known. */
+    size_t n_covers;
 };
 
 /* A container of this node that is plugged in and may send. */
@@ -67,13 +76,18 @@ void compiler_destroy_state(struct compiler *);
 void compiler_take_changes(struct compiler *, const struct model_changes *,
                            const struct sset *changed_ports);
 void compiler_take_all(struct compiler *);
+/* Points were built anew. */
+void compiler_change_points(struct compiler *);
+void place_free(struct place *);
 
 /* Fills in '*ret_ep' or returns why it cannot have flows (static text). */
 const char *compiler_get_endpoint(const struct compiler *,
                                   const struct model_container *,
                                   struct endpoint *ret_ep);
 /* The exit that a container uses now: the first of its list on this node that
- * is enabled and has its port, or NULL. */
+ * is enabled and has its port.  If none is, the first, where its packets then
+ * end: with one exit in the list, nothing but the exit's own flow depends on
+ * its being up.  NULL: this node has none of them. */
 const struct model_exit *compiler_get_exit(const struct compiler *,
                                            const struct model_container *);
 /* Of this node's containers, the one that has 'veth', or NULL. */

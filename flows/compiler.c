@@ -50,9 +50,7 @@ compiler_destroy_state(struct compiler *c)
     points_destroy(&c->points);
     idreg_destroy(&c->endpoints);
     SHASH_FOR_EACH (node, &c->places) {
-        struct place *place = node->data;
-        free(place->veth);
-        free(place);
+        place_free(node->data);
     }
     shash_destroy(&c->places);
     SHASH_FOR_EACH (node, &c->veths) {
@@ -336,7 +334,7 @@ compiler_update_state(struct compiler *c)
     policy_update_idents(&c->policy, c->model);
     if (c->dirty_topology || c->policy.points_changed) {
         points_build(&c->points, &c->policy, c->model, c->node_name);
-        c->dirty_all_containers = true;
+        compiler_change_points(c);
     }
     policy_update_clauses(&c->policy);
     if (c->dirty_raw) {

@@ -56,23 +56,33 @@ compiler_get_endpoint(const struct compiler *c,
     return NULL;
 }
 
+static bool
+exit_is_up(const struct compiler *c, const struct model_exit *exit)
+{
+    char *name = exit_port_name(exit);
+    bool up = exit->enabled && flow_ports_find(c->ports, name);
+
+    free(name);
+    return up;
+}
+
 const struct model_exit *
 compiler_get_exit(const struct compiler *c,
                   const struct model_container *container)
 {
+    const struct model_exit *first = NULL;
+
     for (size_t i = 0; i < container->exits.n; i++) {
         const struct model_exit *exit = model_get_exit(
             c->model, container->exits.names[i]);
-        if (exit && exit->enabled && !strcmp(exit->node, c->node_name)) {
-            char *name = exit_port_name(exit);
-            const struct flow_port *port = flow_ports_find(c->ports, name);
-            free(name);
-            if (port) {
+        if (exit && !strcmp(exit->node, c->node_name)) {
+            if (exit_is_up(c, exit)) {
                 return exit;
             }
+            first = first ? first : exit;
         }
     }
-    return NULL;
+    return first;
 }
 
 char *

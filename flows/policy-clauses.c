@@ -63,20 +63,29 @@ static void
 policy_count_active(struct policy *p, const struct policy_clause *clause,
                     int delta)
 {
+    for (int role = 0; role < N_ROLES; role++) {
+        for (size_t i = 0; i < clause->n_sels[role]; i++) {
+            clause->sels[role][i]->n_active[role] += delta;
+            hmapx_add(&p->dirty_sels, clause->sels[role][i]);
+        }
+    }
+}
+
+/* A selector that comes into or goes out of use makes its identities needed or
+ * not.  One whose rule was merely replaced does neither. */
+static void
+policy_update_sel(struct policy *p, struct policy_sel *sel)
+{
     const struct hmapx_node *node;
 
     for (int role = 0; role < N_ROLES; role++) {
-        for (size_t i = 0; i < clause->n_sels[role]; i++) {
-            struct policy_sel *sel = clause->sels[role][i];
-            bool was = sel->n_active[role];
+        bool active = sel->n_active[role];
 
-            sel->n_active[role] += delta;
-            if (was != (sel->n_active[role] != 0)) {
-                p->need_changed = true;
-                HMAPX_FOR_EACH (node, &sel->idents) {
-                    policy_mark_holders(p, node->data,
-                                        &p->changed_containers);
-                }
+        if (active != sel->was_active[role]) {
+            sel->was_active[role] = active;
+            p->need_changed = true;
+            HMAPX_FOR_EACH (node, &sel->idents) {
+                policy_mark_holders(p, node->data, &p->changed_containers);
             }
         }
     }
@@ -261,6 +270,10 @@ policy_update_clauses(struct policy *p)
         policy_update_clause(p, node->data);
     }
     hmapx_clear(&p->dirty_clauses);
+    HMAPX_FOR_EACH (node, &p->dirty_sels) {
+        policy_update_sel(p, node->data);
+    }
+    hmapx_clear(&p->dirty_sels);
     if (p->sels_changed) {
         policy_collect_sels(p);
         p->sels_changed = false;

@@ -32,6 +32,7 @@ policy_init(struct policy *p, const char *node)
     sset_init(&p->dirty_containers);
     hmapx_init(&p->dirty_idents);
     hmapx_init(&p->dirty_clauses);
+    hmapx_init(&p->dirty_sels);
 }
 
 /* Selectors. */
@@ -411,6 +412,7 @@ policy_destroy(struct policy *p)
     sset_destroy(&p->dirty_containers);
     hmapx_destroy(&p->dirty_idents);
     hmapx_destroy(&p->dirty_clauses);
+    hmapx_destroy(&p->dirty_sels);
     free(p->node);
 }
 

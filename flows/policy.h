@@ -34,7 +34,8 @@ struct policy_sel {
     size_t n_refs;              /* Clauses that name it. */
     struct hmapx clauses[N_ROLES];      /* struct policy_clause. */
     struct hmapx idents;        /* struct policy_ident. */
-    size_t n_active[N_ROLES];   /* Clauses in force. */
+    size_t n_active[N_ROLES];   /* Clauses in force... */
+    bool was_active[N_ROLES];   /* ...and as holders last saw it. */
 };
 
 struct policy_ident {
@@ -107,6 +108,7 @@ struct policy {
     struct sset dirty_containers;
     struct hmapx dirty_idents;
     struct hmapx dirty_clauses;
+    struct hmapx dirty_sels;    /* Whose n_active moved. */
     bool sels_changed;
     bool dirty_all_containers;
 };

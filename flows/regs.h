@@ -23,6 +23,7 @@
     SN_FLAG(0x0001, FROM_CONTAINER, "sent by a container of this host")      \
     SN_FLAG(0x0002, FROM_LOCAL,     "sent by the host: itself, the mesh or " \
                                     "an exit's replies")                     \
+    SN_FLAG(0x0004, HAS_EXIT,       "its sender has the exit in register 6") \
     SN_FLAG(0x0010, SRC_LOCAL, "original source: a container of this host")  \
     SN_FLAG(0x0020, SRC_HOST,  "original source: this host")                 \
     SN_FLAG(0x0040, SRC_MESH,  "original source: within the mesh")           \

@@ -8,7 +8,8 @@
  *
  * The only stage that matches port numbers.  A container's port and its MAC
  * are one match: from here on whoever has an endpoint number has been seen to
- * send from his own MAC. */
+ * send from his own MAC.  The container's exit is found out here as well,
+ * which spares a route for each. */
 
 static uint64_t
 cookie_uplink(const char *port, enum sn_reason reason)
@@ -78,13 +79,18 @@ stage_classify_base(struct compiler *c)
 void
 stage_classify_container(struct compiler *c, const struct endpoint *ep)
 {
+    const struct model_exit *exit = compiler_get_exit(c, ep->container);
     struct emit *e = &c->emit;
 
     emit_flow(e, SN_TABLE_CLASSIFY, 100, cookie_endpoint(ep, SN_WHY_PORT));
     match_set_in_port(&e->match, ep->port->ofport);
     match_set_dl_src(&e->match, ep->mac);
     emit_set_reg(e, SN_REG_ENDPOINT, ep->number);
-    emit_set_reg(e, SN_REG_FLAGS, SN_F_FROM_CONTAINER);
+    emit_set_reg(e, SN_REG_FLAGS,
+                 SN_F_FROM_CONTAINER | (exit ? SN_F_HAS_EXIT : 0));
+    if (exit) {
+        emit_set_reg(e, SN_REG_OUT_ID, exit_number(exit));
+    }
     emit_goto(e, SN_TABLE_SPOOF_GUARD);
     emit_end(e);
 }

@@ -108,6 +108,10 @@ stage_route_base(struct compiler *c)
     emit_match_ct_state(e, CS_TRACKED | CS_REPLY_DIR, 0);
     route_end(c, SN_OUT_HOST);
 
+    route_flow(c, 20, NULL, cookie);
+    emit_match_flags(e, SN_F_HAS_EXIT | SN_F_FROM_CONTAINER, 0);
+    route_end(c, SN_OUT_EXIT);
+
     route_flow(c, 10, NULL,
                cookie_base(SN_TABLE_ROUTE, SN_WHY_DROP_NO_EXIT));
     emit_match_flags(e, SN_F_FROM_CONTAINER, 0);
@@ -132,23 +136,15 @@ stage_route_node(struct compiler *c, const struct model_node *node)
     }
 }
 
-/* All that leaves the mesh, by the container's exit. */
+/* A container that ought to have an exit, but this node has none of those that
+ * it names. */
 void
 stage_route_container(struct compiler *c, const struct endpoint *ep)
 {
-    if (ep->container->exits.n) {
-        const struct model_exit *exit = compiler_get_exit(c, ep->container);
-
-        route_flow(c, 20, NULL,
-                   cookie_endpoint(ep, exit ? SN_WHY_EXIT
-                                            : SN_WHY_DROP_EXIT_DOWN));
+    if (ep->container->exits.n && !compiler_get_exit(c, ep->container)) {
+        route_flow(c, 20, NULL, cookie_endpoint(ep, SN_WHY_DROP_EXIT_DOWN));
         emit_match_reg(&c->emit, SN_REG_ENDPOINT, ep->number);
-        if (exit) {
-            emit_set_reg(&c->emit, SN_REG_OUT_ID, exit_number(exit));
-            route_end(c, SN_OUT_EXIT);
-        } else {
-            emit_end(&c->emit);
-        }
+        emit_end(&c->emit);
     }
 }
 

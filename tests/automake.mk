@@ -53,3 +53,7 @@ check-dist:
 	$(MAKE) distcheck
 
 check_PROGRAMS += tests/state/load-state
+
+check_PROGRAMS += tests/bench/compile
+tests_bench_compile_SOURCES = tests/bench/compile.c \
+	tests/unit/flow-model.c tests/unit/flow-model.h
