@@ -163,18 +163,45 @@ diags_sort(const struct diags *diags, size_t *ret_n)
     return sorted;
 }
 
-/* Appends user text to 'ds' such that it cannot drive a terminal.  Returns the
- * number of characters (not bytes) appended. */
+/* The length of the UTF-8 sequence of two bytes or more that 's' starts with,
+ * 0 if it is none, or a control character (U+0080 to U+009F). */
+static size_t
+utf8_sequence_len(const char *s, size_t len)
+{
+    const unsigned char *p = (const unsigned char *) s;
+    size_t n = (p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+                : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
+                : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0);
+
+    if (n > len || (p[0] == 0xc2 && p[1] < 0xa0)) {
+        return 0;
+    }
+    for (size_t i = 1; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    return n;
+}
+
+/* Appends user text to 'ds' such that it is UTF-8 and cannot drive a terminal.
+ * Returns the number of characters (not bytes) appended. */
 static int
 ds_put_visible(struct ds *ds, const char *s, size_t len)
 {
     int n_chars = 0;
 
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; n_chars++) {
         unsigned char c = s[i];
-        bool continuation = (c & 0xc0) == 0x80;
-        ds_put_char(ds, c == '\t' || (c >= 0x20 && c != 0x7f) ? c : '?');
-        n_chars += !continuation;
+        size_t n = c < 0x80 ? 0 : utf8_sequence_len(s + i, len - i);
+        if (n) {
+            ds_put_buffer(ds, s + i, n);
+            i += n;
+        } else {
+            bool ok = c == '\t' || (c >= 0x20 && c < 0x7f);
+            ds_put_char(ds, ok ? c : '?');
+            i++;
+        }
     }
     return n_chars;
 }

@@ -1,8 +1,8 @@
 #ifndef SN_SUGGEST_H
 #define SN_SUGGEST_H 1
 
-/* "did you mean …": the nearest of the names that exist to the one that a user
- * wrote. */
+/* "did you mean …": the nearest of the names that exist to the one that a
+ * user wrote. */
 
 #include <stddef.h>
 

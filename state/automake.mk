@@ -8,6 +8,12 @@ state_libsnstate_la_SOURCES = \
 	state/document.c \
 	state/document.h \
 	state/export.c \
+	state/lint-flow.c \
+	state/lint-names.c \
+	state/lint-network.c \
+	state/lint-policy.c \
+	state/lint-ports.c \
+	state/lint-private.h \
 	state/lint.c \
 	state/lint.h \
 	state/load.c \

@@ -63,6 +63,12 @@ build_container_addresses(struct build *build,
                        "container/%s/address/%d", container->name, i ? 6 : 4);
         }
     }
+    if (!doc_get(properties, keys[0]) && !doc_get(properties, keys[1])) {
+        diags_add(build->diags, DIAG_WARNING, &container->loc,
+                  "give it an ipv4_address in its properties",
+                  "container \"%s\" has no address: it can reach nothing",
+                  container->name);
+    }
 }
 
 static void

@@ -163,6 +163,21 @@ build_acl_name(const struct model_acl *acl)
                      digest[0], digest[1], digest[2], digest[3]);
 }
 
+/* "src: []" is no mistake of spelling, and yet no rule. */
+static void
+build_check_empty(struct build *build, const struct doc_value *doc)
+{
+    static const char *const keys[] = { "src", "dst" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        const struct doc_value *list = doc_get(doc, keys[i]);
+        if (list && list->type == DOC_LIST && !list->n_elems) {
+            diags_add(build->diags, DIAG_WARNING, &list->loc, NULL,
+                      "the rule speaks of nobody: its %s is empty", keys[i]);
+        }
+    }
+}
+
 static void
 build_check_ports(struct build *build, const struct model_acl *acl)
 {
@@ -200,6 +215,7 @@ build_acl(struct build *build, enum model_tier tier,
                     &acl->n_src);
     build_selectors(build, doc_get(doc, "dst"), true, &acl->dst,
                     &acl->n_dst);
+    build_check_empty(build, doc);
     build_check_ports(build, acl);
 
     char *generated = build_acl_name(acl);

@@ -23,6 +23,7 @@ struct raw_text {
     const struct model_raw_flow *flow;
     struct diags *diags;        /* Or NULL. */
     size_t n_errors;
+    size_t n_evident;           /* Of these, what is meant is evident. */
     struct raw_piece *fields;
     size_t n_fields;
     struct raw_piece *actions;  /* None if the text has no "actions=". */

@@ -124,6 +124,7 @@ raw_report_host_bits(struct raw_text *t, const struct raw_piece *f,
     raw_text_error(t, f->value_offset, strlen(f->value), fix,
                    "%s=%s has host bits below its mask: OVS takes it for the "
                    "whole of %s", f->key, f->value, ds_cstr(&network));
+    t->n_evident++;
     free(fix);
     ds_destroy(&network);
 }
@@ -329,7 +330,10 @@ raw_check_other_action(struct raw_text *t, const struct raw_piece *a)
     };
     char *error = ofpacts_parse_actions(a->text, &pp);
     if (error) {
-        raw_text_error(t, a->offset, strlen(a->text), NULL, "%s", error);
+        char *fix = a->value[0] ? NULL
+                    : xasprintf("to send to a port, write output:%s", a->key);
+        raw_text_error(t, a->offset, strlen(a->text), fix, "%s", error);
+        free(fix);
     } else if (!raw_action_is_allowed(&ofpacts)) {
         raw_text_error(t, a->offset, strlen(a->text),
                        "use output:NAME, normal, local, drop, mod_nw_tos, "
@@ -425,8 +429,10 @@ raw_check_prerequisites(struct raw_text *t, struct match *match)
         if (!match->wc.masks.dl_type) {
             if (mf->prereqs == MFP_IPV4) {
                 match_set_dl_type(match, htons(ETH_TYPE_IP));
+                t->n_evident++;
             } else if (mf->prereqs == MFP_IPV6) {
                 match_set_dl_type(match, htons(ETH_TYPE_IPV6));
+                t->n_evident++;
             }
         }
     }
@@ -494,6 +500,9 @@ raw_flow_parse_lenient(const struct model_raw_flow *flow,
     if (!raw) {
         ofputil_port_map_destroy(ports);
         free(ports);
+    } else if (t.n_errors != t.n_evident) {
+        raw_flow_destroy(raw);
+        raw = NULL;
     }
     *ret_ok = !t.n_errors;
     raw_text_destroy(&t);

@@ -255,7 +255,13 @@ schema_report_unknown_key(const struct schema *schema,
         suggest_offer(&near, "warp_tunnel");
         ds_put_format(&known, ", NAME%s", schema->suffix);
     }
-    if (near.best) {
+    if (schema == &schema_fleet && schema_find_key(&schema_node,
+                                                   member->key)) {
+        diags_add(diags, DIAG_ERROR, &member->key_loc,
+                  "put it under its node: nodes: {NAME: ...}",
+                  "\"%s\" belongs to a node, and the file has \"nodes\"",
+                  member->key);
+    } else if (near.best) {
         diags_add(diags, DIAG_ERROR, &member->key_loc, NULL,
                   "unknown key \"%s\": did you mean \"%s\"?", member->key,
                   near.best);
@@ -273,6 +279,7 @@ schema_check_map(const struct schema *schema, const char *name,
                  const struct doc_value *map, struct diags *diags)
 {
     const struct schema_key *key;
+    bool all_known = true;
 
     for (size_t i = 0; i < map->n_members; i++) {
         const struct doc_member *member = &map->members[i];
@@ -283,9 +290,12 @@ schema_check_map(const struct schema *schema, const char *name,
                                diags);
         } else {
             schema_report_unknown_key(schema, member, diags);
+            all_known = false;
         }
     }
-    for (size_t i = 0; (key = schema_get_key(schema, i)) != NULL; i++) {
+    /* An unknown key may well be the one that would be missed. */
+    for (size_t i = 0;
+         all_known && (key = schema_get_key(schema, i)) != NULL; i++) {
         if (key->flags & SCHEMA_REQUIRED && !doc_get(map, key->name)) {
             diags_add(diags, DIAG_ERROR, &map->loc, NULL,
                       "\"%s\" lacks the key \"%s\"", name, key->name);

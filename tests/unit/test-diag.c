@@ -71,7 +71,7 @@ test_print(void **state)
     diags_init(&diags);
     diags_add_source(&diags, "a.yaml", "one: 1\n"
                      "\tporrt: 4\n"
-                     "d\xc3\xa9j\xc3\xa0: x\x1b[31m\n");
+                     "d\xc3\xa9j\xc3\xa0: x\x1b[31m\xff\xc2\x9b\n");
 
     struct sn_loc third = { sn_loc_intern("a.yaml"), 3, 7, 200 };
     struct sn_loc second = { sn_loc_intern("a.yaml"), 2, 2, 5 };
@@ -94,8 +94,8 @@ test_print(void **state)
         "    2 | \tporrt: 4\n"
         "      | \t^~~~~\n"
         "a.yaml:3:7: warning: escape?\n"
-        "    3 | d\xc3\xa9j\xc3\xa0: x?[31m\n"
-        "      |       ^~~~~~\n");
+        "    3 | d\xc3\xa9j\xc3\xa0: x?[31m???\n"
+        "      |       ^~~~~~~~~\n");
     assert_int_equal(diags.n_errors, 3);
     assert_int_equal(diags.n_warnings, 1);
 

@@ -1,0 +1,417 @@
+#include <config.h>
+
+#include "state/lint-private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "openvswitch/util.h"
+#include "util.h"
+
+/* Addresses, subnets and routes. */
+
+static const struct sn_loc *
+subnet_loc(struct lint *lint, const struct model_node *node, bool is_v4)
+{
+    return places_get(lint->places, &node->loc, "node/%s/subnet/%d",
+                      node->name, is_v4 ? 4 : 6);
+}
+
+/* The network's own address or, for IPv4, its broadcast address. */
+static const char *
+prefix_special_address(const struct sn_prefix *net,
+                       const struct sn_prefix *address)
+{
+    struct sn_prefix first = sn_prefix_nth(net, 0);
+    struct sn_prefix host = sn_prefix_host(address);
+
+    if (sn_prefix_equals(&first, &host)) {
+        return "the address of the network itself";
+    }
+    if (net->is_v4 && net->plen < 31) {
+        uint32_t n = (UINT64_C(1) << (32 - net->plen)) - 1;
+        struct sn_prefix last = sn_prefix_nth(net, n);
+        if (sn_prefix_equals(&last, &host)) {
+            return "the broadcast address of the network";
+        }
+    }
+    return NULL;
+}
+
+/* A node's own subnets. */
+static void
+lint_subnet(struct lint *lint, const struct model_node *node, size_t i)
+{
+    const struct sn_prefix *subnet = &node->subnets[i];
+    const struct sn_loc *loc = subnet_loc(lint, node, subnet->is_v4);
+    char *s = sn_prefix_to_string(subnet);
+
+    if (subnet->plen > (subnet->is_v4 ? 30 : 126)) {
+        diags_add(lint->diags, DIAG_ERROR, loc, "use a larger subnet",
+                  "subnet %s has no room for a gateway and a container", s);
+    } else if (!subnet->plen) {
+        diags_add(lint->diags, DIAG_ERROR, loc, NULL,
+                  "subnet %s is the whole internet", s);
+    }
+    if (sn_prefix_contains(&lint->model->mesh.prefix, subnet)
+        || sn_prefix_contains(subnet, &lint->model->mesh.prefix)) {
+        char *mesh = sn_prefix_to_string(&lint->model->mesh.prefix);
+        diags_add(lint->diags, DIAG_ERROR, loc, NULL,
+                  "subnet %s overlaps the mesh's prefix %s", s, mesh);
+        free(mesh);
+    }
+
+    const char *special = prefix_special_address(subnet, &node->gateways[i]);
+    if (special && subnet->plen <= (subnet->is_v4 ? 30 : 126)) {
+        char *gateway = sn_prefix_addr_to_string(&node->gateways[i]);
+        diags_add(lint->diags, DIAG_ERROR,
+                  places_get(lint->places, loc, "node/%s/gateway/%d",
+                             node->name, subnet->is_v4 ? 4 : 6), NULL,
+                  "%s cannot be a gateway: it is %s %s", gateway, special,
+                  s);
+        free(gateway);
+    }
+    free(s);
+}
+
+/* Each pair of subnets of two nodes, once. */
+static void
+lint_subnet_overlaps(struct lint *lint, size_t a)
+{
+    const struct model_node *node = lint->nodes[a];
+
+    for (size_t b = 0; b < a; b++) {
+        const struct model_node *other = lint->nodes[b];
+        for (size_t i = 0; i < node->n_subnets * other->n_subnets; i++) {
+            const struct sn_prefix *p = &node->subnets[i / other->n_subnets];
+            const struct sn_prefix *q = &other->subnets[i % other->n_subnets];
+            if (!sn_prefix_contains(p, q) && !sn_prefix_contains(q, p)) {
+                continue;
+            }
+            char *p_s = sn_prefix_to_string(p);
+            char *q_s = sn_prefix_to_string(q);
+            char *first = sn_loc_to_string(subnet_loc(lint, other, q->is_v4));
+            diags_add(lint->diags, DIAG_ERROR,
+                      subnet_loc(lint, node, p->is_v4), NULL,
+                      "subnet %s of node \"%s\" overlaps %s of node \"%s\" "
+                      "at %s", p_s, node->name, q_s, other->name, first);
+            free(p_s);
+            free(q_s);
+            free(first);
+        }
+    }
+}
+
+static void
+lint_node_address(struct lint *lint, struct lint_seen *seen,
+                  const struct model_node *node)
+{
+    const struct sn_prefix *mesh = &lint->model->mesh.prefix;
+    const struct sn_loc *loc = places_get(lint->places, &node->loc,
+                                          "node/%s/address", node->name);
+
+    if (!node->address.plen) {
+        return;
+    }
+    char *s = sn_prefix_addr_to_string(&node->address);
+    const char *special = prefix_special_address(mesh, &node->address);
+    if (!sn_prefix_contains(mesh, &node->address)) {
+        char *mesh_s = sn_prefix_to_string(mesh);
+        diags_add(lint->diags, DIAG_ERROR, loc, NULL,
+                  "tunnel address %s is outside the mesh's prefix %s", s,
+                  mesh_s);
+        free(mesh_s);
+    } else if (special) {
+        diags_add(lint->diags, DIAG_ERROR, loc, NULL,
+                  "tunnel address %s is %s", s, special);
+    }
+    char *first = lint_seen_add(seen, s, loc);
+    if (first) {
+        diags_add(lint->diags, DIAG_ERROR, loc, NULL,
+                  "duplicate address %s, first at %s", s, first);
+        free(first);
+    }
+    free(s);
+}
+
+/* Whether some node owns what 'dst' leads to. */
+static bool
+prefix_has_owner(const struct lint *lint, const struct sn_prefix *dst)
+{
+    for (size_t i = 0; i < lint->n_nodes; i++) {
+        const struct model_node *node = lint->nodes[i];
+        for (size_t j = 0; j < node->n_subnets; j++) {
+            if (sn_prefix_contains(&node->subnets[j], dst)
+                || sn_prefix_contains(dst, &node->subnets[j])) {
+                return true;
+            }
+        }
+    }
+    return sn_prefix_contains(&lint->model->mesh.prefix, dst);
+}
+
+static void
+lint_route(struct lint *lint, const struct model_node *node,
+           const struct model_route *route)
+{
+    char *s = sn_prefix_to_string(&route->dst);
+
+    if (!route->dst.plen) {
+        diags_add(lint->diags, DIAG_ERROR, &route->loc,
+                  "remove it; containers reach the internet by an exit",
+                  "%s is the host's default route, which socknet never "
+                  "touches", s);
+    } else if (!strcmp(route->via, lint->model->mesh.interface)
+               && !prefix_has_owner(lint, &route->dst)) {
+        diags_add(lint->diags, DIAG_WARNING, &route->loc,
+                  "remove the route, or write the node that has the subnet",
+                  "no node owns %s: the mesh drops what is sent there", s);
+    }
+    for (size_t i = 0; i < node->n_subnets; i++) {
+        if (sn_prefix_contains(&node->subnets[i], &route->dst)) {
+            char *subnet = sn_prefix_to_string(&node->subnets[i]);
+            diags_add(lint->diags, DIAG_ERROR, &route->loc,
+                      "remove the route",
+                      "the route to %s takes the node's own subnet %s away "
+                      "from its bridge", s, subnet);
+            free(subnet);
+        }
+    }
+    free(s);
+}
+
+/* The subnet that contains 'address', and whose it is. */
+static const struct sn_prefix *
+find_subnet(const struct lint *lint, const struct sn_prefix *address,
+            const char *prefer, const struct model_node **ret_node)
+{
+    const struct model_node *own = model_get_node(lint->model, prefer);
+    struct sn_prefix host = sn_prefix_host(address);
+
+    for (size_t i = 0; i <= lint->n_nodes; i++) {
+        const struct model_node *node = i ? lint->nodes[i - 1] : own;
+        for (size_t j = 0; node && j < node->n_subnets; j++) {
+            if (sn_prefix_contains(&node->subnets[j], &host)) {
+                *ret_node = node;
+                return &node->subnets[j];
+            }
+        }
+    }
+    *ret_node = NULL;
+    return NULL;
+}
+
+/* The subnet of 'address's family that the container's node has, or NULL. */
+static const struct sn_prefix *
+find_own_subnet(const struct lint *lint, const struct model_container *c,
+                const struct sn_prefix *address)
+{
+    const struct model_node *node = model_get_node(lint->model, c->node);
+
+    for (size_t i = 0; node && i < node->n_subnets; i++) {
+        if (node->subnets[i].is_v4 == address->is_v4) {
+            return &node->subnets[i];
+        }
+    }
+    return NULL;
+}
+
+static void
+lint_report_outside(struct lint *lint, const struct model_container *c,
+                    const struct sn_prefix *address, const char *s,
+                    const struct sn_loc *loc)
+{
+    const struct sn_prefix *subnet = find_own_subnet(lint, c, address);
+
+    if (subnet) {
+        char *subnet_s = sn_prefix_to_string(subnet);
+        diags_add(lint->diags, DIAG_ERROR, loc, NULL,
+                  "address %s of container \"%s\" is outside the subnet %s "
+                  "of node \"%s\"", s, c->name, subnet_s, c->node);
+        free(subnet_s);
+    } else {
+        diags_add(lint->diags, DIAG_ERROR, loc,
+                  "write the node's subnet, a list of one per family",
+                  "address %s of container \"%s\" is in no subnet of node "
+                  "\"%s\"", s, c->name, c->node);
+    }
+}
+
+/* The address against the subnet that it is in. */
+static void
+lint_address_subnet(struct lint *lint, const struct model_container *c,
+                    const struct sn_prefix *address, const char *s,
+                    const struct sn_loc *loc)
+{
+    const struct model_node *home;
+    const struct sn_prefix *subnet = find_subnet(lint, address, c->node,
+                                                 &home);
+    bool moved = places_get(lint->places, NULL, "container/%s/node", c->name);
+
+    if (!subnet) {
+        lint_report_outside(lint, c, address, s, loc);
+        return;
+    }
+
+    char *subnet_s = sn_prefix_to_string(subnet);
+    const char *special = prefix_special_address(subnet, address);
+    if (lint->places && !moved && strcmp(home->name, c->node)) {
+        char *fix = xasprintf("if it moved here and keeps its address, say "
+                              "so with node: %s", c->node);
+        diags_add(lint->diags, DIAG_WARNING, loc, fix,
+                  "address %s of container \"%s\" is in the subnet %s of "
+                  "node \"%s\", but the container is on node \"%s\"", s,
+                  c->name, subnet_s, home->name, c->node);
+        free(fix);
+    } else if (special) {
+        diags_add(lint->diags, DIAG_ERROR, loc, NULL,
+                  "address %s of container \"%s\" is %s %s", s, c->name,
+                  special, subnet_s);
+    } else if (address->plen != subnet->plen) {
+        diags_add(lint->diags, DIAG_WARNING, loc, NULL,
+                  "address %s of container \"%s\" has another prefix length "
+                  "than its subnet %s", s, c->name, subnet_s);
+    }
+    free(subnet_s);
+}
+
+static void
+lint_container_addresses(struct lint *lint, struct lint_seen *seen,
+                         const struct model_container *c)
+{
+    for (size_t i = 0; i < c->n_addresses; i++) {
+        const struct sn_prefix *address = &c->addresses[i];
+        const struct sn_loc *loc
+            = places_get(lint->places, &c->loc, "container/%s/address/%d",
+                         c->name, address->is_v4 ? 4 : 6);
+        char *s = sn_prefix_to_string(address);
+        char *host = sn_prefix_addr_to_string(address);
+        char *first = lint_seen_add(seen, host, loc);
+
+        if (first) {
+            diags_add(lint->diags, DIAG_ERROR, loc, NULL,
+                      "duplicate address %s, first at %s", host, first);
+            free(first);
+        }
+        lint_address_subnet(lint, c, address, s, loc);
+        free(host);
+        free(s);
+    }
+}
+
+/* The gateways of all nodes: address to node.  The caller destroys it. */
+static void
+collect_gateways(const struct lint *lint, struct shash *gateways)
+{
+    shash_init(gateways);
+    for (size_t i = 0; i < lint->n_nodes; i++) {
+        const struct model_node *node = lint->nodes[i];
+        for (size_t j = 0; j < node->n_subnets; j++) {
+            char *s = sn_prefix_addr_to_string(&node->gateways[j]);
+            shash_add_once(gateways, s, node);
+            free(s);
+        }
+    }
+}
+
+/* No container may have a gateway's address. */
+static void
+lint_gateway_thief(struct lint *lint, const struct shash *gateways,
+                   const struct model_container *c)
+{
+    for (size_t i = 0; i < c->n_addresses; i++) {
+        char *s = sn_prefix_addr_to_string(&c->addresses[i]);
+        const struct model_node *node = shash_find_data(gateways, s);
+        if (node) {
+            diags_add(lint->diags, DIAG_ERROR,
+                      places_get(lint->places, &c->loc,
+                                 "container/%s/address/%d", c->name,
+                                 c->addresses[i].is_v4 ? 4 : 6), NULL,
+                      "container \"%s\" has the address %s, which is the "
+                      "gateway of node \"%s\"", c->name, s, node->name);
+        }
+        free(s);
+    }
+}
+
+/* A container's own idea of its gateway must be an address that answers. */
+static void
+lint_container_gateway(struct lint *lint, const struct shash *gateways,
+                       const struct model_container *c)
+{
+    struct sn_prefix gateway;
+    char *error = c->gateway ? sn_prefix_parse(c->gateway, &gateway)
+                             : xstrdup("there is none");
+    char *s = error ? NULL : sn_prefix_addr_to_string(&gateway);
+
+    if (s && !shash_find(gateways, s)) {
+        const struct model_node *node = model_get_node(lint->model, c->node);
+        char *fix = NULL;
+        for (size_t i = 0; node && i < node->n_subnets; i++) {
+            if (node->subnets[i].is_v4 == gateway.is_v4) {
+                char *own = sn_prefix_addr_to_string(&node->gateways[i]);
+                free(fix);
+                fix = xasprintf("write %s, or gateway: %s at the node", own,
+                                s);
+                free(own);
+            }
+        }
+        diags_add(lint->diags, DIAG_ERROR,
+                  places_get(lint->places, &c->loc, "container/%s/gateway",
+                             c->name), fix,
+                  "nobody answers at the gateway %s of container \"%s\"",
+                  s, c->name);
+        free(fix);
+    }
+    free(error);
+    free(s);
+}
+
+/* Room for every node. */
+static void
+lint_mesh_prefix(struct lint *lint)
+{
+    const struct sn_prefix *p = &lint->model->mesh.prefix;
+    unsigned int bits = (p->is_v4 ? 32 : 128) - p->plen;
+    uint64_t room = bits > 31 ? UINT32_MAX
+                    : (UINT64_C(1) << bits) - (p->is_v4 ? 2 : 1);
+
+    if (bits < 2 || lint->n_nodes > room) {
+        char *s = sn_prefix_to_string(p);
+        diags_add(lint->diags, DIAG_ERROR,
+                  places_get(lint->places, &lint->model->mesh.loc,
+                             "mesh/prefix"),
+                  "use a larger prefix",
+                  "the mesh's prefix %s has too few addresses for %"PRIuSIZE
+                  " nodes", s, lint->n_nodes);
+        free(s);
+    }
+}
+
+void
+lint_network(struct lint *lint)
+{
+    struct lint_seen seen;
+    struct shash gateways;
+
+    lint_seen_init(&seen);
+    collect_gateways(lint, &gateways);
+    lint_mesh_prefix(lint);
+    for (size_t i = 0; i < lint->n_nodes; i++) {
+        const struct model_node *node = lint->nodes[i];
+        lint_node_address(lint, &seen, node);
+        for (size_t j = 0; j < node->n_subnets; j++) {
+            lint_subnet(lint, node, j);
+        }
+        lint_subnet_overlaps(lint, i);
+        for (size_t j = 0; j < node->n_routes; j++) {
+            lint_route(lint, node, &node->routes[j]);
+        }
+    }
+    for (size_t i = 0; i < lint->n_containers; i++) {
+        lint_container_addresses(lint, &seen, lint->containers[i]);
+        lint_gateway_thief(lint, &gateways, lint->containers[i]);
+        lint_container_gateway(lint, &gateways, lint->containers[i]);
+    }
+    shash_destroy(&gateways);
+    lint_seen_destroy(&seen);
+}

@@ -1,0 +1,307 @@
+#include <config.h>
+
+#include "state/lint-private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "lib/suggest.h"
+#include "openvswitch/json.h"
+#include "openvswitch/util.h"
+#include "util.h"
+
+/* Rules that say something else than they do. */
+
+/* The number of containers that satisfy 'sel' and, of those, that have no
+ * exit; '*ret_example' is the first of these. */
+static size_t
+count_matches(const struct lint *lint, const struct model_selector *sel,
+              size_t *ret_n_without_exit,
+              const struct model_container **ret_example)
+{
+    size_t n = 0;
+
+    *ret_n_without_exit = 0;
+    *ret_example = NULL;
+    for (size_t i = 0; i < lint->n_containers; i++) {
+        const struct model_container *c = lint->containers[i];
+        if (model_selector_matches(lint->model, sel, c)) {
+            n++;
+            if (!c->exits.n) {
+                *ret_example = *ret_n_without_exit ? *ret_example : c;
+                ++*ret_n_without_exit;
+            }
+        }
+    }
+    return n;
+}
+
+static const struct sn_loc *
+selector_loc(const struct model_selector *sel, const struct sn_loc *owner)
+{
+    return sel->loc.file ? &sel->loc : owner;
+}
+
+static void
+lint_empty_tag(struct lint *lint, const struct model_selector *sel,
+               const struct sn_loc *loc)
+{
+    const char *tag = sel->text + strlen("tag:");
+    struct suggest near;
+    char *fix = NULL;
+
+    suggest_init(&near, tag);
+    for (size_t i = 0; i < lint->n_containers; i++) {
+        const char *candidate;
+        SSET_FOR_EACH (candidate, &lint->containers[i]->tags) {
+            suggest_offer(&near, candidate);
+        }
+    }
+    if (near.best) {
+        fix = xasprintf("did you mean tag:%s?", near.best);
+    }
+    diags_add(lint->diags, DIAG_WARNING, loc, fix,
+              "no container has the tag \"%s\"", tag);
+    free(fix);
+}
+
+/* One selector by itself. */
+static void
+lint_selector(struct lint *lint, const struct model_selector *sel,
+              const struct sn_loc *owner)
+{
+    const struct sn_loc *loc = selector_loc(sel, owner);
+    const struct model_container *example;
+    size_t n_without;
+
+    if (sel->kind == SEL_TAG || sel->kind == SEL_GLOB) {
+        if (count_matches(lint, sel, &n_without, &example)) {
+            return;
+        } else if (sel->kind == SEL_TAG) {
+            lint_empty_tag(lint, sel, loc);
+        } else {
+            diags_add(lint->diags, DIAG_WARNING, loc, NULL,
+                      "no container's name is like \"%s\"", sel->text);
+        }
+    } else if (sel->kind == SEL_SERVICE || sel->kind == SEL_CLIENT) {
+        diags_add(lint->diags, DIAG_ERROR, loc,
+                  sel->kind == SEL_SERVICE ? "name its backends" : NULL,
+                  "rules for %s (\"%s\") are not enforced by this version",
+                  sel->kind == SEL_SERVICE ? "services" : "clients",
+                  sel->text);
+    }
+}
+
+/* "accept ... internet" for those who have no way there. */
+static void
+lint_internet_accept(struct lint *lint, const struct model_acl *acl)
+{
+    bool to_internet = false;
+
+    for (size_t i = 0; i < acl->n_dst; i++) {
+        to_internet |= acl->dst[i].kind == SEL_INTERNET;
+    }
+    for (size_t i = 0; to_internet && i < acl->n_src; i++) {
+        const struct model_selector *src = &acl->src[i];
+        const struct model_container *example;
+        size_t n_without;
+        size_t n = count_matches(lint, src, &n_without, &example);
+        if (n && n_without == n) {
+            diags_add(lint->diags, DIAG_ERROR,
+                      selector_loc(src, &acl->loc),
+                      "give the container an exit, or take it out of the "
+                      "rule",
+                      "the rule lets \"%s\" reach the internet, but "
+                      "container \"%s\" has no exit", src->text,
+                      example->name);
+        }
+    }
+}
+
+/* Nothing comes in from the internet but by an uplink of the bridge. */
+static void
+lint_internet_source(struct lint *lint, const struct model_acl *acl)
+{
+    for (size_t i = 0; i < lint->n_nodes; i++) {
+        if (!sset_is_empty(&lint->nodes[i]->uplinks)) {
+            return;
+        }
+    }
+    for (size_t i = 0; i < acl->n_src; i++) {
+        if (acl->src[i].kind == SEL_INTERNET) {
+            diags_add(lint->diags, DIAG_WARNING,
+                      selector_loc(&acl->src[i], &acl->loc), NULL,
+                      "no bridge has an uplink, so no connection comes from "
+                      "the internet");
+        }
+    }
+}
+
+static void
+lint_acls(struct lint *lint)
+{
+    size_t n;
+    struct model_acl **acls = lint_sort(lint->model, MODEL_ACL, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct model_acl *acl = acls[i];
+        for (size_t j = 0; j < acl->n_src; j++) {
+            lint_selector(lint, &acl->src[j], &acl->loc);
+        }
+        for (size_t j = 0; j < acl->n_dst; j++) {
+            lint_selector(lint, &acl->dst[j], &acl->loc);
+        }
+        if (acl->action == ACTION_ACCEPT) {
+            lint_internet_accept(lint, acl);
+            lint_internet_source(lint, acl);
+        }
+    }
+    free(acls);
+}
+
+/* "internet" of a segment against the exits of its members. */
+static void
+lint_segment_internet(struct lint *lint, const struct model_segment *segment)
+{
+    struct model_selector self = {
+        .kind = SEL_SEGMENT, .text = segment->name,
+    };
+    const struct model_container *example;
+    size_t n_without;
+    size_t n = count_matches(lint, &self, &n_without, &example);
+
+    if (segment->internet == INTERNET_EXIT && n_without) {
+        diags_add(lint->diags, n_without == n ? DIAG_ERROR : DIAG_WARNING,
+                  &segment->loc, "give the container an exit",
+                  "segment \"%s\" reaches the internet by exits, but its "
+                  "member \"%s\" has none", segment->name, example->name);
+    } else if (segment->internet == INTERNET_DENY && n_without < n) {
+        for (size_t i = 0; i < lint->n_containers; i++) {
+            const struct model_container *c = lint->containers[i];
+            if (c->exits.n
+                && model_selector_matches(lint->model, &self, c)) {
+                diags_add(lint->diags, DIAG_WARNING,
+                          places_get(lint->places, &c->loc,
+                                     "container/%s/exit/%s", c->name,
+                                     c->exits.names[0]), NULL,
+                          "container \"%s\" has an exit that it may not use: "
+                          "it is a member of segment \"%s\", which denies "
+                          "the internet", c->name, segment->name);
+            }
+        }
+    }
+}
+
+/* A container in two segments of which one is isolated from the other. */
+static void
+lint_segment_isolation(struct lint *lint, const struct model_segment *segment)
+{
+    struct model_selector self = {
+        .kind = SEL_SEGMENT, .text = segment->name,
+    };
+
+    for (size_t i = 0; i < segment->isolated_from.n; i++) {
+        struct model_selector other = {
+            .kind = SEL_SEGMENT, .text = segment->isolated_from.names[i],
+        };
+        for (size_t j = 0; strcmp(self.text, other.text)
+                           && j < lint->n_containers; j++) {
+            const struct model_container *c = lint->containers[j];
+            if (model_selector_matches(lint->model, &self, c)
+                && model_selector_matches(lint->model, &other, c)) {
+                diags_add(lint->diags, DIAG_WARNING, &segment->loc, NULL,
+                          "container \"%s\" is a member of segment \"%s\" "
+                          "and of \"%s\", which are isolated from each other",
+                          c->name, self.text, other.text);
+                break;
+            }
+        }
+    }
+}
+
+static void
+lint_segments(struct lint *lint)
+{
+    size_t n;
+    struct model_segment **segments = lint_sort(lint->model, MODEL_SEGMENT,
+                                                &n);
+
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < segments[i]->n_members; j++) {
+            lint_selector(lint, &segments[i]->members[j], &segments[i]->loc);
+        }
+        lint_segment_internet(lint, segments[i]);
+        lint_segment_isolation(lint, segments[i]);
+    }
+    free(segments);
+}
+
+/* Exits that a container names but cannot use. */
+static void
+lint_exits(struct lint *lint, const struct model_container *c)
+{
+    for (size_t i = 0; i < c->exits.n; i++) {
+        const char *key = c->exits.names[i];
+        const struct model_exit *exit = model_get_exit(lint->model, key);
+        const struct sn_loc *loc = places_get(lint->places, &c->loc,
+                                              "container/%s/exit/%s", c->name,
+                                              key);
+        if (!exit) {
+            diags_add(lint->diags, DIAG_ERROR, loc, NULL,
+                      "there is no exit \"%s\" for container \"%s\"", key,
+                      c->name);
+        } else if (strcmp(exit->node, c->node)) {
+            diags_add(lint->diags, DIAG_ERROR, loc,
+                      "use an exit of the container's own node",
+                      "exit \"%s\" is on another node than container \"%s\"",
+                      key, c->name);
+        } else if (!exit->enabled && c->exits.n == 1) {
+            diags_add(lint->diags, DIAG_WARNING, loc, NULL,
+                      "exit \"%s\" is not enabled, so container \"%s\" does "
+                      "not reach the internet", key, c->name);
+        }
+    }
+}
+
+/* Services of the mesh are kept only. */
+static void
+lint_services(struct lint *lint)
+{
+    struct json *other = lint->model->mesh.other
+                         ? json_from_string(lint->model->mesh.other) : NULL;
+    const struct json *services = other && other->type == JSON_OBJECT
+                                  ? shash_find_data(json_object(other),
+                                                    "services") : NULL;
+
+    if (services && services->type == JSON_OBJECT) {
+        const struct shash_node **sorted = shash_sort(json_object(services));
+        for (size_t i = 0; i < shash_count(json_object(services)); i++) {
+            const char *name = sorted[i]->name;
+            const struct sn_loc *loc = places_get(lint->places,
+                                                  &lint->model->mesh.loc,
+                                                  "service/%s", name);
+            diags_add(lint->diags, DIAG_WARNING, loc, NULL,
+                      "service \"%s\" is kept, but not enforced by this "
+                      "version", name);
+            if (model_get_container(lint->model, name)
+                || model_get_segment(lint->model, name)) {
+                diags_add(lint->diags, DIAG_ERROR, loc,
+                          "choose another name",
+                          "service \"%s\" has the name of a container or "
+                          "segment", name);
+            }
+        }
+        free(sorted);
+    }
+    json_destroy(other);
+}
+
+void
+lint_policy(struct lint *lint)
+{
+    lint_acls(lint);
+    lint_segments(lint);
+    for (size_t i = 0; i < lint->n_containers; i++) {
+        lint_exits(lint, lint->containers[i]);
+    }
+    lint_services(lint);
+}

@@ -1,0 +1,47 @@
+#ifndef SN_LINT_PRIVATE_H
+#define SN_LINT_PRIVATE_H 1
+
+/* What the files state/lint*.c share. */
+
+#include "lib/diag.h"
+#include "state/model.h"
+#include "state/places.h"
+
+struct lint {
+    const struct model *model;
+    const struct places *places;        /* Or NULL. */
+    struct diags *diags;
+    struct model_container **containers; /* All, in order of the file. */
+    size_t n_containers;
+    struct model_node **nodes;
+    size_t n_nodes;
+    struct model_exit **exits;
+    size_t n_exits;
+};
+
+/* The first that came with a name: string to whatever and its place. */
+struct lint_seen {
+    struct shash map;           /* struct sn_loc. */
+};
+
+void lint_seen_init(struct lint_seen *);
+void lint_seen_destroy(struct lint_seen *);
+/* Returns NULL if 'name' is new, else where it was first (":" and all, to
+ * free). */
+char *lint_seen_add(struct lint_seen *, const char *name,
+                    const struct sn_loc *);
+
+/* The objects of one kind in order of their places; the caller frees. */
+void *lint_sort(const struct model *, enum model_kind, size_t *ret_n);
+
+void lint_names(struct lint *);
+void lint_network(struct lint *);
+void lint_ports(struct lint *);
+void lint_policy(struct lint *);
+void lint_flows(struct lint *);
+
+/* The UDP port on which the node's vpn_server listens, or 0.  '*ret_interface'
+ * is its device, to free. */
+uint16_t lint_vpn_server(const struct model_node *, char **ret_interface);
+
+#endif /* state/lint-private.h */
