@@ -18,7 +18,8 @@ endif
 
 # Folders of pytest files that need no root; those that do not exist are
 # skipped in silence, a run that finds no test at all fails.
-PYTESTS = tests/style tests/cli tests/db tests/golden tests/fuzz tests/controller
+PYTESTS = tests/style tests/cli tests/state tests/db tests/golden \
+	tests/fuzz tests/controller
 
 check_PROGRAMS += $(UNIT_TESTS)
 LDADD = cli/libsncli.la controller/libsncontroller.la agent/libsnagent.la \
