@@ -1,7 +1,7 @@
 """The example's flows in a scratch switch: what must pass passes, what must
 not is dropped for the right reason."""
 
-import os
+import contextlib
 import re
 import shutil
 import subprocess
@@ -43,14 +43,15 @@ def reasons(srcdir):
 
 
 class Net:
-    """The switch of oo1424oo with the flows of two-hosts.yaml."""
+    """A scratch switch with the flows of one node."""
 
-    def __init__(self, switch, names):
+    def __init__(self, switch, names, macs):
         self.switch = switch
         self.names = names
+        self.macs = macs
 
     def packet(self, port, dst_mac=None):
-        return Ether(src=MACS.get(port, LOCAL), dst=dst_mac or LOCAL)
+        return Ether(src=self.macs.get(port, LOCAL), dst=dst_mac or LOCAL)
 
     def passes(self, port, packet, *outs):
         """The packet leaves by these ports and no other; returns it."""
@@ -76,16 +77,22 @@ def switch_flows(builddir, srcdir):
                          'oo1424oo', MACS)
 
 
-@pytest.fixture
-def net(tmp_path, srcdir, switch_flows):
+@contextlib.contextmanager
+def make_net(folder, srcdir, flows, macs):
     if not shutil.which('ovs-vswitchd'):
         pytest.skip('needs ovs-vswitchd')
-    switch = DummySwitch(tmp_path, sorted(MACS), LOCAL)
+    switch = DummySwitch(folder, sorted(macs), LOCAL)
     try:
-        switch.load(switch_flows)
-        yield Net(switch, reasons(srcdir))
+        switch.load(flows)
+        yield Net(switch, reasons(srcdir), macs)
     finally:
         switch.stop()
+
+
+@pytest.fixture
+def net(tmp_path, srcdir, switch_flows):
+    with make_net(tmp_path, srcdir, switch_flows, MACS) as made:
+        yield made
 
 
 def ip(src, dst, **kwargs):
@@ -183,13 +190,16 @@ def test_no_exit(net):
               / ip('veth200', '192.0.2.80') / syn(), 'DROP_RULE')
 
 
-def test_exit_down(net, builddir, srcdir):
-    macs = {k: v for k, v in MACS.items() if k != 'x-warp0'}
-    flows = subprocess.run(
-        [str(builddir / 'cli/socknet'), 'compile', '--node', 'oo1424oo',
-         str(srcdir / 'examples/two-hosts.yaml')], check=True,
-        stdout=subprocess.PIPE, text=True).stdout
-    assert macs and 'in_port="x-warp0"' in flows
+def test_exit_down(net, builddir, srcdir, tmp_path):
+    """Without its port, and disabled: packets die with the reason."""
+    example = srcdir / 'examples/two-hosts.yaml'
+    out = net.packet('veth102') / ip('veth102', '192.0.2.80') / syn()
+    net.passes('veth102', out, 'x-warp0')
+    off = tmp_path / 'off.yaml'
+    off.write_text(example.read_text().replace(
+        'interface: warp0, enabled: true', 'interface: warp0, enabled: false'))
+    net.switch.load(compile_flows(builddir, off, 'oo1424oo', MACS))
+    net.drops('veth102', out, 'DROP_EXIT_DOWN')
     net.drops('x-warp0', net.packet('x-warp0') / ip('192.0.2.1', 'veth102')
               / syn(), 'DROP_FROM_EXIT')
 
