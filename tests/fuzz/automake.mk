@@ -2,7 +2,8 @@
 # LLVMFuzzerTestOneInput(), and seeds in tests/fuzz/seeds/X for fuzz-X.
 # Without --enable-fuzz the target only replays files, which make check does
 # with the seeds.
-FUZZ_TARGETS = tests/fuzz/fuzz-state tests/fuzz/fuzz-uapi
+FUZZ_TARGETS = tests/fuzz/fuzz-state tests/fuzz/fuzz-compile \
+	tests/fuzz/fuzz-uapi
 FUZZ_SECONDS = 30
 
 check_PROGRAMS += $(FUZZ_TARGETS)
@@ -11,6 +12,10 @@ FUZZ_LDADD = $(SN_LIBS) $(EXT_LIBS)
 tests_fuzz_fuzz_state_SOURCES = tests/fuzz/fuzz-state.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_state_LDADD = $(FUZZ_LDADD)
 tests_fuzz_fuzz_state_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
+
+tests_fuzz_fuzz_compile_SOURCES = tests/fuzz/fuzz-compile.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_compile_LDADD = cli/libsncli.la $(FUZZ_LDADD)
+tests_fuzz_fuzz_compile_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
 
 tests_fuzz_fuzz_uapi_SOURCES = tests/fuzz/fuzz-uapi.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_uapi_LDADD = agent/libsnagent.la $(FUZZ_LDADD)
