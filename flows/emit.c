@@ -39,8 +39,8 @@ emit_flow(struct emit *e, enum sn_table table, int priority, uint64_t cookie)
 
 /* The switch adds "an Ethernet packet" to whatever matches on a field of
  * Ethernet, or on one that has a condition of its own, as the protocol of a
- * connection does (match_add_ethernet_prereq()).  Without it here, a flow would
- * not be found by its key among those that the switch tells. */
+ * connection does (match_add_ethernet_prereq()).  Without it here, a flow
+ * would not be found by its key among those that the switch tells. */
 static void
 add_packet_type(struct match *match)
 {
