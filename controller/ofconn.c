@@ -28,7 +28,7 @@ COVERAGE_DEFINE(ofconn_connect);
 #define PROBE_S 15
 /* How often a unix socket is looked at for a switch that has come back, while
  * it is fresh news that it left, and later. */
-#define SOCKET_CHECK_MS 50
+#define SOCKET_CHECK_MS 20
 #define SOCKET_CHECK_LATE_MS 1000
 #define SOCKET_CHECK_EARLY_MS 30000
 #define SOCKET_HURRY_MS 1000

@@ -3,7 +3,7 @@
 
 /* The OpenFlow 1.5 connection to one bridge.
  *
- * Reconnects by itself, to a restarted switch within some 50 ms.  Echo
+ * Reconnects by itself, to a restarted switch within some 20 ms.  Echo
  * requests are answered here, and the switch is told on each connection which
  * asynchronous messages to send (port status, no packets). */
 

@@ -10,6 +10,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 VSWITCH_SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema'
@@ -270,3 +271,65 @@ class Controller(Daemon):
                 if 'fatal_signal' not in x and re.search(
                     r'\|(WARN|ERR|EMER)\||Sanitizer|runtime error',
                              x)]
+
+
+class Proxy:
+    """Between the controller and the switch: an unkind switch.
+
+    'answer' is called with each message of the controller; what it returns, if
+    anything, is sent back in place of passing the message on.
+    """
+
+    def __init__(self, path, switch, answer):
+        self.target = 'unix:%s' % path
+        self.switch = switch.target[len('unix:'):]
+        self.answer = answer
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            far = socket.socket(socket.AF_UNIX)
+            far.connect(self.switch)
+            for a, b, answer in ((near, far, self.answer), (far, near, None)):
+                threading.Thread(target=self.copy, args=(a, b, answer),
+                                 daemon=True).start()
+
+    @staticmethod
+    def copy(a, b, answer):
+        buf = b''
+        while True:
+            try:
+                data = a.recv(65536)
+            except OSError:
+                data = b''
+            if not data:
+                b.close()
+                return
+            buf += data
+            while len(buf) >= 8:
+                n = int.from_bytes(buf[2:4], 'big')
+                if len(buf) < n:
+                    break
+                reply = answer(buf[:n]) if answer else None
+                if reply:
+                    a.sendall(reply)
+                else:
+                    b.sendall(buf[:n])
+                buf = buf[n:]
+
+    @staticmethod
+    def error(msg, kind, code):
+        """OFPT_ERROR about a message."""
+        body = kind.to_bytes(2, 'big') + code.to_bytes(2, 'big') + msg[:64]
+        return (msg[:1] + b'\x01' + (8 + len(body)).to_bytes(2, 'big')
+                + msg[4:8] + body)
+
+    def stop(self):
+        self.listener.close()

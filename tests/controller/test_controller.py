@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from scratch import (container, delete, raw_flow, update, wait_for)
+from scratch import (Proxy, container, delete, raw_flow, update, wait_for)
 
 
 def duration(flow):
@@ -387,7 +387,8 @@ def test_recompute(one):
     assert ' 0 differences' in one.c.appctl('recompute')
 
 
-def test_tcp(world):
+@pytest.mark.parametrize('proto', ['tcp', 'ssl'])
+def test_remote_bridge(world, builddir, proto):
     """A bridge elsewhere: the controller calls it, it listens."""
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
@@ -396,10 +397,24 @@ def test_tcp(world):
     world.db.apply(container(1))
     world.sw = world.switch()
     world.sw.add_port('veth101')
-    world.sw.vsctl('set-controller', 'vmbr0', 'ptcp:%d:127.0.0.1' % port)
+    args = ['--node=a', '--bridge=a=%s:127.0.0.1:%d' % (proto, port)]
+    if proto == 'ssl':
+        pki = world.folder / 'pki'
+        socknet = str(builddir / 'cli' / 'socknet')
+        for what in (['init'], ['node', 'a', '--server'],
+                     ['node', 'ctl']):
+            subprocess.check_call([socknet, 'pki'] + what
+                                  + ['--dir', str(pki)],
+                                  stdout=subprocess.DEVNULL)
+        world.sw.vsctl('set-ssl', pki / 'a-key.pem', pki / 'a-cert.pem',
+                       pki / 'ca-cert.pem')
+        args += ['-p', str(pki / 'ctl-key.pem'),
+                 '-c', str(pki / 'ctl-cert.pem'),
+                 '-C', str(pki / 'ca-cert.pem')]
+    world.sw.vsctl('set-controller', 'vmbr0',
+                   'p%s:%d:127.0.0.1' % (proto, port))
     world.expected = ['connection to .* lost', 'rconn']
-    world.c = world.controller('--node=a',
-                               '--bridge=a=tcp:127.0.0.1:%d' % port)
+    world.c = world.controller(*args)
     world.db.wait_enforced('a')
     assert classify(world, 'veth101')
     world.sw.del_port('veth101')
@@ -407,6 +422,57 @@ def test_tcp(world):
     world.sw.add_port('veth101')
     wait_for(lambda: classify(world, 'veth101'), 2)
     assert audit(world)[1] == 0
+
+
+def proxied(world, answer):
+    """A node with one container, its switch behind a proxy."""
+    world.db.create_mesh('a')
+    world.db.apply(container(1))
+    world.sw = world.switch()
+    world.sw.add_port('veth101')
+    proxy = Proxy(world.folder / 'proxy.sock', world.sw, answer)
+    world.things.append(proxy)
+    world.c = world.controller('--node=a', '--bridge=a=' + proxy.target)
+
+
+def test_switch_without_flow_monitor(world):
+    def answer(msg):
+        if msg[1] == 18 and msg[8:10] == b'\0\x10':
+            return Proxy.error(msg, 1, 2)       # OFPBRC_BAD_MULTIPART
+
+    world.expected = ['has no flow monitor', 'changed by somebody else',
+                      'has lost its flows']
+    proxied(world, answer)
+    world.db.wait_enforced('a')
+    wanted = world.sw.our_flows()
+    world.sw.ofctl('del-flows')
+    wait_for(lambda: world.sw.our_flows() == wanted, 1)
+    wait_for(lambda: world.c.stats()['repairs'] == len(wanted))
+    # Without the canary's help: the next read.
+    world.sw.ofctl('del-flows', 'table=4')
+    wait_for(lambda: world.sw.our_flows() == wanted, 6)
+
+
+def test_switch_that_cannot_decode_a_flow(world):
+    """It says so at once, and commits the rest of the bundle."""
+    def answer(msg):
+        if msg[1] == 34 and b'\xc0\x00\x02\x07' in msg:    # 192.0.2.7
+            return Proxy.error(msg, 4, 6)       # OFPBMC_BAD_FIELD
+
+    world.expected = ['refuses a flow']
+    proxied(world, answer)
+    world.db.wait_enforced('a')
+    enforced = world.db.generation
+    world.db.apply(*[raw_flow(
+        'r%d' % i, 'priority=%d,ip,nw_dst=192.0.2.%d,actions=drop'
+        % (60 + i, i)) for i in range(1, 10)])
+    wait_for(lambda: [p for p in world.db.status('a')['problems']
+                      if '192.0.2.7' in p and 'OFPBMC_BAD_FIELD' in p])
+    flows = ' '.join(world.sw.our_flows())
+    for i in range(1, 10):
+        assert ('192.0.2.%d ' % i in flows) == (i != 7)
+    assert world.db.status('a')['generation'] == enforced
+    assert world.c.stats()['bundles_sent'] == 2
 
 
 def test_without_privileges(world):

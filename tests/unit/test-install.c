@@ -49,7 +49,7 @@ flow(const char *s)
     return f;
 }
 
-/* A switch: what it holds, and whether it refuses drops or does nothing. */
+/* A bridge without I/O: what it should hold, and what it does. */
 struct fake {
     struct install *in;
     struct flow_set desired;
@@ -188,14 +188,22 @@ fake_apply(struct fake *f, const struct install_op *op)
     }
 }
 
-/* Sends what is dirty; returns the number of operations. */
-static size_t
-fake_flush(struct fake *f)
+static struct install_batch
+fake_batch(struct fake *f)
 {
     struct install_batch batch;
 
     install_batch_init(&batch);
     install_make_batch(f->in, &f->desired, &batch);
+    return batch;
+}
+
+/* Sends what is dirty; returns the number of operations. */
+static size_t
+fake_flush(struct fake *f)
+{
+    struct install_batch batch = fake_batch(f);
+
     for (size_t i = 0; i < batch.n; i++) {
         fake_apply(f, &batch.ops[i]);
     }
@@ -207,7 +215,7 @@ fake_flush(struct fake *f)
     return n;
 }
 
-/* The switch holds exactly these; 'text' is sorted, a flow per line. */
+/* The switch holds 'n' flows, all that are desired among them. */
 static void
 assert_holds(const struct fake *f, size_t n)
 {
@@ -225,16 +233,6 @@ assert_holds(const struct fake *f, size_t n)
         assert_non_null(known);
         assert_true(sn_flow_same_content(flow, known));
     }
-}
-
-static struct install_batch
-fake_batch(struct fake *f)
-{
-    struct install_batch batch;
-
-    install_batch_init(&batch);
-    install_make_batch(f->in, &f->desired, &batch);
-    return batch;
 }
 
 static void
