@@ -29,6 +29,12 @@ cmd_export(struct command_context *ctx, int argc, char *argv[])
         return EXIT_ERROR;
     }
 
+    if (!session_generation(session)) {
+        session_close(session);
+        return command_fail("the database holds no state yet: "
+                            "`socknet apply PATH` writes it");
+    }
+
     struct output *out = output_create(ctx->json, "export");
     char *yaml = state_to_yaml(session_model(session));
 

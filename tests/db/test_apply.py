@@ -14,7 +14,9 @@ NOTHING = 'nothing to change'
 
 
 def examples(srcdir):
-    return sorted((srcdir / 'examples').glob('*.yaml'))
+    examples = sorted((srcdir / 'examples').glob('*.yaml'))
+    assert examples
+    return examples + [srcdir / 'tests/db/everything.yaml']
 
 
 def test_again_sends_nothing(served, state):
@@ -29,7 +31,6 @@ def test_again_sends_nothing(served, state):
 
 
 def test_export_applies_to_nothing(served, srcdir, tmp_path):
-    assert examples(srcdir)
     for example in examples(srcdir):
         served.socknet('apply', example).ok()
         exported = tmp_path / 'exported.yaml'
@@ -47,6 +48,12 @@ def test_export_as_json(served, state):
     r = served.socknet('export', '--json').ok()
     assert r.json['yaml'] == served.socknet('export').out
     assert r.json['generation'] == 1
+
+
+def test_export_of_nothing(served):
+    r = served.socknet('export')
+    r.fails('holds no state yet')
+    assert r.out == ''
 
 
 def test_says_what_changed(served, state):
