@@ -108,10 +108,12 @@ bridge_run(struct vswitch *sw, struct sset *problems)
     const struct ovsrec_bridge *br = vswitch_find_bridge(sw, SN_BRIDGE);
     struct ovsdb_idl_txn *txn = vswitch_txn(sw);
 
-    if (!vswitch_is_ready(sw)) {
+    if (vswitch_is_late(sw)) {
         sset_add(problems, "the switch's database does not answer; is "
                  "ovsdb-server running (systemctl status "
                  "openvswitch-switch)?");
+        return false;
+    } else if (!vswitch_is_ready(sw)) {
         return false;
     } else if (!br) {
         sset_add(problems, "there is no bridge " SN_BRIDGE "; make it with: "

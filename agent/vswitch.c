@@ -5,17 +5,24 @@
 
 #include "agent/stats.h"
 #include "dirs.h"
+#include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "ovsdb-idl.h"
+#include "timeval.h"
 #include "util.h"
 #include "vswitch-idl.h"
 
 VLOG_DEFINE_THIS_MODULE(vswitch);
 
+/* The first contents take a moment; only later is their absence a problem. */
+#define LATE_MS 2000
+
 struct vswitch {
     struct ovsdb_idl_loop loop;
     struct ovsdb_idl_txn *txn;
     unsigned int seqno;
+    long long int late_ms;      /* When not to be ready is a problem. */
+    bool was_late;
     bool busy;
 };
 
@@ -68,6 +75,7 @@ vswitch_create(const char *remote)
 
     vswitch_add_columns(idl);
     sw->loop = (struct ovsdb_idl_loop) OVSDB_IDL_LOOP_INITIALIZER(idl);
+    sw->late_ms = time_msec() + LATE_MS;
     return sw;
 }
 
@@ -87,8 +95,10 @@ vswitch_run(struct vswitch *sw)
 
     sw->txn = ovsdb_idl_loop_run(&sw->loop);
     seqno = ovsdb_idl_get_seqno(sw->loop.idl);
-    bool changed = seqno != sw->seqno;
+    bool late = vswitch_is_late(sw);
+    bool changed = seqno != sw->seqno || late != sw->was_late;
     sw->seqno = seqno;
+    sw->was_late = late;
     return changed;
 }
 
@@ -109,6 +119,9 @@ vswitch_commit_and_wait(struct vswitch *sw)
         agent_stats.write_errors++;
         VLOG_WARN_RL(&rl, "the switch's database refused a transaction");
     }
+    if (!vswitch_is_ready(sw) && !sw->was_late) {
+        poll_timer_wait_until(sw->late_ms);
+    }
     return retval != 0;
 }
 
@@ -116,6 +129,12 @@ bool
 vswitch_is_ready(const struct vswitch *sw)
 {
     return ovsdb_idl_has_ever_connected(sw->loop.idl);
+}
+
+bool
+vswitch_is_late(const struct vswitch *sw)
+{
+    return !vswitch_is_ready(sw) && time_msec() >= sw->late_ms;
 }
 
 bool

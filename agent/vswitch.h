@@ -25,6 +25,8 @@ bool vswitch_commit_and_wait(struct vswitch *);
 
 /* Whether the contents are known; they stay so while the server is away. */
 bool vswitch_is_ready(const struct vswitch *);
+/* Whether they should be known by now, and are not. */
+bool vswitch_is_late(const struct vswitch *);
 bool vswitch_is_connected(const struct vswitch *);
 /* The open transaction; NULL while one is on its way. */
 struct ovsdb_idl_txn *vswitch_txn(struct vswitch *);
