@@ -175,6 +175,9 @@ add rule inet lab post oifname "veth-web" ip6 saddr %s snat ip6 to %s
     host.run("wg", "set", interface, "private-key", key, "peer", far_public,
              "endpoint", "%s:%d" % (router4(outer_address(node)), port),
              "allowed-ips", "0.0.0.0/0,::/0")
+    # As a tunnel's own tool would see to, its addresses outlive its downs.
+    for where, dev in (host.ns, interface), (inet.ns, far):
+        ns.sysctl(where, "net.ipv6.conf.%s.keep_addr_on_down=1" % dev)
     ns.ip(host.ns, "addr add %s/32 dev %s" % (near4, interface),
           "addr add %s/128 dev %s nodad" % (near6, interface),
           "link set %s mtu %d up" % (interface, WARP_MTU))
