@@ -47,6 +47,7 @@ def shared_net(two_hosts, builddir, artifacts, clean_machine,
     with closing(LABS, builddir, two_hosts, artifacts,
                  tmp_path_factory.mktemp("net")) as system:
         system.apply()
+        system.settle()
         system.serve()
         yield system
 
