@@ -124,7 +124,8 @@ def test_tunnel_gone_nothing_leaks(exits):
     """The interface itself vanishes, and with it every route to it."""
     with exits.capture(A, "eth0", "host 203.0.113.10") as leak:
         pinger = exits.pinger(C, "web")
-        warp(exits, "name", "elsewhere", "down")
+        warp(exits, "down")
+        warp(exits, "name", "elsewhere")
         try:
             assert eventually(lambda: "there is no interface warp0"
                               in exit_line(exits))

@@ -137,29 +137,33 @@ REMOVALS = [
 ]
 
 
+# All that the agent keeps on a host, as text.
+SNAPSHOT = """
+for f in -4 -6; do
+    ip $f route show table all proto 83 | sort
+    ip $f rule
+done
+ip -o -4 addr show vmbr0
+ip -o -6 addr show vmbr0 scope global
+ip -o -4 addr show nm-privacy
+ip -o link show nm-privacy | sed 's/ qdisc.*//'
+sysctl net.ipv4.conf.nm-privacy.rp_filter
+nft -s list ruleset | sort
+show() { ovs-vsctl -f csv --no-headings --columns=$2 list $1; }
+show bridge name,fail_mode,other_config
+show bridge protocols | grep -o OpenFlow15
+show flow_table name | sort
+show interface name,external_ids | sort
+"""
+
+
 def snapshot(mesh, node):
-    """All that the agent keeps on a host, as text."""
-    def table(*columns):
-        return out(mesh, node, "ovs-vsctl", "-f", "csv", "--no-headings",
-                   "--columns=" + ",".join(columns[1:]), "list", columns[0])
-    links = out(mesh, node, "ip", "-o", "link", "show", "nm-privacy")
-    return "\n".join([
-        "".join(sorted(
-            out(mesh, node, "ip", *f, "route", "show", "table", "all",
-                "proto", "83").splitlines(True))) for f in (["-4"], ["-6"])]
-        + [out(mesh, node, "ip", "rule"), out(mesh, node, "ip", "-6", "rule"),
-           out(mesh, node, "ip", "-o", "-4", "addr", "show", "vmbr0"),
-           out(mesh, node, "ip", "-o", "-6", "addr", "show", "vmbr0",
-               "scope", "global"),
-           out(mesh, node, "ip", "-o", "-4", "addr", "show", "nm-privacy"),
-           links.split("qdisc")[0],
-           out(mesh, node, "sysctl", "net.ipv4.conf.nm-privacy.rp_filter"),
-           "".join(sorted(nft(mesh, node).splitlines(True))),
-           table("bridge", "name", "fail_mode", "other_config"),
-           str("OpenFlow15" in table("bridge", "protocols")),
-           str(sorted(table("flow_table", "name").split())),
-           str(sorted(table("interface", "name", "external_ids")
-                      .splitlines()))])
+    return out(mesh, node, "bash", "-c", SNAPSHOT, check=False)
+
+
+# Most have nothing to do with the kernel's modules, and emulation is slow.
+if os.environ.get("SOCKNET_KERNEL"):
+    REMOVALS = REMOVALS[::3]
 
 
 @pytest.mark.parametrize("command", REMOVALS,
@@ -168,6 +172,7 @@ def test_what_is_removed_comes_back(mesh, expected, command):
     expected += ["fail_mode was"]
     settled(mesh, A)
     before = snapshot(mesh, A)
+    assert "10.1.0.0/24" in before and "OpenFlow15" in before
     out(mesh, A, *command)
     if command[0] == "sysctl":  # No event tells of these.
         mesh.appctl(A, "socknet-agent", "resync")
@@ -205,7 +210,7 @@ def test_dropped_prefix_loses_no_packet(mesh):
         ",".join(allowed + ["10.66.0.0/24"]))
     assert eventually(lambda: peers(mesh, A)[key][1] == allowed, 8)
     got = pinger.stop()
-    assert got.sent > 50 and got.lost == 0, got
+    assert got.sent > 50 and not agents.lost(got), got
 
 
 def test_new_subnet_of_a_peer(mesh, two_hosts):
@@ -230,7 +235,7 @@ def test_new_subnet_of_a_peer(mesh, two_hosts):
     finally:
         agents.apply(mesh)
     got = pinger.stop()
-    assert got.lost == 0, got
+    assert not agents.lost(got), got
 
 
 def test_killed_agent_loses_nothing(mesh):
@@ -246,7 +251,7 @@ def test_killed_agent_loses_nothing(mesh):
         mesh.start(A, "agent")
         assert eventually(lambda: agents.generations(mesh, A)[0] > 0)
     got = pinger.stop()
-    assert got.lost <= idle.lost, (got, idle)
+    assert len(agents.lost(got)) <= len(agents.lost(idle)), (got, idle)
     assert [v[2] for v in peers(mesh, A).values()] == handshake
 
 
