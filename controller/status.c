@@ -48,7 +48,9 @@ void
 status_destroy(struct status *s)
 {
     if (s) {
-        ovsdb_idl_txn_destroy(s->txn);
+        if (s->txn) {
+            ovsdb_idl_txn_destroy(s->txn);
+        }
         free(s);
     }
 }

@@ -31,8 +31,13 @@ class World:
         return c
 
     def stop(self):
+        errors = []
         for thing in reversed(self.things):
-            thing.stop()
+            try:
+                thing.stop()
+            except Exception as e:          # The others must end, too.
+                errors.append(e)
+        assert not errors, errors
 
 
 @pytest.fixture
