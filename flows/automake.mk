@@ -25,3 +25,7 @@ flows_libsnflows_la_SOURCES = \
 	flows/stage-route.c \
 	flows/stage-user.c flows/user.h \
 	flows/tables.c flows/tables.h
+
+# Prints what docs/pipeline.md says of the registries.
+noinst_PROGRAMS += flows/print-registry
+flows_print_registry_SOURCES = flows/print-registry.c

@@ -5,12 +5,12 @@
  * SN_REASON_DROPS on say why a packet is dropped. */
 #define SN_REASONS                                                           \
     SN_REASON(0, NONE, "")                                                   \
-    SN_REASON(1, PORT, "its port")                                           \
-    SN_REASON(2, SOURCE, "its own source addresses")                         \
-    SN_REASON(3, NEIGHBOUR, "where its address is")                          \
-    SN_REASON(4, DELIVER, "delivery")                                        \
+    SN_REASON(1, PORT, "known port")                                         \
+    SN_REASON(2, SOURCE, "source address checked")                           \
+    SN_REASON(3, NEIGHBOUR, "neighbour found")                               \
+    SN_REASON(4, DELIVER, "delivered")                                       \
     SN_REASON(5, EXIT, "leaves by its exit")                                 \
-    SN_REASON(6, ROUTE, "route")                                             \
+    SN_REASON(6, ROUTE, "routed")                                            \
     SN_REASON(7, PROCEED, "on to the next stage")                            \
     SN_REASON(8, REPLIES, "replies of what it admitted")                     \
     SN_REASON(9, COMMIT, "new connection recorded")                          \

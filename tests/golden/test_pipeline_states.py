@@ -6,7 +6,7 @@ import pathlib
 import pytest
 from scapy.all import ARP, ICMP, IP, TCP, UDP, Ether
 
-from test_switch import LOCAL, compile_flows, make_net, syn
+from test_pipeline import LOCAL, compile_flows, make_net, syn
 
 STATES = pathlib.Path(__file__).resolve().parent / 'states'
 RAW_MACS = {'veth%d' % i: '02:00:00:00:01:%02d' % (i - 100)
