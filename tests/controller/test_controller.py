@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -526,6 +527,37 @@ def test_many_changes_while_one_is_under_way(one):
     assert audit(one)[1] == 0
     assert ' 0 differences' in one.c.appctl('recompute')
     assert one.c.stats()['repairs'] == 0
+
+
+def test_no_mix_of_generations(one):
+    """Whoever looks sees all flows of one generation or of another."""
+    n = 50
+    seen, stop = [], threading.Event()
+
+    def look():
+        while not stop.is_set():
+            gens = re.findall(r'nw_dst=198\.18\.(\d+)\.\d+ ',
+                              ' '.join(one.sw.our_flows()))
+            seen.append((len(gens), set(gens)))
+
+    one.db.apply(*[raw_flow('r%d' % i, 'priority=60,ip,nw_dst=198.18.0.%d,'
+                            'actions=drop' % i) for i in range(n)])
+    one.db.wait_enforced('a')
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        for gen in range(1, 40):
+            one.db.apply(*[
+                update('Raw_Flow', [['name', '==', 'r%d' % i]],
+                       flow='priority=60,ip,nw_dst=198.18.%d.%d,actions=drop'
+                       % (gen, i)) for i in range(n)])
+            time.sleep(0.01)
+        one.db.wait_enforced('a')
+    finally:
+        stop.set()
+        thread.join()
+    assert not [s for s in seen if s[0] != n or len(s[1]) != 1]
+    assert len({min(s[1]) for s in seen}) > 5, 'looked too seldom'
 
 
 def test_idle_costs_nothing(one):
