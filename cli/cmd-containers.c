@@ -114,7 +114,8 @@ print_container(const struct session *session,
                 struct output *out)
 {
     const struct sndb_port_status *row
-        = status_rows_port(session_idl(session), container);
+        = session_port_status(session, container->node,
+                                      container->veth);
     bool has_ofport = row && row->n_ofport;
     char *location = sn_loc_to_string(&container->loc);
 

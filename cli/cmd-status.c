@@ -14,6 +14,9 @@
 #include "state/model.h"
 #include "util.h"
 
+/* Rows of the table of nodes, for people. */
+enum { MAX_NODES_SHOWN = 16 };
+
 static void
 print_mesh(const struct session *session, struct output *out)
 {
@@ -76,7 +79,8 @@ count_containers(const struct session *session, const char *node)
         const struct model_container *container = item->data;
         if (!strcmp(container->node, node)) {
             const struct sndb_port_status *row
-                = status_rows_port(session_idl(session), container);
+                = session_port_status(session, container->node,
+                                      container->veth);
             tally.up += row && !strcmp(row->state, "up");
             tally.all++;
         }
@@ -127,37 +131,56 @@ describe_switch(const struct sndb_bridge_status *bridge)
 }
 
 static void
-print_nodes(const struct session *session, struct output *out)
+print_node(const struct session *session, const char *name,
+           struct output *out)
+{
+    const struct sndb_node_status *agent
+        = status_rows_node(session_idl(session), name);
+    const struct sndb_bridge_status *bridge
+        = status_rows_bridge(session_idl(session), name);
+    struct tally containers = count_containers(session, name);
+    struct tally peers = count_peers(session, name);
+
+    output_record(out);
+    output_string(out, "name", "node", name);
+    output_generation(out, "agent_generation", "agent",
+                      agent ? &agent->generation : NULL,
+                      agent ? agent->seen : 0);
+    output_seen(out, "agent_seen", agent ? agent->seen : 0);
+    output_generation(out, "controller_generation", "controller",
+                      bridge ? &bridge->generation : NULL,
+                      bridge ? bridge->seen : 0);
+    output_seen(out, "controller_seen", bridge ? bridge->seen : 0);
+    output_value(out, "connected", "switch",
+                 json_boolean_create(bridge && bridge->connected),
+                 xstrdup(describe_switch(bridge)));
+    output_integer(out, "n_flows", "flows", bridge ? bridge->n_flows : 0);
+    output_tally(out, "containers", "containers", &containers);
+    output_tally(out, "peers", "peers", &peers);
+}
+
+/* For people, a big mesh still fits a screen: nodes that are fine are left
+ * out first. */
+static void
+print_nodes(const struct command_context *ctx, const struct session *session,
+            const struct problems *problems, struct output *out)
 {
     const struct shash *all = &session_model(session)->nodes;
     const struct shash_node **nodes = shash_sort(all);
+    bool fits = ctx->json || shash_count(all) <= MAX_NODES_SHOWN;
+    size_t n_shown = 0;
 
     output_begin(out, "nodes", OUTPUT_TABLE, NULL);
     for (size_t i = 0; i < shash_count(all); i++) {
-        const char *name = nodes[i]->name;
-        const struct sndb_node_status *agent
-            = status_rows_node(session_idl(session), name);
-        const struct sndb_bridge_status *bridge
-            = status_rows_bridge(session_idl(session), name);
-        struct tally containers = count_containers(session, name);
-        struct tally peers = count_peers(session, name);
-
-        output_record(out);
-        output_string(out, "name", "node", name);
-        output_generation(out, "agent_generation", "agent",
-                          agent ? &agent->generation : NULL,
-                          agent ? agent->seen : 0);
-        output_seen(out, "agent_seen", agent ? agent->seen : 0);
-        output_generation(out, "controller_generation", "controller",
-                          bridge ? &bridge->generation : NULL,
-                          bridge ? bridge->seen : 0);
-        output_seen(out, "controller_seen", bridge ? bridge->seen : 0);
-        output_value(out, "connected", "switch",
-                     json_boolean_create(bridge && bridge->connected),
-                     xstrdup(describe_switch(bridge)));
-        output_integer(out, "n_flows", "flows", bridge ? bridge->n_flows : 0);
-        output_tally(out, "containers", "containers", &containers);
-        output_tally(out, "peers", "peers", &peers);
+        if (fits || (n_shown < MAX_NODES_SHOWN
+                     && problems_has_node(problems, nodes[i]->name))) {
+            print_node(session, nodes[i]->name, out);
+            n_shown++;
+        }
+    }
+    if (n_shown < shash_count(all)) {
+        output_note(out, "%"PRIuSIZE" nodes are not shown; `socknet nodes` "
+                    "lists all of them.", shash_count(all) - n_shown);
     }
     free(nodes);
 }
@@ -189,9 +212,9 @@ cmd_status(struct command_context *ctx, int argc, char *argv[])
     struct output *out = output_create(ctx->json, "status");
     struct problems problems;
 
-    print_mesh(session, out);
-    print_nodes(session, out);
     problems_find(session, NULL, &problems);
+    print_mesh(session, out);
+    print_nodes(ctx, session, &problems, out);
     problems_output(&problems, out);
     session_output_emptiness(session, out);
     output_finish(out);

@@ -10,12 +10,17 @@
 #include "cli/session.h"
 #include "cli/status-rows.h"
 #include "openvswitch/compiler.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "openvswitch/shash.h"
 #include "ovsdb-sync/socknet-idl.h"
 #include "state/model.h"
+#include "svec.h"
 #include "timeval.h"
 #include "util.h"
+
+/* Names of nodes that have the same problem, for people. */
+enum { MAX_NODES_SHOWN = 4 };
 
 static void OVS_PRINTF_FORMAT(4, 5)
 problems_add(struct problems *problems, const char *node, const char *remedy,
@@ -29,7 +34,7 @@ problems_add(struct problems *problems, const char *node, const char *remedy,
     }
     va_start(args, format);
     problems->items[problems->n++] = (struct problem) {
-        .node = nullable_xstrdup(node),
+        .node = xstrdup(node),
         .text = xvasprintf(format, args),
         .remedy = nullable_xstrdup(remedy),
     };
@@ -157,7 +162,8 @@ find_in_containers(const struct session *session, const char *node,
         }
 
         const struct sndb_port_status *row
-            = status_rows_port(session_idl(session), container);
+            = session_port_status(session, container->node,
+                                      container->veth);
         if (row && !strcmp(row->state, "quarantine")) {
             problems_add(problems, node,
                          "its packets are dropped until the state file and "
@@ -220,22 +226,79 @@ problems_destroy(struct problems *problems)
     free(problems->items);
 }
 
+bool
+problems_has_node(const struct problems *problems, const char *node)
+{
+    for (size_t i = 0; i < problems->n; i++) {
+        if (!strcmp(problems->items[i].node, node)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "a, b, c and 97 more: TEXT", with what to do below it. */
+static char *
+describe_group(const struct problem *p, const struct svec *nodes)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+    size_t n = nodes->n <= MAX_NODES_SHOWN + 1 ? nodes->n : MAX_NODES_SHOWN;
+
+    for (size_t i = 0; i < n; i++) {
+        ds_put_format(&s, "%s%s", i ? ", " : "", nodes->names[i]);
+    }
+    if (n < nodes->n) {
+        ds_put_format(&s, " and %"PRIuSIZE" more", nodes->n - n);
+    }
+    ds_put_format(&s, ": %s", p->text);
+    if (p->remedy) {
+        ds_put_format(&s, "\n    %s", p->remedy);
+    }
+    return ds_steal_cstr(&s);
+}
+
+/* The nodes of each problem, by its text. */
+static void
+group_by_text(const struct problems *problems, struct shash *groups)
+{
+    shash_init(groups);
+    for (size_t i = 0; i < problems->n; i++) {
+        const struct problem *p = &problems->items[i];
+        struct svec *nodes = shash_find_data(groups, p->text);
+
+        if (!nodes) {
+            nodes = xmalloc(sizeof *nodes);
+            svec_init(nodes);
+            shash_add(groups, p->text, nodes);
+        }
+        svec_add(nodes, p->node);
+    }
+}
+
 void
 problems_output(const struct problems *problems, struct output *out)
 {
+    struct shash_node *node;
+    struct shash groups;
+
+    group_by_text(problems, &groups);
     output_begin(out, "problems", OUTPUT_LINES, NULL);
     if (problems->n) {
         output_note(out, "\nProblems");
     }
     for (size_t i = 0; i < problems->n; i++) {
         const struct problem *p = &problems->items[i];
+        const struct svec *nodes = shash_find_data(&groups, p->text);
+        bool first = !strcmp(nodes->names[0], p->node);
 
         output_record(out);
-        output_value(out, "text", "", json_string_create(p->text),
-                     xasprintf("%s: %s%s%s", p->node, p->text,
-                               p->remedy ? "\n    " : "",
-                               p->remedy ? p->remedy : ""));
+        output_value(out, "text", first ? "" : NULL,
+                     json_string_create(p->text), describe_group(p, nodes));
         output_string(out, "node", NULL, p->node);
         output_string(out, "remedy", NULL, p->remedy);
     }
+    SHASH_FOR_EACH (node, &groups) {
+        svec_destroy(node->data);
+    }
+    shash_destroy_free_data(&groups);
 }

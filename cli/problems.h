@@ -11,7 +11,7 @@ struct output;
 struct session;
 
 struct problem {
-    char *node;                 /* Or NULL: the whole mesh. */
+    char *node;
     char *text;
     char *remedy;               /* Or NULL. */
 };
@@ -25,7 +25,8 @@ struct problems {
 void problems_find(const struct session *, const char *node,
                    struct problems *);
 void problems_destroy(struct problems *);
-/* As the list "problems". */
+bool problems_has_node(const struct problems *, const char *node);
+/* As the list "problems"; for people, a problem of many nodes is one line. */
 void problems_output(const struct problems *, struct output *);
 
 #endif /* cli/problems.h */

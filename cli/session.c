@@ -10,6 +10,7 @@
 #include "ovsdb-idl.h"
 #include "ovsdb-sync/db-connection.h"
 #include "ovsdb-sync/model-sync.h"
+#include "ovsdb-sync/socknet-idl.h"
 #include "ovsdb-sync/status-sync.h"
 #include "state/model.h"
 #include "util.h"
@@ -17,6 +18,7 @@
 struct session {
     struct db_connection *conn;
     struct model_sync *sync;
+    struct ovsdb_idl_index *port_index; /* Port_Status by node and name. */
 };
 
 /* Brings the model up to date with what the IDL holds. */
@@ -75,6 +77,9 @@ session_open(const struct command_context *ctx)
     model_sync_add_columns(s->conn->idl);
     status_sync_add_columns(s->conn->idl);
     s->sync = model_sync_create(s->conn->idl);
+    s->port_index = ovsdb_idl_index_create2(s->conn->idl,
+                                            &sndb_port_status_col_node,
+                                            &sndb_port_status_col_name);
 
     error = session_read(s, ctx->timeout_ms);
     if (error) {
@@ -101,6 +106,22 @@ struct ovsdb_idl *
 session_idl(const struct session *s)
 {
     return s->conn->idl;
+}
+
+const struct sndb_port_status *
+session_port_status(const struct session *s, const char *node,
+                    const char *name)
+{
+    struct sndb_port_status *key
+        = sndb_port_status_index_init_row(s->port_index);
+
+    sndb_port_status_index_set_node(key, node);
+    sndb_port_status_index_set_name(key, name);
+
+    const struct sndb_port_status *row
+        = sndb_port_status_index_find(s->port_index, key);
+    sndb_port_status_index_destroy_row(key);
+    return row;
 }
 
 const struct model *

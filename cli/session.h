@@ -13,6 +13,7 @@ struct output;
 struct ovsdb_idl;
 
 struct session;
+struct sndb_port_status;
 
 /* Returns NULL after having said why, and what to do. */
 struct session *session_open(const struct command_context *);
@@ -26,6 +27,10 @@ void session_wait(struct session *);
 struct ovsdb_idl *session_idl(const struct session *);
 const struct model *session_model(const struct session *);
 int64_t session_generation(const struct session *);
+/* What the agent of 'node' says of a port; NULL: nothing. */
+const struct sndb_port_status *session_port_status(const struct session *,
+                                                   const char *node,
+                                                   const char *name);
 /* Says so if nothing was ever applied. */
 void session_output_emptiness(const struct session *, struct output *);
 

@@ -5,7 +5,6 @@
 #include <string.h>
 #include "ovsdb-sync/socknet-idl.h"
 #include "ovsdb-sync/status-sync.h"
-#include "state/model.h"
 #include "timeval.h"
 
 const struct sndb_node_status *
@@ -42,21 +41,6 @@ status_rows_exit(const struct ovsdb_idl *idl, const char *node,
 
     SNDB_EXIT_STATUS_FOR_EACH (row, idl) {
         if (!strcmp(row->node, node) && !strcmp(row->name, name)) {
-            return row;
-        }
-    }
-    return NULL;
-}
-
-const struct sndb_port_status *
-status_rows_port(const struct ovsdb_idl *idl,
-                 const struct model_container *container)
-{
-    const struct sndb_port_status *row;
-
-    SNDB_PORT_STATUS_FOR_EACH (row, idl) {
-        if (!strcmp(row->node, container->node)
-            && !strcmp(row->name, container->veth)) {
             return row;
         }
     }

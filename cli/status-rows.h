@@ -6,12 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct model_container;
 struct ovsdb_idl;
 struct sndb_bridge_status;
 struct sndb_exit_status;
 struct sndb_node_status;
-struct sndb_port_status;
 
 /* Each returns NULL if nobody has reported yet. */
 const struct sndb_node_status *status_rows_node(const struct ovsdb_idl *,
@@ -21,8 +19,6 @@ const struct sndb_bridge_status *status_rows_bridge(const struct ovsdb_idl *,
 const struct sndb_exit_status *status_rows_exit(const struct ovsdb_idl *,
                                                 const char *node,
                                                 const char *name);
-const struct sndb_port_status *status_rows_port(
-    const struct ovsdb_idl *, const struct model_container *);
 
 /* Whether a daemon that was seen at this time, of the database's host or
  * another with a good clock, must be taken to be down. */

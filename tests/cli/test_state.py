@@ -207,3 +207,33 @@ def test_database_that_hangs(socknet, database):
         os.kill(database.process.pid, signal.SIGCONT)
     assert r.code == 1
     assert 'within 1 s' in r.err
+
+
+def test_status_of_a_big_mesh_fits_a_screen(socknet, database):
+    database.insert('Mesh', name='big', generation=3)
+    database.transact(*[
+        {'op': 'insert', 'table': 'Node',
+         'row': {'name': f'h{n:03}', 'address': f'100.64.0.{n}',
+                 'ip_forward': True}} for n in range(1, 61)])
+    now = int(time.time())
+    database.transact(*[
+        {'op': 'insert', 'table': table,
+         'row': dict(more, node=f'h{n:03}', seen=now, generation=3)}
+        for n in range(1, 59) for table, more in [
+            ('Node_Status', {}),
+            ('Bridge_Status', {'bridge': 'vmbr0', 'connected': n != 7})]])
+    out = socknet('status', db=database.remote).ok().out
+    assert re.findall(r'^(h\d\d\d) ', out, re.M) == ['h007', 'h059', 'h060']
+    assert '57 nodes are not shown; `socknet nodes`' in out
+    assert 'h059, h060: no agent has reported\n' in out
+    assert len(out.splitlines()) < 24
+
+    database.transact({'op': 'delete', 'table': 'Node_Status', 'where': []})
+    out = socknet('status', db=database.remote).ok().out
+    assert 'h001, h002, h003, h004 and 56 more: no agent has reported' in out
+    assert len(out.splitlines()) < 40
+
+    everything = socknet('status', '--json', db=database.remote).ok().json
+    assert len(everything['nodes']) == 60
+    assert len([p for p in everything['problems']
+                if p['text'] == 'no agent has reported']) == 60
