@@ -135,6 +135,9 @@ cause_concerns(const struct filter *f, const struct cause *cause)
     if (!strcmp(cause->kind, "container")) {
         return !strcmp(cause->object, f->container->name);
     }
+    if (!strcmp(cause->kind, "raw flow")) {
+        return strstr(cause->object, f->container->veth) != NULL;
+    }
     if (!strcmp(cause->kind, "acl")) {
         const struct model_acl *acl = model_get_acl(f->model, cause->object);
         return acl && (selectors_match(f->model, acl->src, acl->n_src,

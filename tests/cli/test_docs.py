@@ -132,13 +132,3 @@ def test_commands_exist(srcdir, builddir):
                             assert option in known, (page.name, line)
                             n += 1
     assert n > 5
-
-
-def test_tables_are_the_registry_s(srcdir):
-    """The page's list of tables is that of flows/tables.h."""
-    registry = re.findall(
-        r'SN_TABLE\((\d+),\s+\w+,\s+"(\w+)",\s*\\?\s*"([^"]*)"',
-        (srcdir / 'flows/tables.h').read_text())
-    page = (srcdir / 'docs/architecture.md').read_text()
-    assert re.findall(r'^\| (\d+) \| `(\w+)` \| (.*) \|$', page,
-                      re.M) == registry

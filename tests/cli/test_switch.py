@@ -86,6 +86,16 @@ def test_flows_of_the_state(socknet, state, database):
     assert 'n_packets' not in out
 
 
+def test_raw_flows_of_a_container(socknet, srcdir, database):
+    socknet('apply', srcdir / 'examples/oo1424oo.yaml',
+            db=database.remote).ok()
+    for name, n in ('gateway', 1), ('xray', 0):
+        found = socknet('flows', '--container', name, '--json',
+                        db=database.remote).ok().json['flows']
+        raw = {f['object'] for f in found if f['kind'] == 'raw flow'}
+        assert len(raw) == n, raw
+
+
 @pytest.mark.parametrize('words, message', [
     (['--table', 'nothere'], '--table: no table "nothere"'),
     (['--container', 'nothere'], 'no container "nothere" in the state'),
