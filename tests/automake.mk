@@ -11,7 +11,9 @@ tests_unit_test_model_sync_SOURCES = tests/unit/test-model-sync.c \
 	tests/unit/sample-model.c tests/unit/sample-model.h
 UNIT_TESTS += tests/unit/test-keys tests/unit/test-plan \
 	tests/unit/test-wg
-UNIT_TESTS += tests/unit/test-flows-random
+UNIT_TESTS += tests/unit/test-flows tests/unit/test-flows-random
+tests_unit_test_flows_SOURCES = tests/unit/test-flows.c \
+	tests/unit/flow-model.c tests/unit/flow-model.h
 tests_unit_test_flows_random_SOURCES = tests/unit/test-flows-random.c \
 	tests/unit/flow-model.c tests/unit/flow-model.h
 endif
