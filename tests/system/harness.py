@@ -27,7 +27,8 @@ ECHO_TCP = (443, 6333, 6379, 7777, 9573, 9574)
 ECHO_UDP = (7777, 8125)
 DAEMON_LOGS = ("socknet-agent.log", "socknet-controller.log", "db.log")
 # A command that ends with an answer unread: nobody's mistake.
-ALWAYS = [r"unix#\d+: (receive error|connection dropped)", r"Dropped \d+ log"]
+ALWAYS = [r"unix#\d+: ((receive|send) error|connection dropped)",
+          r"Dropped \d+ log"]
 BAD_LINE = re.compile(r"\|(WARN|ERR|EMER)\|")
 COUNTERS = {
     "socknet-controller": ("flow_mods_sent", "bundles_sent"),
