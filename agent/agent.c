@@ -226,7 +226,9 @@ agent_run(struct agent *a)
     enum nlk_events events = nlk_run(a->nlk);
     long long int now = time_msec();
 
-    wg_process_reap();
+    if (wg_process_reap() || mesh_is_starting(a->mesh)) {
+        a->dirty = true;
+    }
     if (events & NLK_NFT) {
         nft_set_stale(a->nft);
     }
@@ -257,7 +259,6 @@ void
 agent_wait(struct agent *a)
 {
     nlk_wait(a->nlk);
-    mesh_wait(a->mesh);
     resolve_wait();
     if (!vswitch_commit_and_wait(a->sw)) {
         a->dirty = true;

@@ -147,6 +147,8 @@ exit_sync_port(struct nlk *nlk, const struct link *port,
     error |= sysctl_set(problems, 1, "ipv4/conf/%s/arp_ignore", x->port);
     if (sysctl_get(-1, "ipv6/conf/%s/accept_ra", x->port) >= 0) {
         error |= sysctl_set(problems, 0, "ipv6/conf/%s/accept_ra", x->port);
+        error |= sysctl_set(problems, 1, "ipv6/conf/%s/addr_gen_mode",
+                            x->port);
     }
     error |= link_configure(nlk, port, 0);
     error |= addr_sync(nlk, port, &x->address, 1, false);

@@ -16,7 +16,6 @@
 #include "agent/resolve.h"
 #include "agent/route.h"
 #include "agent/wg-process.h"
-#include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "smap.h"
 #include "sset.h"
@@ -31,9 +30,6 @@ VLOG_DEFINE_THIS_MODULE(mesh);
 #define MESH_MIN_MTU 1280       /* IPv6's least. */
 
 #define KEEPALIVE_S 25
-
-/* How soon to look again for the socket of a wireguard-go just started. */
-#define STARTING_POLL_MS 20
 
 /* How long a device that was removed may keep its port. */
 #define PORT_RELEASE_MS 2000
@@ -224,9 +220,8 @@ mesh_sync_device(struct mesh *mesh, struct nlk *nlk, const struct link *link,
     wg_diff(&mesh->device, &want, time_wall(), &changes);
     if (!wg_changes_is_empty(&changes)) {
         error = wg_apply(nlk, mesh->backend, link->name, &changes);
-        VLOG_INFO("%s: %"PRIuSIZE" changes of peers%s%s", link->name,
-                  changes.n_peers, error ? ": " : "",
-                  error ? ovs_strerror(error) : "");
+        VLOG_INFO("%s: WireGuard configured, %"PRIuSIZE" peers changed",
+                  link->name, changes.n_peers);
     }
     if (!error) {
         mesh_remember_endpoints(mesh, plan);
@@ -344,6 +339,7 @@ mesh_run(struct mesh *mesh, struct nlk *nlk, struct links *links,
         }
     }
     if (!error) {
+        wg_process_forget_failure(link->name);
         error = mesh_sync_link(nlk, links, link, plan);
     }
     if (error) {
@@ -352,12 +348,10 @@ mesh_run(struct mesh *mesh, struct nlk *nlk, struct links *links,
     return !error;
 }
 
-void
-mesh_wait(const struct mesh *mesh)
+bool
+mesh_is_starting(const struct mesh *mesh)
 {
-    if (mesh->starting) {
-        poll_timer_wait(STARTING_POLL_MS);
-    }
+    return mesh->starting;
 }
 
 int

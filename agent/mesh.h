@@ -24,7 +24,8 @@ void mesh_destroy(struct mesh *);
  * device is being made, or after an error (in 'problems'). */
 bool mesh_run(struct mesh *, struct nlk *, struct links *,
               const struct plan *, struct sset *problems);
-void mesh_wait(const struct mesh *);
+/* Whether mesh_run() waits for something that no event tells. */
+bool mesh_is_starting(const struct mesh *);
 
 /* NULL until there is a key. */
 const struct wg_key *mesh_public_key(const struct mesh *);

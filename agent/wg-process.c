@@ -26,6 +26,7 @@ VLOG_DEFINE_THIS_MODULE(wg_process);
 struct wg_process {
     pid_t pid;                  /* 0: ended. */
     long long int started_ms;
+    char *failure;              /* Why the last one ended, or NULL. */
 };
 
 static struct shash processes = SHASH_INITIALIZER(&processes);
@@ -100,14 +101,35 @@ wg_process_starting(const char *name)
     return p && p->pid && time_msec() < p->started_ms + RESTART_INTERVAL_MS;
 }
 
+static char *
+process_failure(const struct wg_process *p, const char *name)
+{
+    return (p->failure ? xasprintf("%s: " PROGRAM " ended (%s); is there a "
+                                   "/dev/net/tun?", name, p->failure)
+            : NULL);
+}
+
+static int
+process_fork(struct wg_process *p, const char *program, const char *name)
+{
+    pid_t pid = fork();
+
+    if (!pid) {
+        child_exec(program, name);
+    }
+    p->pid = MAX(pid, 0);
+    return pid < 0 ? errno : 0;
+}
+
 char *
 wg_process_start(const char *name)
 {
     struct wg_process *p = process_get(name);
     char *program;
+    int error;
 
     if (time_msec() < p->started_ms + RESTART_INTERVAL_MS) {
-        return NULL;
+        return process_failure(p, name);
     }
     program = program_find();
     if (!program) {
@@ -115,38 +137,63 @@ wg_process_start(const char *name)
                          PROGRAM " is not installed: "
                          "apt install " PROGRAM, name);
     }
-    VLOG_INFO("%s: this kernel has no WireGuard; starting %s", name,
-              program);
+    if (!p->failure) {
+        VLOG_INFO("%s: this kernel has no WireGuard; starting %s", name,
+                  program);
+    }
     p->started_ms = time_msec();
-    pid_t pid = fork();
-    if (!pid) {
-        child_exec(program, name);
-    }
+    error = process_fork(p, program, name);
     free(program);
-    if (pid < 0) {
-        return xasprintf("%s: fork: %s", name, ovs_strerror(errno));
+    if (error) {
+        return xasprintf("%s: fork: %s", name, ovs_strerror(error));
     }
-    p->pid = pid;
-    return NULL;
+    return process_failure(p, name);
 }
 
 void
+wg_process_forget_failure(const char *name)
+{
+    struct wg_process *p = shash_find_data(&processes, name);
+
+    if (p) {
+        free(p->failure);
+        p->failure = NULL;
+    }
+}
+
+static void
+process_ended(struct wg_process *p, const char *name, int status)
+{
+    free(p->failure);
+    p->failure = NULL;
+    p->pid = 0;
+    if (!status) {
+        VLOG_INFO("%s: " PROGRAM " ended with its device", name);
+    } else if (WIFEXITED(status)
+               && time_msec() < p->started_ms + RESTART_INTERVAL_MS) {
+        p->failure = process_status_msg(status);
+    } else {
+        char *s = process_status_msg(status);
+
+        VLOG_WARN("%s: " PROGRAM " ended (%s)", name, s);
+        free(s);
+    }
+}
+
+bool
 wg_process_reap(void)
 {
     struct shash_node *node;
+    bool ended = false;
 
     SHASH_FOR_EACH (node, &processes) {
         struct wg_process *p = node->data;
         int status;
 
         if (p->pid && waitpid(p->pid, &status, WNOHANG) == p->pid) {
-            char *s = process_status_msg(status);
-
-            /* Status 0: its device was deleted. */
-            VLOG(status ? VLL_WARN : VLL_INFO, "%s: " PROGRAM " ended (%s)",
-                 node->name, s);
-            free(s);
-            p->pid = 0;
+            process_ended(p, node->name, status);
+            ended = true;
         }
     }
+    return ended;
 }

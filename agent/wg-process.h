@@ -12,11 +12,15 @@
 
 /* Starts one for device 'name', unless that has been done within the last
  * seconds; the device appears a moment later.  Returns NULL, or an error to
- * free. */
+ * free: it is not installed, or the last one ended at once. */
 char *wg_process_start(const char *name);
 
-/* Collects those that ended.  Call once per iteration of the main loop. */
-void wg_process_reap(void);
+/* The device is there and works: what went wrong before is forgotten. */
+void wg_process_forget_failure(const char *name);
+
+/* Collects those that ended; true if there was one.  Call once per iteration
+ * of the main loop. */
+bool wg_process_reap(void);
 /* Whether a start is still under way (and its device to come). */
 bool wg_process_starting(const char *name);
 

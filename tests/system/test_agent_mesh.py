@@ -322,6 +322,83 @@ def test_wireguard_go_is_started_again(mesh, expected):
     assert len(wireguard_go(mesh, A)) == 1
 
 
+@pytest.mark.parametrize("program,problem", [
+    ("/dev/null", "is not installed: apt install wireguard-go"),
+    ("/bin/false", "wireguard-go ended (exit status 1)"),
+])
+def test_no_wireguard_at_all(mesh, expected, program, problem):
+    """The agent says what is missing, and goes on when it is there."""
+    if not is_userspace(mesh, A):
+        pytest.skip("this kernel has WireGuard")
+    expected += ["wireguard-go", "cannot read the WireGuard device"]
+    path = out(mesh, A, "which", "wireguard-go").strip()
+    out(mesh, A, "mount", "--bind", program, path)
+    try:
+        out(mesh, A, "kill", "-9", *wireguard_go(mesh, A))
+        assert eventually(lambda: problem in mesh.appctl(
+            A, "socknet-agent", "status"), 10), mesh.appctl(
+                A, "socknet-agent", "status")
+        # All else is kept up.
+        out(mesh, A, "nft", "delete", "table", "inet", "socknet")
+        assert eventually(lambda: "inet socknet" in nft(mesh, A))
+    finally:
+        out(mesh, A, "umount", path)
+    assert mesh.reaches(A, "10.1.0.1", timeout=20)
+    assert eventually(lambda: "problems: 0" in mesh.appctl(
+        A, "socknet-agent", "status"))
+
+
+def test_endpoint_by_name(mesh, two_hosts):
+    """A name instead of an address; the C library is asked in a child."""
+    hosts = "/run/socknet-test-hosts"
+    state = two_hosts.read_text().replace("endpoint: 198.51.100.12",
+                                          "endpoint: node2.example")
+    out(mesh, A, "sh", "-c", "echo 198.51.100.12 node2.example >" + hosts)
+    out(mesh, A, "mount", "--bind", hosts, "/etc/hosts")
+    try:
+        key = next(iter(peers(mesh, A)))
+        agents.apply(mesh, state)
+        assert eventually(lambda: peers(mesh, A)[key][0]
+                          == "198.51.100.12:51821")
+        assert mesh.reaches(A, "10.1.0.1")
+    finally:
+        out(mesh, A, "umount", "/etc/hosts")
+        agents.apply(mesh)
+
+
+def test_fresh_roamed_endpoint_stays(mesh):
+    """The neighbour calls from another address than the state file's: its
+    last word counts.  When it has been silent, the file's does."""
+    a_key = out(mesh, A, "wg", "show", "nm-privacy", "public-key").strip()
+    b_key = out(mesh, B, "wg", "show", "nm-privacy", "public-key").strip()
+    out(mesh, B, "ip", "addr", "add", "198.51.100.112/24", "dev", "eth0")
+    out(mesh, B, "ip", "rule", "add", "ipproto", "udp", "sport", "51821",
+        "lookup", "900")
+    out(mesh, B, "ip", "route", "add", "198.51.100.0/24", "dev", "eth0",
+        "src", "198.51.100.112", "table", "900")
+    try:
+        out(mesh, B, "wg", "set", "nm-privacy", "peer", a_key, "remove")
+        assert eventually(lambda: a_key in peers(mesh, B), 8)
+        assert mesh.reaches(B, "10.0.0.1", timeout=10)
+        if peers(mesh, A)[b_key][0] != "198.51.100.112:51821":
+            pytest.skip("the device picks its source address by itself")
+        for n in NODES:
+            mesh.appctl(n, "socknet-agent", "resync")
+            settled(mesh, n)
+        assert peers(mesh, A)[b_key][0] == "198.51.100.112:51821"
+    finally:
+        out(mesh, B, "ip", "rule", "del", "sport", "51821", "ipproto", "udp")
+        out(mesh, B, "ip", "route", "flush", "table", "900")
+        out(mesh, B, "ip", "addr", "del", "198.51.100.112/24", "dev", "eth0")
+        # Without the peer's memory the state file's endpoint is used.
+        out(mesh, A, "wg", "set", "nm-privacy", "peer", b_key, "remove")
+        out(mesh, B, "wg", "set", "nm-privacy", "peer", a_key, "remove")
+    assert eventually(lambda: peers(mesh, A).get(b_key, ("",))[0]
+                      == "198.51.100.12:51821", 8)
+    assert eventually(lambda: a_key in peers(mesh, B), 8)
+    assert mesh.reaches(A, "10.1.0.1", timeout=20)
+
+
 def test_foreign_link_in_the_way(mesh, expected, two_hosts):
     """Another interface of the mesh's name is neither taken nor removed."""
     expected += ["exists and (is not|was not made)"]
