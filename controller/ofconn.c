@@ -203,7 +203,16 @@ ofconn_failure(const struct ofconn *c)
 {
     int error = rconn_get_last_error(c->rconn);
 
-    return error ? ovs_retval_to_string(error) : "not answered yet";
+    switch (error) {
+    case 0:
+        return "not answered yet";
+    case EPROTO:
+        return "protocol error: no OpenFlow 1.5 there, or TLS was refused";
+    case ENOENT:
+        return "no such socket: no bridge, or no switch running";
+    default:
+        return ovs_retval_to_string(error);
+    }
 }
 
 void

@@ -425,6 +425,33 @@ def test_remote_bridge(world, builddir, proto):
     assert audit(world)[1] == 0
 
 
+def test_switch_without_openflow_15(world):
+    world.expected = ['version negotiation failed', 'rconn', 'vconn']
+    world.db.create_mesh('a')
+    world.sw = world.switch()
+    world.sw.vsctl('set', 'bridge', 'vmbr0', 'protocols=OpenFlow13')
+    world.c = world.controller('--node=a', '--bridge=a=' + world.sw.target)
+    wait_for(lambda: 'no OpenFlow 1.5 there' in ' '.join(
+        (world.db.status('a') or {'problems': []})['problems']))
+    world.sw.vsctl('clear', 'bridge', 'vmbr0', 'protocols')
+    world.db.wait_enforced('a')
+
+
+def test_no_switch_yet(world):
+    """The bridge is made while the controller runs already."""
+    world.expected = ['connection failed', 'rconn', 'connection to .* lost']
+    world.db.create_mesh('a')
+    world.db.apply(container(1))
+    world.c = world.controller(
+        '--node=a', '--bridge=a=unix:%s/sw/vmbr0.mgmt' % world.folder)
+    wait_for(lambda: 'no such socket' in ' '.join(
+        (world.db.status('a') or {'problems': []})['problems']))
+    world.sw = world.switch()
+    start = time.monotonic()
+    world.db.wait_enforced('a')
+    assert time.monotonic() - start < 2
+
+
 def proxied(world, answer):
     """A node with one container, its switch behind a proxy."""
     world.db.create_mesh('a')
