@@ -3,11 +3,16 @@
 # Without --enable-fuzz the target only replays files, which make check does
 # with the seeds.
 FUZZ_TARGETS = tests/fuzz/fuzz-state tests/fuzz/fuzz-compile \
+	tests/fuzz/fuzz-rawflow \
 	tests/fuzz/fuzz-uapi
 FUZZ_SECONDS = 30
 
 check_PROGRAMS += $(FUZZ_TARGETS)
 FUZZ_LDADD = $(SN_LIBS) $(EXT_LIBS)
+
+tests_fuzz_fuzz_rawflow_SOURCES = tests/fuzz/fuzz-rawflow.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_rawflow_LDADD = $(FUZZ_LDADD)
+tests_fuzz_fuzz_rawflow_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
 
 tests_fuzz_fuzz_state_SOURCES = tests/fuzz/fuzz-state.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_state_LDADD = $(FUZZ_LDADD)
