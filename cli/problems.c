@@ -194,6 +194,37 @@ find_in_peers(const struct session *session, const char *node,
     }
 }
 
+static void
+add_stray(struct problems *problems, const char *node, const char *daemon)
+{
+    problems_add(problems, node, "its --node must be a node of the state "
+                 "(default: that host's name)",
+                 "a %s calls itself so, but the state has no such node",
+                 daemon);
+}
+
+/* Daemons whose --node, or host's name, is not in the state. */
+static void
+find_strays(const struct session *session, struct problems *problems)
+{
+    const struct model *model = session_model(session);
+    const struct sndb_bridge_status *bridge;
+    const struct sndb_node_status *agent;
+
+    SNDB_NODE_STATUS_FOR_EACH (agent, session_idl(session)) {
+        if (!model_get_node(model, agent->node)
+            && !status_rows_is_silent(agent->seen)) {
+            add_stray(problems, agent->node, "agent");
+        }
+    }
+    SNDB_BRIDGE_STATUS_FOR_EACH (bridge, session_idl(session)) {
+        if (!model_get_node(model, bridge->node)
+            && !status_rows_is_silent(bridge->seen)) {
+            add_stray(problems, bridge->node, "controller");
+        }
+    }
+}
+
 void
 problems_find(const struct session *session, const char *node,
               struct problems *problems)
@@ -213,6 +244,9 @@ problems_find(const struct session *session, const char *node,
         }
     }
     free(nodes);
+    if (!node && !shash_is_empty(all)) {
+        find_strays(session, problems);
+    }
 }
 
 void

@@ -209,6 +209,21 @@ def test_database_that_hangs(socknet, database):
     assert 'within 1 s' in r.err
 
 
+def test_daemons_of_no_node(socknet, network):
+    """The host is called otherwise than the state calls its node."""
+    now = int(time.time())
+    network.insert('Node_Status', node='beta.lan', seen=now, generation=0)
+    network.insert('Bridge_Status', node='beta.lan', bridge='vmbr0',
+                   seen=now, connected=True, generation=0)
+    network.insert('Bridge_Status', node='gone', bridge='vmbr0', seen=5,
+                   connected=True, generation=0)
+    out = socknet('status', db=network.remote).ok().out
+    for daemon in 'agent', 'controller':
+        assert (f'beta.lan: a {daemon} calls itself so, but the state has no '
+                'such node\n    its --node must be') in out
+    assert 'gone' not in out
+
+
 def test_status_of_a_big_mesh_fits_a_screen(socknet, database):
     database.insert('Mesh', name='big', generation=3)
     database.transact(*[
