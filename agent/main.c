@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "agent/agent.h"
@@ -268,6 +270,22 @@ check_not_running(void)
     free(pidfile);
 }
 
+/* An agent without it would only log, one by one, what it may not do. */
+static void
+require_net_admin(void)
+{
+    struct __user_cap_header_struct header = {
+        .version = _LINUX_CAPABILITY_VERSION_3,
+    };
+    struct __user_cap_data_struct data[2];
+
+    if (!syscall(SYS_capget, &header, data)
+        && !(data[0].effective & (1u << CAP_NET_ADMIN))) {
+        ovs_fatal(0, "needs root, or CAP_NET_ADMIN at least, to change this "
+                  "host's network");
+    }
+}
+
 static void
 cleanup(const struct agent_config *config)
 {
@@ -310,6 +328,7 @@ main(int argc, char *argv[])
         .node = options.node, .db = options.db, .ovsdb = options.ovsdb,
         .state_dir = options.state_dir,
     };
+    require_net_admin();
     if (options.cleanup) {
         cleanup(&config);
     }

@@ -1,5 +1,6 @@
 """--help and --version of each program, and what they do with nonsense."""
 
+import os
 import subprocess
 
 import pytest
@@ -37,3 +38,16 @@ def test_unknown_option(builddir, program):
     assert r.returncode == 1
     assert 'no-such-option' in r.stderr
     assert r.stdout == ''
+
+
+def test_agent_says_that_it_needs_root(builddir):
+    nobody = []
+    if os.geteuid() == 0:
+        nobody = ['setpriv', '--reuid=65534', '--clear-groups', '--']
+    program = str(builddir / 'agent/socknet-agent')
+    if subprocess.run([*nobody, 'test', '-x', program]).returncode:
+        pytest.skip('the build tree is closed to others')
+    r = subprocess.run([*nobody, program, '--unixctl=none'], text=True,
+                       capture_output=True, timeout=10)
+    assert r.returncode == 1
+    assert 'needs root, or CAP_NET_ADMIN' in r.stderr
