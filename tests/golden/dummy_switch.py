@@ -3,6 +3,7 @@ with conntrack.  Packets go in by ovs-appctl and come out into pcap files."""
 
 import os
 import re
+import socket
 import subprocess
 import time
 
@@ -35,12 +36,12 @@ class DummySwitch:
         self.run('ovsdb-tool', 'create', db, SCHEMA)
         self.start('ovsdb-server', db, '--remote=punix:' + self.path('db'),
                    '--unixctl=' + self.path('db.ctl'))
-        wait_for(lambda: os.path.exists(self.path('db')), 'ovsdb-server')
+        wait_for(lambda: self.listens('db'), 'ovsdb-server')
         self.vsctl('--no-wait', 'init')
         self.start('ovs-vswitchd', 'unix:' + self.path('db'),
                    '--enable-dummy=system', '--disable-system',
                    '--unixctl=' + self.path('vs.ctl'))
-        wait_for(lambda: os.path.exists(self.path('vs.ctl')), 'ovs-vswitchd')
+        wait_for(lambda: self.listens('vs.ctl'), 'ovs-vswitchd')
         args = ['add-br', 'br0', '--', 'set', 'bridge', 'br0',
                 'datapath_type=dummy', 'fail-mode=secure',
                 'protocols=OpenFlow10,OpenFlow15',
@@ -59,6 +60,11 @@ class DummySwitch:
 
     def pcap(self, port):
         return self.path(port + '.pcap')
+
+    def listens(self, name):
+        """A socket is there a moment before it can be connected to."""
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(self.path(name)) == 0
 
     def start(self, program, *args):
         log = '--log-file=' + self.path(program + '.log')
