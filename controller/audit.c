@@ -27,7 +27,7 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 10);
 
 #define MONITOR_ID 1
 /* With a flow monitor, and without. */
-static const long long int read_interval_ms[2] = { 5000, 60000 };
+static const long long int read_interval_ms[2] = { 2000, 60000 };
 static const long long int canary_interval_ms[2] = { 500, 5000 };
 
 struct audit {

@@ -20,7 +20,7 @@ VLOG_DEFINE_THIS_MODULE(status);
 /* Without any change, to say that the controller lives. */
 #define HEARTBEAT_MS (STATUS_SEEN_S * 1000 / 3)
 /* A controller that has just started learns first what is enforced already. */
-#define SETTLE_MS 2000
+#define SETTLE_MS 1000
 
 struct status {
     struct ovsdb_idl *idl;
