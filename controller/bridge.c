@@ -261,6 +261,8 @@ end_bundle(struct bridge *b)
 
         install_fail(b->install, batch);
         if (refusals_count(install_refusals(b->install)) == n_refused) {
+            /* Whatever it was, look what the switch made of it. */
+            audit_request_read(b->audit);
             b->failures++;
             b->retry_ms = time_msec() + RETRY_MS;
         }

@@ -1,6 +1,8 @@
 #include <config.h>
 #include "controller/flow-bundle.h"
 
+#include <string.h>
+
 #include "controller/install-batch.h"
 #include "controller/ofconn.h"
 #include "controller/stats.h"
@@ -22,6 +24,8 @@ COVERAGE_DEFINE(flow_bundle_commit);
 COVERAGE_DEFINE(flow_bundle_flow_mod);
 COVERAGE_DEFINE(flow_bundle_error);
 
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(30, 10);
+
 /* The longest that one call encodes. */
 #define SLICE_MS 100
 #define FLAGS (OFPBF_ATOMIC | OFPBF_ORDERED)
@@ -32,6 +36,7 @@ struct flow_bundle {
     struct install_batch batch;
     size_t n_sent;              /* Operations of the batch. */
     ovs_be32 open_xid, commit_xid;
+    bool broken;                /* Some operations did not get into it. */
     long long int started_ms, elapsed_ms;
 };
 
@@ -64,6 +69,7 @@ flow_bundle_start(struct flow_bundle *b, struct install_batch *batch)
     b->id++;
     b->n_sent = 0;
     b->open_xid = b->commit_xid = 0;
+    b->broken = false;
     b->started_ms = time_msec();
 }
 
@@ -154,22 +160,42 @@ find_op(struct flow_bundle *b, ovs_be32 xid)
     return NULL;
 }
 
+/* An error that says nothing about the flow: the bundle timed out, there are
+ * too many, we may not. */
+static bool
+is_about_bundle(enum ofperr error)
+{
+    return (!strncmp(ofperr_to_string(error), "OFPBFC_", 7)
+            || error == OFPERR_OFPBRC_EPERM
+            || error == OFPERR_OFPBRC_IS_SECONDARY);
+}
+
+static void
+refuse_op(struct install_op *op, enum ofperr error)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    op->error = error;
+    sn_flow_format(op->flow, NULL, true, &s);
+    VLOG_WARN_RL(&rl, "the switch refuses a flow (%s: %s): %s",
+                 ofperr_to_string(error), ofperr_get_description(error),
+                 ds_cstr(&s));
+    ds_destroy(&s);
+}
+
 static bool
 handle_error(struct flow_bundle *b, const struct ofp_header *oh)
 {
-    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(30, 10);
     enum ofperr error = ofperr_decode_msg(oh, NULL);
     struct install_op *op = find_op(b, oh->xid);
 
-    if (op) {
-        struct ds s = DS_EMPTY_INITIALIZER;
-
-        op->error = error ? error : OFPERR_OFPBFC_MSG_FAILED;
-        sn_flow_format(op->flow, NULL, true, &s);
-        VLOG_WARN_RL(&rl, "the switch refuses a flow (%s: %s): %s",
-                     ofperr_to_string(op->error),
-                     ofperr_get_description(op->error), ds_cstr(&s));
-        ds_destroy(&s);
+    error = error ? error : OFPERR_OFPBRC_BAD_TYPE;     /* Unknown to us. */
+    if (op && is_about_bundle(error)) {
+        VLOG_WARN_RL(&rl, "a flow change did not get into its bundle (%s)",
+                     ofperr_to_string(error));
+        b->broken = true;
+    } else if (op) {
+        refuse_op(op, error);
     } else if (b->open_xid && oh->xid == b->open_xid) {
         VLOG_WARN_RL(&rl, "the switch refuses to open a bundle (%s)",
                      ofperr_to_string(error));
@@ -196,7 +222,7 @@ handle_control(struct flow_bundle *b, const struct ofp_header *oh)
         return false;
     }
     if (msg.type == OFPBCT_COMMIT_REPLY) {
-        finish(b, BUNDLE_DONE);
+        finish(b, b->broken ? BUNDLE_FAILED : BUNDLE_DONE);
     }
     return true;
 }

@@ -20,7 +20,8 @@ enum flow_bundle_state {
     BUNDLE_SENDING,
     BUNDLE_COMMITTING,          /* Everything sent. */
     BUNDLE_DONE,                /* Installed, but for ops with an error. */
-    BUNDLE_FAILED,              /* Nothing installed. */
+    BUNDLE_FAILED,              /* Nothing installed; or, if no operation has
+                                 * an error, perhaps a part. */
 };
 
 struct flow_bundle;

@@ -503,6 +503,23 @@ def test_switch_that_cannot_decode_a_flow(world):
     assert world.c.stats()['bundles_sent'] == 2
 
 
+def test_bundle_that_times_out(world):
+    """That says nothing about the flows in it."""
+    left = [60]
+
+    def answer(msg):
+        if msg[1] == 34 and left[0]:
+            left[0] -= 1
+            return Proxy.error(msg, 17, 14)     # OFPBFC_TIMEOUT
+
+    world.expected = ['did not get into its bundle']
+    proxied(world, answer)
+    world.db.wait_enforced('a')
+    assert world.c.stats()['bundles_sent'] == 2
+    assert audit(world)[1] == 0
+    assert world.db.status('a')['problems'] == []
+
+
 def test_without_privileges(world):
     if os.getuid():
         pytest.skip('every other test runs without root then')
