@@ -41,6 +41,8 @@ cli_libsncli_la_SOURCES = \
 	cli/session.h \
 	cli/state-file.c \
 	cli/state-file.h \
+	cli/state-source.c \
+	cli/state-source.h \
 	cli/status-rows.c \
 	cli/status-rows.h
 

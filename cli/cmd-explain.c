@@ -8,13 +8,11 @@
 #include "cli/cause.h"
 #include "cli/command.h"
 #include "cli/output.h"
-#include "cli/session.h"
-#include "cli/state-file.h"
+#include "cli/state-source.h"
 #include "flows/explain.h"
 #include "flows/tables.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
-#include "state/model.h"
 #include "util.h"
 
 struct explain_args {
@@ -175,24 +173,18 @@ int
 cmd_explain(struct command_context *ctx, int argc, char *argv[])
 {
     struct explain_args args = { .n_cookies = 0 };
-    struct session *session = NULL;
-    struct model *file = NULL;
+    struct state_source source;
 
     int status = parse_args(argc, argv, &args);
     if (status) {
         return status;
     }
-    if (args.from) {
-        file = state_file_load(args.from, args.node);
-    } else {
-        session = session_open(ctx);
-    }
-    if (!file && !session) {
+    if (!state_source_open(&source, ctx, args.from, args.node)) {
         return EXIT_ERROR;
     }
 
     struct explainer *explainer
-        = explainer_create(file ? file : session_model(session));
+        = explainer_create(state_source_model(&source));
     struct output *out = output_create(ctx->json, "explain");
     output_begin(out, "flows", OUTPUT_LINES, NULL);
     if (args.n_cookies) {
@@ -202,7 +194,6 @@ cmd_explain(struct command_context *ctx, int argc, char *argv[])
     }
     output_finish(out);
     explainer_destroy(explainer);
-    model_destroy(file);
-    session_close(session);
+    state_source_close(&source);
     return status;
 }

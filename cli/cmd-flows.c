@@ -9,17 +9,18 @@
 #include "cli/flow-list.h"
 #include "cli/offline.h"
 #include "cli/output.h"
-#include "cli/session.h"
+#include "cli/state-source.h"
+#include "dirs.h"
 #include "flows/compiler.h"
 #include "flows/explain.h"
 #include "flows/tables.h"
 #include "openvswitch/json.h"
-#include "dirs.h"
 #include "state/model.h"
 #include "util.h"
 
 struct flows_args {
     const char *node;           /* As chosen; in the model. */
+    const char *from;           /* State file, or NULL: the database. */
     const char *target;         /* Of the switch, or NULL: compiled flows. */
     bool explain;
 
@@ -60,6 +61,9 @@ parse_option(int c, struct flows_args *args)
     case 'n':
         args->node = optarg;
         return EXIT_OK;
+    case 'f':
+        args->from = optarg;
+        return EXIT_OK;
     case 's':
         args->target = optarg ? optarg : default_target();
         return EXIT_OK;
@@ -84,6 +88,7 @@ parse_args(int argc, char *argv[], struct flows_args *args)
 {
     static const struct option options[] = {
         { "node", required_argument, NULL, 'n' },
+        { "from", required_argument, NULL, 'f' },
         { "switch", optional_argument, NULL, 's' },
         { "container", required_argument, NULL, 'c' },
         { "rule", required_argument, NULL, 'r' },
@@ -199,12 +204,12 @@ check_filter(const struct model *model, const struct flows_args *args,
 /* Sources of flows. */
 
 static void
-add_compiled(const struct session *session, const struct flows_args *args,
+add_compiled(const struct model *model, const struct flows_args *args,
              struct flow_list *list, struct output *out)
 {
     struct offline *offline = offline_create(args->node);
 
-    offline_run(offline, session_model(session));
+    offline_run(offline, model);
     offline_output_notes(offline, out);
     flow_list_add_set(list, compiler_flows(offline_compiler(offline)),
                       offline_port_map(offline), true);
@@ -225,10 +230,9 @@ add_installed(const struct command_context *ctx,
 }
 
 static int
-print_flows(const struct command_context *ctx, const struct session *session,
+print_flows(const struct command_context *ctx, const struct model *model,
             const struct flows_args *args)
 {
-    const struct model *model = session_model(session);
     struct flow_list list;
     struct filter filter;
 
@@ -243,7 +247,7 @@ print_flows(const struct command_context *ctx, const struct session *session,
         output_attach(out, "switch", json_string_create(args->target));
         status = add_installed(ctx, args, &list);
     } else {
-        add_compiled(session, args, &list, out);
+        add_compiled(model, args, &list, out);
     }
     if (!status) {
         filter.explainer = explainer_create(model);
@@ -268,17 +272,19 @@ cmd_flows(struct command_context *ctx, int argc, char *argv[])
         return EXIT_ERROR;
     }
 
-    struct session *session = session_open(ctx);
-    if (!session) {
+    struct state_source source;
+    if (!state_source_open(&source, ctx, args.from, args.node)) {
         return EXIT_ERROR;
     }
+
+    const struct model *model = state_source_model(&source);
     int status = EXIT_ERROR;
     if (!args.target || args.node) {
-        args.node = choose_node(session_model(session), args.node);
+        args.node = choose_node(model, args.node);
     }
     if (args.target || args.node) {
-        status = print_flows(ctx, session, &args);
+        status = print_flows(ctx, model, &args);
     }
-    session_close(session);
+    state_source_close(&source);
     return status;
 }

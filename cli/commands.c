@@ -77,6 +77,7 @@ const struct command commands[] = {
       "  --switch[=TARGET]\n"
       "                the flows that are installed, with their counters\n"
       "                (default: unix:/run/openvswitch/vmbr0.mgmt)\n"
+      "  --from PATH   a state file instead of the database\n"
       "  --container NAME\n"
       "                only what concerns a container: its own flows, and\n"
       "                the rules that name it\n"

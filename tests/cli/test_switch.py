@@ -96,6 +96,14 @@ def test_raw_flows_of_a_container(socknet, srcdir, database):
         assert len(raw) == n, raw
 
 
+def test_flows_of_the_switch_without_a_database(socknet, state, switch):
+    flows = install(socknet, switch, 'node2')
+    found = socknet('flows', f'--switch={switch.target}', '--from',
+                    'state.yaml', '--json').ok().json['flows']
+    assert len(found) == len(flows)
+    assert {'acl', 'container'} <= {f['kind'] for f in found}
+
+
 @pytest.mark.parametrize('words, message', [
     (['--table', 'nothere'], '--table: no table "nothere"'),
     (['--container', 'nothere'], 'no container "nothere" in the state'),
