@@ -222,6 +222,10 @@ build_node(struct build *build, const char *name, const struct sn_loc *loc,
     node->loc = *loc;
     node->name = xstrdup(name);
     node->endpoint = build_string(doc, "endpoint", NULL);
+    if (node->endpoint) {
+        places_put(&build->places, &doc_get(doc, "endpoint")->loc,
+                   "node/%s/endpoint", name);
+    }
     node->listen_port = build_number(doc, "listen_port", UINT16_MAX, 0);
     if (build_prefix(doc_get(doc, "address"), &address)) {
         node->address = sn_prefix_host(&address);

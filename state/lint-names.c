@@ -113,11 +113,19 @@ static void
 lint_reserved_name(struct lint *lint, const struct sn_loc *loc,
                    const char *what, const char *name)
 {
+    struct sn_prefix prefix;
+    char *error = sn_prefix_parse(name, &prefix);
+
     if (name_is_reserved(name)) {
         diags_add(lint->diags, DIAG_ERROR, loc, "choose another name",
                   "a %s cannot be named \"%s\": the word is reserved", what,
                   name);
+    } else if (!error) {
+        diags_add(lint->diags, DIAG_ERROR, loc, "choose another name",
+                  "a %s cannot be named \"%s\": rules would take it for an "
+                  "address", what, name);
     }
+    free(error);
 }
 
 static void
@@ -220,12 +228,26 @@ lint_uplinks(struct lint *lint, const struct model_node *node)
     free(vpn);
 }
 
+static void
+lint_mesh_interface(struct lint *lint)
+{
+    const char *interface = lint->model->mesh.interface;
+
+    if (!strcmp(interface, "vmbr0") || !strncmp(interface, "x-", 2)) {
+        diags_add(lint->diags, DIAG_ERROR, &lint->model->mesh.loc,
+                  "choose another name",
+                  "the mesh's device cannot be \"%s\": that is a bridge's",
+                  interface);
+    }
+}
+
 void
 lint_names(struct lint *lint)
 {
     struct lint_seen seen;
 
     lint_seen_init(&seen);
+    lint_mesh_interface(lint);
     for (size_t i = 0; i < lint->n_containers; i++) {
         const struct model_container *c = lint->containers[i];
         lint_container_duplicates(lint, &seen, c);

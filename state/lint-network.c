@@ -37,6 +37,34 @@ prefix_special_address(const struct sn_prefix *net,
     return NULL;
 }
 
+/* Networks of which no container can have an address. */
+static const char *
+prefix_not_unicast(const struct sn_prefix *p)
+{
+    static const struct {
+        const char *prefix;
+        const char *what;
+    } specials[] = {
+        { "0.0.0.0/8", "\"this network\"" },
+        { "127.0.0.0/8", "loopback addresses" },
+        { "169.254.0.0/16", "link-local addresses" },
+        { "224.0.0.0/3", "multicast and reserved addresses" },
+        { "::/127", "the loopback address" },
+        { "fe80::/10", "link-local addresses" },
+        { "ff00::/8", "multicast addresses" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(specials); i++) {
+        struct sn_prefix special;
+        char *error = sn_prefix_parse(specials[i].prefix, &special);
+        ovs_assert(!error);
+        if (sn_prefix_contains(&special, p)) {
+            return specials[i].what;
+        }
+    }
+    return NULL;
+}
+
 /* A node's own subnets. */
 static void
 lint_subnet(struct lint *lint, const struct model_node *node, size_t i)
@@ -51,6 +79,10 @@ lint_subnet(struct lint *lint, const struct model_node *node, size_t i)
     } else if (!subnet->plen) {
         diags_add(lint->diags, DIAG_ERROR, loc, NULL,
                   "subnet %s is the whole internet", s);
+    } else if (prefix_not_unicast(subnet)) {
+        diags_add(lint->diags, DIAG_ERROR, loc, NULL,
+                  "subnet %s cannot be used: it is of %s", s,
+                  prefix_not_unicast(subnet));
     }
     if (sn_prefix_contains(&lint->model->mesh.prefix, subnet)
         || sn_prefix_contains(subnet, &lint->model->mesh.prefix)) {
@@ -147,6 +179,55 @@ prefix_has_owner(const struct lint *lint, const struct sn_prefix *dst)
         }
     }
     return sn_prefix_contains(&lint->model->mesh.prefix, dst);
+}
+
+/* The address of "HOST", "HOST:PORT" or "[HOST]:PORT", if HOST is one. */
+static bool
+endpoint_address(const char *endpoint, struct sn_prefix *ret_address)
+{
+    bool bracket = endpoint[0] == '[';
+    const char *colon = strchr(endpoint, ':');
+    size_t len = bracket ? strcspn(endpoint + 1, "]")
+                 : colon && !strchr(colon + 1, ':') ? colon - endpoint
+                 : strlen(endpoint);
+    char *host = xmemdup0(endpoint + bracket, len);
+    char *error = sn_prefix_parse(host, ret_address);
+
+    free(host);
+    free(error);
+    return !error;
+}
+
+/* Packets to an endpoint must not be routed into the tunnel to it. */
+static void
+lint_endpoint(struct lint *lint, struct lint_seen *seen,
+              const struct model_node *node)
+{
+    const struct sn_loc *loc = places_get(lint->places, &node->loc,
+                                          "node/%s/endpoint", node->name);
+    struct sn_prefix address;
+
+    if (!node->endpoint) {
+        return;
+    }
+    char *key = xasprintf("endpoint %s %d", node->endpoint,
+                          node->listen_port);
+    char *first = lint_seen_add(seen, key, loc);
+    if (first) {
+        diags_add(lint->diags, DIAG_ERROR, loc, NULL,
+                  "duplicate endpoint %s, first at %s", node->endpoint,
+                  first);
+    }
+    free(first);
+    free(key);
+    if (endpoint_address(node->endpoint, &address)
+        && prefix_has_owner(lint, &address)) {
+        diags_add(lint->diags, DIAG_ERROR, loc,
+                  "write the address at which other hosts reach it without "
+                  "the mesh",
+                  "endpoint %s is an address inside the mesh: the tunnel "
+                  "would be routed into itself", node->endpoint);
+    }
 }
 
 static void
@@ -399,6 +480,7 @@ lint_network(struct lint *lint)
     for (size_t i = 0; i < lint->n_nodes; i++) {
         const struct model_node *node = lint->nodes[i];
         lint_node_address(lint, &seen, node);
+        lint_endpoint(lint, &seen, node);
         for (size_t j = 0; j < node->n_subnets; j++) {
             lint_subnet(lint, node, j);
         }

@@ -8,6 +8,7 @@ SOCKNET_UPDATE=1 in the environment of this test, then read what it wrote.
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -44,6 +45,33 @@ def test_broken(builddir, name):
     assert output == expected.read_text()
     assert code == 1
     assert 'error: ' in output
+
+
+@pytest.mark.parametrize('path', sorted((HERE / 'warned').glob('*.yaml')),
+                         ids=lambda p: p.name)
+def test_warned(builddir, path):
+    """What is suspicious is told, with words, and loads."""
+    code, output = run(builddir, path.parent, 'cli/socknet', 'check',
+                       path.name)
+    expected = path.with_suffix('.err')
+    if os.environ.get('SOCKNET_UPDATE'):
+        expected.write_text(output)
+    assert output == expected.read_text()
+    assert code == 0
+    assert 'warning: ' in output
+
+
+def test_manual_examples(builddir, srcdir, tmp_path):
+    """The state files in the manual load without a word."""
+    manual = (srcdir / 'docs/state-file.md').read_text()
+    examples = re.findall(r'```yaml\n(.*?)```', manual, re.DOTALL)
+    assert examples
+    for example in examples:
+        (tmp_path / 'example.yaml').write_text(example)
+        code, output = run(builddir, tmp_path, 'cli/socknet', 'check',
+                           'example.yaml')
+        assert 'nothing to complain about' in output
+        assert code == 0
 
 
 @pytest.mark.parametrize('path', GOOD)
