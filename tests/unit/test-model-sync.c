@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "fatal-signal.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "ovsdb-idl.h"
@@ -574,5 +575,6 @@ main(void)
     };
 
     set_program_name("test-model-sync");
+    fatal_ignore_sigpipe();
     return cmocka_run_group_tests(tests, setup, teardown);
 }
