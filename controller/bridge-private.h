@@ -14,6 +14,7 @@ struct bridge {
 
     struct ofconn *ofconn;
     unsigned int conn_seqno;
+    int conn_error;             /* As last seen. */
     bool more_to_receive;
     struct ports *ports;
     struct compiler *compiler;

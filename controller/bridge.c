@@ -153,6 +153,10 @@ static void
 run_connection(struct bridge *b)
 {
     ofconn_run(b->ofconn);
+    if (ofconn_error(b->ofconn) != b->conn_error) {
+        b->conn_error = ofconn_error(b->ofconn);
+        b->seqno++;
+    }
     if (ofconn_seqno(b->ofconn) == b->conn_seqno) {
         return;
     }

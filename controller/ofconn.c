@@ -198,10 +198,16 @@ ofconn_target(const struct ofconn *c)
     return c->target;
 }
 
+int
+ofconn_error(const struct ofconn *c)
+{
+    return rconn_get_last_error(c->rconn);
+}
+
 const char *
 ofconn_failure(const struct ofconn *c)
 {
-    int error = rconn_get_last_error(c->rconn);
+    int error = ofconn_error(c);
 
     switch (error) {
     case 0:

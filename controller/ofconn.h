@@ -22,7 +22,8 @@ bool ofconn_is_connected(const struct ofconn *);
 /* Increases with each new connection: what was known of the switch is void. */
 unsigned int ofconn_seqno(const struct ofconn *);
 const char *ofconn_target(const struct ofconn *);
-/* Why there is no connection. */
+/* Why there is no connection: as an errno (0: no answer yet), and in words. */
+int ofconn_error(const struct ofconn *);
 const char *ofconn_failure(const struct ofconn *);
 
 /* Takes ownership of the message. */
