@@ -59,11 +59,24 @@ place_free(struct place *place)
 }
 
 static void
+place_leave_pools(struct place *place, const char *name)
+{
+    for (size_t i = 0; i < place->n_covers && place->in_pools; i++) {
+        struct point *point = place->covers[i].point;
+        if (point->pools) {
+            point_pool_remove(point, name, place->pooled);
+        }
+    }
+    place->in_pools = false;
+}
+
+static void
 compiler_forget_place(struct compiler *c, const char *name)
 {
     struct place *place = shash_find_and_delete(&c->places, name);
 
     if (place) {
+        place_leave_pools(place, name);
         if (sset_contains(&c->raw_names, place->veth)) {
             c->dirty_raw = true;
         }
@@ -258,29 +271,87 @@ compiler_take_all(struct compiler *c)
     c->dirty_base = true;
 }
 
-/* Whether the points around the container's addresses say something else than
- * last time. */
-static bool
-place_update_covers(const struct compiler *c, struct place *place,
-                    const struct model_container *container)
+/* Pools. */
+
+static void
+place_join_pools(const struct compiler *c, struct place *place,
+                 const struct model_container *container)
 {
-    bool changed = !place->covers;
+    const struct policy_container *pc
+        = shash_find_data(&c->policy.containers, container->name);
 
     if (!place->covers) {
         place->n_covers = container->n_addresses;
         place->covers = xzalloc((place->n_covers + 1)
                                 * sizeof *place->covers);
     }
+    place->pooled = pc->ident;
+    place->in_pools = !place->local;
     for (size_t i = 0; i < place->n_covers; i++) {
         struct sn_prefix a = sn_prefix_host(&container->addresses[i]);
-        const struct point *around = points_lookup(&c->points, &a);
+        struct point *point = CONST_CAST(struct point *,
+                                         points_lookup(&c->points, &a));
+
+        place->covers[i].point = point;
+        if (point->pools && place->in_pools) {
+            point_pool_add(point, container->name, place->pooled);
+        }
+    }
+}
+
+static void
+compiler_pool(struct compiler *c, const char *name, bool points_are_new)
+{
+    const struct model_container *container = model_get_container(c->model,
+                                                                  name);
+    struct place *place = shash_find_data(&c->places, name);
+
+    if (place && container) {
+        if (!points_are_new) {
+            place_leave_pools(place, name);
+        }
+        place_join_pools(c, place, container);
+    }
+}
+
+void
+compiler_update_pools(struct compiler *c, bool points_are_new)
+{
+    struct shash_node *node;
+    const char *name;
+
+    if (points_are_new) {
+        SHASH_FOR_EACH (node, &c->places) {
+            compiler_pool(c, node->name, true);
+        }
+    } else {
+        SSET_FOR_EACH (name, &c->policy.changed_containers) {
+            compiler_pool(c, name, false);
+        }
+        SSET_FOR_EACH (name, &c->dirty_containers) {
+            compiler_pool(c, name, false);
+        }
+    }
+}
+
+/* Returns whether anything is not as it was. */
+static bool
+place_update_covers(struct place *place)
+{
+    bool changed = false;
+
+    for (size_t i = 0; i < place->n_covers; i++) {
+        struct cover *cover = &place->covers[i];
         struct cover now = {
-            .flags = around->flags,
-            .ident = around->ident ? around->ident->id : 0,
+            .point = cover->point,
+            .flags = cover->point->flags,
+            .ids = { point_id(cover->point, ROLE_SRC),
+                     point_id(cover->point, ROLE_DST) },
         };
 
-        if (memcmp(&now, &place->covers[i], sizeof now)) {
-            place->covers[i] = now;
+        if (now.flags != cover->flags || now.ids[0] != cover->ids[0]
+            || now.ids[1] != cover->ids[1]) {
+            *cover = now;
             changed = true;
         }
     }
@@ -288,15 +359,25 @@ place_update_covers(const struct compiler *c, struct place *place,
 }
 
 void
-compiler_change_points(struct compiler *c)
+compiler_check_points(struct compiler *c, bool points_are_new)
 {
+    struct sset names = SSET_INITIALIZER(&names);
     struct shash_node *node;
+    const char *name;
 
-    SHASH_FOR_EACH (node, &c->places) {
-        const struct model_container *container = model_get_container(
-            c->model, node->name);
-        if (place_update_covers(c, node->data, container)) {
-            sset_add(&c->dirty_containers, node->name);
+    c->dirty_points |= points_check_pools(&c->points, &names);
+    if (points_are_new) {
+        c->dirty_points = true;
+        SHASH_FOR_EACH (node, &c->places) {
+            if (place_update_covers(node->data)) {
+                sset_add(&c->dirty_containers, node->name);
+            }
+        }
+    } else {
+        SSET_FOR_EACH (name, &names) {
+            place_update_covers(shash_find_data(&c->places, name));
+            sset_add(&c->dirty_containers, name);
         }
     }
+    sset_destroy(&names);
 }

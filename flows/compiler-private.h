@@ -37,6 +37,7 @@ struct compiler {
     bool dirty_raw;             /* All raw flows: a few. */
     bool dirty_base;            /* Also this node's own addresses. */
     bool dirty_topology;        /* Points must be built anew. */
+    bool dirty_points;
 
     /* Valid within compiler_run(). */
     const struct model *model;
@@ -48,8 +49,9 @@ struct compiler {
 
 /* What the longest match around an address says: see points.h. */
 struct cover {
+    struct point *point;        /* Not compared. */
     uint32_t flags;
-    uint32_t ident;
+    uint32_t ids[N_ROLES];
 };
 
 /* What the compiler remembers of a container, to know what a change undoes or
@@ -59,6 +61,8 @@ struct place {
     bool local;
     struct cover *covers;       /* One per address, or NULL: not known. */
     size_t n_covers;
+    const struct policy_ident *pooled;  /* In all pools of 'covers'. */
+    bool in_pools;
 };
 
 /* A container of this node that is plugged in and may send. */
@@ -76,8 +80,11 @@ void compiler_destroy_state(struct compiler *);
 void compiler_take_changes(struct compiler *, const struct model_changes *,
                            const struct sset *changed_ports);
 void compiler_take_all(struct compiler *);
-/* Points were built anew. */
-void compiler_change_points(struct compiler *);
+/* Identities of containers were found: brings the pools up to date... */
+void compiler_update_pools(struct compiler *, bool points_are_new);
+/* ...and marks the containers around whose addresses points say other things
+ * than they did. */
+void compiler_check_points(struct compiler *, bool points_are_new);
 void place_free(struct place *);
 
 /* Fills in '*ret_ep' or returns why it cannot have flows (static text). */

@@ -293,8 +293,7 @@ compiler_emit_dirty(struct compiler *c)
         compiler_emit_raw(c);
     }
     compiler_emit_policy(c);
-    if (c->dirty_topology || c->policy.points_changed
-        || c->policy.need_changed) {
+    if (c->dirty_points || c->policy.need_changed) {
         claims_begin(&c->claims, "points");
         stage_identity_points(c);
         claims_end(&c->claims);
@@ -323,6 +322,7 @@ compiler_clear_dirty(struct compiler *c)
     c->dirty_raw = false;
     c->dirty_base = false;
     c->dirty_topology = false;
+    c->dirty_points = false;
     policy_clear_changes(&c->policy);
 }
 
@@ -332,11 +332,13 @@ static bool
 compiler_update_state(struct compiler *c)
 {
     policy_update_idents(&c->policy, c->model);
-    if (c->dirty_topology || c->policy.points_changed) {
+    bool new_points = c->dirty_topology || c->policy.points_changed;
+    if (new_points) {
         points_build(&c->points, &c->policy, c->model, c->node_name);
-        compiler_change_points(c);
     }
+    compiler_update_pools(c, new_points);
     policy_update_clauses(&c->policy);
+    compiler_check_points(c, new_points);
     if (c->dirty_raw) {
         compiler_index_raw(c);
     }

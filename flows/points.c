@@ -7,6 +7,7 @@
 #include <string.h>
 #include "flows/policy.h"
 #include "flows/regs.h"
+#include "hash.h"
 #include "openvswitch/util.h"
 #include "state/model.h"
 #include "util.h"
@@ -18,6 +19,27 @@ points_init(struct points *points)
     hmap_init(&points->map);
 }
 
+/* How many containers have an identity (NULL: none). */
+struct pool_entry {
+    struct hmap_node node;      /* In point->pool. */
+    const struct policy_ident *ident;
+    size_t n;
+};
+
+static void
+point_free(struct point *point)
+{
+    struct pool_entry *entry;
+
+    HMAP_FOR_EACH_POP (entry, node, &point->pool) {
+        free(entry);
+    }
+    hmap_destroy(&point->pool);
+    sset_destroy(&point->members);
+    free(point->owner);
+    free(point);
+}
+
 static void
 points_clear(struct points *points, struct policy *policy)
 {
@@ -27,8 +49,7 @@ points_clear(struct points *points, struct policy *policy)
         if (policy) {
             policy_ident_hold(policy, point->ident, -1, false);
         }
-        free(point->owner);
-        free(point);
+        point_free(point);
     }
     memset(points->n4, 0, sizeof points->n4);
     memset(points->n6, 0, sizeof points->n6);
@@ -64,6 +85,8 @@ points_add(struct points *points, const struct sn_prefix *prefix)
     if (!point) {
         point = xzalloc(sizeof *point);
         point->prefix = network;
+        hmap_init(&point->pool);
+        sset_init(&point->members);
         hmap_insert(&points->map, &point->node, sn_prefix_hash(&network, 0));
         (network.is_v4 ? points->n4 : points->n6)[network.plen] = 1;
     }
@@ -120,6 +143,9 @@ points_add_node(struct points *points, const struct model_node *node,
 
         points_add_fixed(points, &node->subnets[i],
                          SN_F_SRC_MESH | (own ? SN_F_SRC_LOCAL : 0), NULL);
+        if (!own) {
+            points_add(points, &node->subnets[i])->pools = true;
+        }
         points_add_fixed(points, &gateway, host, node->name);
     }
     if (node->address.plen) {
@@ -255,4 +281,102 @@ points_build(struct points *points, struct policy *policy,
         point->ident = point_get_ident(point, policy, model);
         policy_ident_hold(policy, point->ident, 1, false);
     }
+}
+
+/* Pools. */
+
+static struct pool_entry *
+point_find_entry(const struct point *point, const struct policy_ident *ident)
+{
+    struct pool_entry *entry;
+
+    HMAP_FOR_EACH_WITH_HASH (entry, node, hash_pointer(ident, 0),
+                             &point->pool) {
+        if (entry->ident == ident) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+void
+point_pool_add(struct point *point, const char *name,
+               const struct policy_ident *ident)
+{
+    struct pool_entry *entry = point_find_entry(point, ident);
+
+    if (!entry) {
+        entry = xzalloc(sizeof *entry);
+        entry->ident = ident;
+        hmap_insert(&point->pool, &entry->node, hash_pointer(ident, 0));
+    }
+    entry->n++;
+    sset_add(&point->members, name);
+}
+
+void
+point_pool_remove(struct point *point, const char *name,
+                  const struct policy_ident *ident)
+{
+    struct pool_entry *entry = point_find_entry(point, ident);
+
+    if (!--entry->n) {
+        hmap_remove(&point->pool, &entry->node);
+        free(entry);
+    }
+    sset_find_and_delete(&point->members, name);
+}
+
+/* Fewer than this are not worth a flow that speaks for all. */
+#define MIN_POOL 3
+
+/* The identity that more than half of the members have, or the point's own.
+ * Not "most", which would tip back and forth between two of about the same
+ * size, and take everybody's flows with it. */
+static const struct policy_ident *
+point_ident(const struct point *point)
+{
+    const struct pool_entry *entry;
+    size_t total = 0;
+
+    HMAP_FOR_EACH (entry, node, &point->pool) {
+        total += entry->n;
+    }
+    HMAP_FOR_EACH (entry, node, &point->pool) {
+        if (entry->ident && entry->n >= MIN_POOL && entry->n * 2 > total) {
+            return entry->ident;
+        }
+    }
+    return point->ident;
+}
+
+uint32_t
+point_id(const struct point *point, enum policy_role role)
+{
+    return policy_ident_needed(point_ident(point), role);
+}
+
+bool
+points_check_pools(struct points *points, struct sset *names)
+{
+    struct point *point;
+    const char *name;
+    bool any = false;
+
+    HMAP_FOR_EACH (point, node, &points->map) {
+        bool changed = false;
+
+        for (int role = 0; role < N_ROLES && point->pools; role++) {
+            uint32_t id = point_id(point, role);
+            changed |= id != point->said[role];
+            point->said[role] = id;
+        }
+        if (changed) {
+            any = true;
+            SSET_FOR_EACH (name, &point->members) {
+                sset_add(names, name);
+            }
+        }
+    }
+    return any;
 }

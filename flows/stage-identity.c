@@ -11,9 +11,9 @@
  * something else than the next shorter one. */
 
 static uint64_t
-cookie_ident(const struct policy_ident *ident)
+cookie_ident(uint32_t id)
 {
-    return cookie_make(COOKIE_IDENTITY, ident->id, SN_WHY_NONE);
+    return cookie_make(COOKIE_IDENTITY, id, SN_WHY_NONE);
 }
 
 /* 'flags' are those of a source. */
@@ -52,10 +52,10 @@ stage_identity_points(struct compiler *c)
                                                : SN_TABLE_DST_IDENTITY;
 
         HMAP_FOR_EACH (point, node, &c->points.map) {
-            uint32_t id = policy_ident_needed(point->ident, role);
+            uint32_t id = point_id(point, role);
             if (id || point->fixed) {
                 identity_flow(c, role, &point->prefix, point->flags, id,
-                              id ? cookie_ident(point->ident)
+                              id ? cookie_ident(id)
                                  : cookie_base(table, SN_WHY_PROCEED));
             }
         }
@@ -78,10 +78,10 @@ stage_identity_container(struct compiler *c,
 
         for (int role = 0; role < N_ROLES; role++) {
             uint32_t id = policy_ident_needed(pc->ident, role);
-            if (id != policy_ident_needed(around->ident, role)
+            if (id != point_id(around, role)
                 || flags != around->flags) {
                 identity_flow(c, role, &a, flags, id,
-                              id ? cookie_ident(pc->ident)
+                              id ? cookie_ident(id)
                                  : cookie_container(c, container,
                                                     SN_WHY_NONE));
             }

@@ -31,10 +31,9 @@
 #include "util.h"
 
 #define N_NODES 3
-#define N_CONTAINERS 9
+#define N_CONTAINERS 14
 #define N_RULES 6
 #define N_SEGMENTS 3
-#define N_PORTS 12
 #define MAX_STEPS 1000
 
 struct world {
@@ -125,7 +124,7 @@ step_container(struct world *w)
     static const char *const exits[] = { "", "", "", "a/warp", "a/alt a/warp",
                                          "b/warp" };
     int number = draw(w, N_CONTAINERS);
-    int node = draw(w, 4) ? 0 : draw(w, N_NODES);
+    int node = draw(w, 2) ? 0 : draw(w, 4) ? 1 : 2;
     char *name = xasprintf("c%d", number);
 
     if (!draw(w, 4)) {

@@ -403,6 +403,28 @@ test_cost_of_tags(void **state)
     assert_cost(w, 0, 0);
 }
 
+/* What more than half of a far subnet's containers are costs one flow. */
+static void
+test_cost_of_many_alike(void **state)
+{
+    struct world *w = *state;
+
+    model_remove(w->model, MODEL_CONTAINER, "other");
+    world_run(w, MODEL_CONTAINER, "other", NULL);
+    fm_container(w->model, "db2", "203", "b", "10.1.0.203/24", "db", "");
+    world_run(w, MODEL_CONTAINER, "db2", NULL);
+    assert_cost(w, 1, 0);
+    fm_container(w->model, "db3", "204", "b", "10.1.0.204/24", "db", "");
+    world_run(w, MODEL_CONTAINER, "db3", NULL);
+    assert_cost(w, 1, 2);       /* The subnet's instead of two. */
+    fm_container(w->model, "db4", "205", "b", "10.1.0.205/24", "db", "");
+    world_run(w, MODEL_CONTAINER, "db4", NULL);
+    assert_cost(w, 0, 0);
+    fm_container(w->model, "db4", "205", "b", "10.1.0.205/24", "", "");
+    world_run(w, MODEL_CONTAINER, "db4", NULL);
+    assert_cost(w, 1, 0);       /* An exception. */
+}
+
 static void
 test_cost_of_rules(void **state)
 {
@@ -539,6 +561,7 @@ main(void)
         cmocka_unit_test(test_diff),
         WORLD_TEST(test_cost_of_plug),
         WORLD_TEST(test_cost_of_tags),
+        WORLD_TEST(test_cost_of_many_alike),
         WORLD_TEST(test_cost_of_rules),
         WORLD_TEST(test_cost_of_exits),
         WORLD_TEST(test_pending),
