@@ -142,9 +142,14 @@ class Switch:
     def our_flows(self, stats=False):
         return [f for f in self.flows(stats) if 'cookie=0x53' in f]
 
-    def restart(self):
-        self.vswitchd.kill()
-        self.vswitchd.start()
+    def wait_ready(self):
+        """Until the bridge answers."""
+        def answers():
+            return not subprocess.run(
+                ['ovs-ofctl', '-O', 'OpenFlow15', '-t', '5', 'show',
+                 self.target], stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL).returncode
+        wait_for(answers)
 
     def stop(self):
         self.vswitchd.stop()

@@ -291,6 +291,7 @@ def test_switch_restarted(one):
     for i in range(3):
         one.sw.vswitchd.kill()
         one.sw.vswitchd.start()
+        one.sw.wait_ready()
         start = time.monotonic()
         wait_for(lambda: len(one.sw.our_flows()) == wanted, 5)
         assert time.monotonic() - start < 1
