@@ -133,6 +133,12 @@ guard_local(struct compiler *c)
     emit_match_dl_type(e, ETH_TYPE_ARP);
     emit_goto(e, SN_TABLE_ARP_ND);
     emit_end(e);
+    if (!sset_is_empty(&c->uplinks)) {          /* LLDP, EAPOL, PPPoE... */
+        guard_flow(c, 10, SN_F_FROM_LOCAL, SN_WHY_SWITCH);
+        emit_set_reg(e, SN_REG_OUT, SN_OUT_UNMANAGED);
+        emit_goto(e, SN_TABLE_DELIVER);
+        emit_end(e);
+    }
 }
 
 void

@@ -4,7 +4,7 @@ from home, groups of rules."""
 import pathlib
 
 import pytest
-from scapy.all import ARP, ICMP, IP, TCP, UDP, Ether
+from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, Raw
 
 from test_pipeline import LOCAL, compile_flows, make_net, syn
 
@@ -145,6 +145,14 @@ def test_uplinks_switch_among_themselves(raw):
                'eno1', 'tap9')
     raw.passes('br0', raw.packet('br0', '02:00:00:00:99:01')
                / ip('192.168.7.2', '192.0.2.80') / syn(), 'eno1', 'tap9')
+    raw.passes('br0', Ether(src=LOCAL, dst='01:80:c2:00:00:0e', type=0x88cc)
+               / Raw(b'\0' * 50), 'eno1', 'tap9')
+    raw.passes('br0', Ether(src=LOCAL, dst='02:00:00:00:99:01')
+               / Dot1Q(vlan=5) / ip('192.168.8.2', '192.168.8.1') / syn(),
+               'eno1', 'tap9')
+    raw.passes('br0', raw.packet('br0', 'ff:ff:ff:ff:ff:ff')
+               / ip('0.0.0.0', '255.255.255.255') / UDP(sport=68, dport=67),
+               'eno1', 'tap9')
 
 
 @pytest.mark.parametrize('mac', [RAW_MACS['veth100'], LOCAL,
