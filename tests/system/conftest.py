@@ -70,13 +70,14 @@ def expect_logs():
 
 @pytest.fixture(scope="module")
 def make_net(builddir, artifacts, clean_machine, tmp_path_factory):
-    """make_net(state): a lab of one's own, until the end of the module."""
+    """make_net(state): a lab of one's own, until the end of the module.
+    'node' names the node of one host's file."""
     made = []
 
-    def make(state, bare=False):
+    def make(state, bare=False, node=None):
         name = LABS + chr(ord("a") + len(made))
         manager = closing(name, builddir, state, artifacts,
-                          tmp_path_factory.mktemp("net"), bare)
+                          tmp_path_factory.mktemp("net"), bare, node)
         made.append(manager)
         return manager.__enter__()
     yield make
@@ -87,8 +88,9 @@ def make_net(builddir, artifacts, clean_machine, tmp_path_factory):
 class closing:
     """A lab that is taken down in any case, its logs kept."""
 
-    def __init__(self, name, builddir, state, artifacts, tmp, bare=False):
-        self.args = name, builddir, state, tmp, bare
+    def __init__(self, name, builddir, state, artifacts, tmp, bare=False,
+                 node=None):
+        self.args = name, builddir, state, tmp, bare, node
         self.name, self.artifacts = name, artifacts
         self.system = None
 

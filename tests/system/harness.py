@@ -79,14 +79,14 @@ class Pinger:
 class System:
     """One lab under test."""
 
-    def __init__(self, name, builddir, state, tmp, bare=False):
+    def __init__(self, name, builddir, state, tmp, bare=False, node=None):
         self.lab = Lab(name)
         self.tmp = pathlib.Path(tmp)
         self.base = self.state_file(state)
         self.applied = None
         self.expected_logs = []
         self.echo = None
-        self.lab.up(str(self.base))
+        self.lab.up(str(self.base), node)
         if not bare:
             daemons.start_all(self.lab, str(builddir))
 
