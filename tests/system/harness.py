@@ -38,17 +38,17 @@ COUNTERS = {
 
 
 class Pings:
-    """What a stream of pings came to."""
+    """What a stream of pings came to, less the 'n_tail' last ones, whose
+    replies the end of ping may have left no time."""
 
-    def __init__(self, text):
+    def __init__(self, text, n_tail):
         got = {}
         for m in re.finditer(r"\[([\d.]+)\].*icmp_seq=(\d+) ttl", text):
             got[int(m[2])] = float(m[1])
         m = re.search(r"(\d+) packets transmitted", text)
         self.sent = int(m[1]) if m else max(got, default=0)
-        # What the end of ping left no time to come back.
-        for _ in range(3):
-            self.sent -= self.sent > 3 and self.sent not in got
+        self.sent = max(0, self.sent - n_tail)
+        got = {seq: t for seq, t in got.items() if seq <= self.sent}
         self.lost = self.sent - len(got)
         self.gap = 0.0
         times = [got[k] for k in sorted(got)]
@@ -62,18 +62,24 @@ class Pings:
                    ",".join(map(str, self.missing[:10])) or "-", self.gap))
 
 
+TAIL_S = 0.5
+
+
 class Pinger:
-    def __init__(self, where, argv):
+    def __init__(self, where, interval, *args):
+        argv = ["ping", "-n", "-D", "-W", "1", "-i", str(interval), *args]
+        self.n_tail = int(TAIL_S / interval)
         self.out = tempfile.TemporaryFile("w+")
         self.p = subprocess.Popen(where + argv, stdin=subprocess.DEVNULL,
                                   stdout=self.out, stderr=subprocess.STDOUT)
 
     def stop(self):
+        time.sleep(TAIL_S)
         # Below "nsenter --net" ping is this very process.
         self.p.send_signal(signal.SIGINT)
         self.p.wait(10 * FACTOR)
         self.out.seek(0)
-        return Pings(self.out.read())
+        return Pings(self.out.read(), self.n_tail)
 
 
 class System:
@@ -187,9 +193,7 @@ class System:
         return False
 
     def pinger(self, src, dst, interval=0.01, version=4):
-        return Pinger(self.in_ns(src), ["ping", "-n", "-D", "-W", "1", "-i",
-                                        str(interval),
-                                        self.resolve(dst, version)])
+        return Pinger(self.in_ns(src), interval, self.resolve(dst, version))
 
     def http(self, src, url=WEB4, timeout=5.0):
         """The source address that the web server saw."""

@@ -23,7 +23,8 @@ def watching(net, lines):
                      ["nft", "monitor"]):
             running.append((n, argv[0], subprocess.Popen(
                 where + argv, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+                if argv[0] == "ovs-ofctl" else subprocess.DEVNULL,
                 text=True)))
     time.sleep(0.5 * FACTOR)
     yield
