@@ -77,5 +77,9 @@ def test_raw_flow_withdrawn(host):
     host.apply()
 
 
+def test_second_apply_changes_nothing(host):
+    assert "nothing" in host.apply().stdout
+
+
 def test_logs(host):
     assert host.bad_log_lines({}, [r"\|(rconn|ofconn)\|.*connection"]) == []
