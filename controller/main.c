@@ -98,32 +98,33 @@ finish_options(struct options *o, int argc, char *argv[])
     }
 }
 
+enum {
+    OPT_DB = UCHAR_MAX + 1,
+    OPT_NODE,
+    OPT_ALL,
+    OPT_BRIDGE,
+    OPT_UNIXCTL,
+    VLOG_OPTION_ENUMS,
+    DAEMON_OPTION_ENUMS,
+    SSL_OPTION_ENUMS,
+};
+static const struct option long_options[] = {
+    {"db", required_argument, NULL, OPT_DB},
+    {"node", required_argument, NULL, OPT_NODE},
+    {"all", no_argument, NULL, OPT_ALL},
+    {"bridge", required_argument, NULL, OPT_BRIDGE},
+    {"unixctl", required_argument, NULL, OPT_UNIXCTL},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    VLOG_LONG_OPTIONS,
+    DAEMON_LONG_OPTIONS,
+    STREAM_SSL_LONG_OPTIONS,
+    {NULL, 0, NULL, 0},
+};
+
 static void
 parse_options(struct options *o, int argc, char *argv[])
 {
-    enum {
-        OPT_DB = UCHAR_MAX + 1,
-        OPT_NODE,
-        OPT_ALL,
-        OPT_BRIDGE,
-        OPT_UNIXCTL,
-        VLOG_OPTION_ENUMS,
-        DAEMON_OPTION_ENUMS,
-        SSL_OPTION_ENUMS,
-    };
-    static const struct option long_options[] = {
-        {"db", required_argument, NULL, OPT_DB},
-        {"node", required_argument, NULL, OPT_NODE},
-        {"all", no_argument, NULL, OPT_ALL},
-        {"bridge", required_argument, NULL, OPT_BRIDGE},
-        {"unixctl", required_argument, NULL, OPT_UNIXCTL},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        VLOG_LONG_OPTIONS,
-        DAEMON_LONG_OPTIONS,
-        STREAM_SSL_LONG_OPTIONS,
-        {NULL, 0, NULL, 0},
-    };
     char *short_options = ovs_cmdl_long_options_to_short_options(long_options);
     int c;
 

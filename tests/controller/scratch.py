@@ -18,6 +18,7 @@ VSWITCH_SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema'
 
 def wait_for(what, timeout=10, interval=0.02):
     """Calls what() until it returns something true, and returns that."""
+    timeout *= float(os.environ.get('SOCKNET_TIME_FACTOR', 1))
     end = time.monotonic() + timeout
     while True:
         value = what()
