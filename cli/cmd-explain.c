@@ -64,26 +64,55 @@ find_value(const char *line, const char *key)
     return NULL;
 }
 
-/* The table that a line names by number or name; 0 if it names none, as
- * ovs-ofctl leaves it out; -1 for a table that is not ours. */
+/* The table that 's' begins with, by number or name, which may be quoted; -1
+ * for one that is not ours. */
 static int
-table_of_line(const char *line)
+table_from_prefix(const char *s)
 {
-    const char *value = find_value(line, "table=");
     char *end;
+    unsigned long int id = strtoul(s, &end, 10);
 
-    if (!value) {
-        return SN_TABLE_CLASSIFY;
+    if (end != s) {
+        return id < 255 ? id : -1;
     }
-    unsigned long int id = strtoul(value, &end, 10);
-    if (end != value) {
-        return id;
-    }
-    value += *value == '"';
-    char *name = xmemdup0(value, strcspn(value, "\", "));
+    s += *s == '"';
+    char *name = xmemdup0(s, strcspn(s, "\"., "));
     int table_id = sn_table_from_name(name);
     free(name);
     return table_id;
+}
+
+/* A flow as `ovs-ofctl dump-flows` prints it.  It leaves out a table 0 at
+ * times, and a cookie 0. */
+static bool
+parse_dump_line(const char *line, uint64_t *cookie, int *table_id)
+{
+    if (!strstr(line, "actions=")) {
+        return false;
+    }
+
+    const char *value = find_value(line, "cookie=");
+    const char *table = find_value(line, "table=");
+    *cookie = value ? strtoull(value, NULL, 0) : 0;
+    *table_id = table ? table_from_prefix(table) : SN_TABLE_CLASSIFY;
+    return true;
+}
+
+/* A flow that a packet meets in `ovs-appctl ofproto/trace`:
+ * " 4. ip,reg0=0x67, priority 100, cookie 0x5302000000670002". */
+static bool
+parse_trace_line(const char *line, uint64_t *cookie, int *table_id)
+{
+    const char *table = line + strspn(line, " ");
+    const char *value = strstr(line, ", cookie 0x");
+    const char *dot = strstr(table, ". ");
+
+    if (!value || !dot || dot > value || strcspn(table, " ") < dot - table) {
+        return false;
+    }
+    *cookie = strtoull(value + strlen(", cookie "), NULL, 0);
+    *table_id = table_from_prefix(table);
+    return true;
 }
 
 static void
@@ -115,20 +144,20 @@ output_cause(uint64_t cookie, int table_id, const char *line,
     ds_destroy(&s);
 }
 
-/* A line is a flow if it has actions; the rest, such as the header of a reply,
- * is repeated for people. */
+/* A line that is no flow, such as the header of a reply, is only repeated, for
+ * people. */
 static void
 explain_line(const char *line, const struct explainer *explainer,
              struct output *out)
 {
-    output_note(out, "%s", line);
-    if (!strstr(line, "actions=")) {
-        return;
-    }
+    uint64_t cookie;
+    int table_id;
 
-    const char *value = find_value(line, "cookie=");
-    uint64_t cookie = value ? strtoull(value, NULL, 0) : 0;
-    output_cause(cookie, table_of_line(line), line, explainer, out);
+    output_note(out, "%s", line);
+    if (parse_dump_line(line, &cookie, &table_id)
+        || parse_trace_line(line, &cookie, &table_id)) {
+        output_cause(cookie, table_id, line, explainer, out);
+    }
 }
 
 static void

@@ -89,7 +89,8 @@ const struct command commands[] = {
       false, cmd_flows },
     { NULL, "explain", "[COOKIE]... [--from PATH]",
       "what caused each line of ovs-ofctl dump-flows",
-      "Reads the lines on standard input if no cookie is given.\n"
+      "Reads the lines on standard input if no cookie is given; those of\n"
+      "ovs-appctl ofproto/trace too.\n"
       "\n"
       "  --from PATH   a state file instead of the database\n"
       "  --node NAME   the node, if PATH describes a single host\n"

@@ -103,7 +103,7 @@ class Switch:
         self.run('ovs-vsctl', '--no-wait', 'init')
         self.processes.append(subprocess.Popen(
             ['ovs-vswitchd', '--enable-dummy=system', '--disable-system',
-             '-vconsole:off', '--log-file'], env=self.env))
+             '-vconsole:off', '--log-file', '--pidfile'], env=self.env))
         command = ['ovs-vsctl', '--timeout=20', 'add-br', 'vmbr0', '--',
                    'set', 'bridge', 'vmbr0', 'fail_mode=secure',
                    'datapath_type=dummy']

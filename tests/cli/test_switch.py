@@ -46,6 +46,22 @@ def test_dump_is_explained(socknet, state, switch):
         assert '; table egress_policy: rules at' in out
 
 
+@pytest.mark.parametrize('names', [['--names'], []])
+def test_trace_is_explained(socknet, state, switch, names):
+    """Why is this packet dropped?"""
+    install(socknet, switch, 'node2')
+    packet = ('in_port=veth103,icmp,dl_src=bc:24:11:00:01:03,'
+              'nw_src=10.1.0.9,nw_dst=10.1.0.104,nw_ttl=64')
+    r = switch.run('ovs-appctl', 'ofproto/trace', *names, 'vmbr0', packet)
+    assert r.returncode == 0, r.stderr
+    out = socknet('explain', '--from', 'state.yaml', stdin=r.stdout).ok().out
+    assert '    container vector-db (state.yaml:' in out
+    assert '    pipeline spoof_guard: drop: spoofed source; table' in out
+    assert out.count('; table ') == r.stdout.count(', cookie 0x') == 2
+    assert [x for x in out.splitlines() if '; table ' not in x] \
+        == r.stdout.splitlines()
+
+
 def test_flows_of_the_switch(socknet, state, switch, database):
     db = database.remote
     socknet('apply', 'state.yaml', db=db).ok()
