@@ -222,19 +222,31 @@ utf8_prefix_len(const char *s, size_t len, int n_chars)
     return i;
 }
 
+/* A place in a text at which the search for a later line goes on. */
+struct text_cursor {
+    const char *text;
+    const char *pos;            /* Where line number 'line' starts. */
+    int line;
+};
+
 /* Finds line number 'line' (from 1) of 'text'. */
 static const char *
-text_find_line(const char *text, int line, size_t *ret_len)
+text_find_line(struct text_cursor *cursor, const char *text, int line,
+               size_t *ret_len)
 {
-    while (--line > 0) {
-        text = strchr(text, '\n');
-        if (!text) {
+    if (cursor->text != text || cursor->line > line) {
+        *cursor = (struct text_cursor) { text, text, 1 };
+    }
+    while (cursor->line < line) {
+        const char *end = strchr(cursor->pos, '\n');
+        if (!end) {
             return NULL;
         }
-        text++;
+        cursor->pos = end + 1;
+        cursor->line++;
     }
-    *ret_len = strcspn(text, "\r\n");
-    return text;
+    *ret_len = strcspn(cursor->pos, "\r\n");
+    return cursor->pos;
 }
 
 static char *
@@ -257,10 +269,11 @@ read_file(const char *file_name)
 
 /* Appends the source line of 'loc' and a caret under it. */
 static void
-diag_format_excerpt(const struct sn_loc *loc, const char *text, struct ds *out)
+diag_format_excerpt(const struct sn_loc *loc, const char *text,
+                    struct text_cursor *cursor, struct ds *out)
 {
     size_t len;
-    const char *line = text_find_line(text, loc->line, &len);
+    const char *line = text_find_line(cursor, text, loc->line, &len);
     if (!line || loc->column < 1) {
         return;
     }
@@ -294,7 +307,8 @@ diag_format_excerpt(const struct sn_loc *loc, const char *text, struct ds *out)
 }
 
 static void
-diag_format(const struct diag *diag, const char *text, struct ds *out)
+diag_format(const struct diag *diag, const char *text,
+            struct text_cursor *cursor, struct ds *out)
 {
     if (diag->loc.file) {
         char *where = sn_loc_to_string(&diag->loc);
@@ -305,7 +319,7 @@ diag_format(const struct diag *diag, const char *text, struct ds *out)
     ds_put_visible(out, diag->text, strlen(diag->text));
     ds_put_char(out, '\n');
     if (text) {
-        diag_format_excerpt(&diag->loc, text, out);
+        diag_format_excerpt(&diag->loc, text, cursor, out);
     }
     if (diag->fix) {
         ds_put_cstr(out, "  fix: ");
@@ -319,6 +333,7 @@ diags_print(const struct diags *diags, FILE *stream)
 {
     struct shash read_again = SHASH_INITIALIZER(&read_again);
     struct ds out = DS_EMPTY_INITIALIZER;
+    struct text_cursor cursor = { .text = NULL };
     size_t n;
 
     const struct diag **sorted = diags_sort(diags, &n);
@@ -332,7 +347,7 @@ diags_print(const struct diags *diags, FILE *stream)
             }
             text = text ? text : shash_find_data(&read_again, file);
         }
-        diag_format(sorted[i], text, &out);
+        diag_format(sorted[i], text, &cursor, &out);
     }
     fputs(ds_cstr(&out), stream);
 
