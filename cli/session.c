@@ -2,7 +2,10 @@
 
 #include "cli/session.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 #include "cli/command.h"
 #include "cli/output.h"
 #include "openvswitch/shash.h"
@@ -20,6 +23,8 @@ struct session {
     struct model_sync *sync;
     struct ovsdb_idl_index *port_index; /* Port_Status by node and name. */
 };
+
+enum { MISSING_SOCKET_MS = 500 };
 
 /* Brings the model up to date with what the IDL holds. */
 static bool
@@ -62,6 +67,18 @@ session_read(struct session *s, int timeout_ms)
     return error;
 }
 
+/* A socket that is not there will hardly come: unless told to, people need not
+ * wait for it.  A server that restarts is away for less than this. */
+static int
+patience_ms(const struct command_context *ctx)
+{
+    bool missing = !strncmp(ctx->db, "unix:", 5) && !strchr(ctx->db, ',')
+                   && access(ctx->db + 5, F_OK) && errno == ENOENT;
+
+    return missing && !ctx->timeout_given ? MISSING_SOCKET_MS
+           : ctx->timeout_ms;
+}
+
 struct session *
 session_open(const struct command_context *ctx)
 {
@@ -81,7 +98,7 @@ session_open(const struct command_context *ctx)
                                             &sndb_port_status_col_node,
                                             &sndb_port_status_col_name);
 
-    error = session_read(s, ctx->timeout_ms);
+    error = session_read(s, patience_ms(ctx));
     if (error) {
         command_fail("%s\nThe database is named by --db REMOTE or SOCKNET_DB; "
                      "`socknet db --help` tells how to make one.", error);

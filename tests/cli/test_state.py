@@ -187,6 +187,13 @@ def test_no_database(socknet, tmp_path, command):
     assert '--db' in r.err
 
 
+def test_no_socket_is_said_soon(socknet, tmp_path):
+    begin = time.monotonic()
+    r = socknet('status', db=f'unix:{tmp_path}/none')
+    assert time.monotonic() - begin < 3
+    assert 'nothing listens there' in r.err
+
+
 def test_another_database(socknet, tmp_path):
     """A server that has no Socknet database, such as the switch's."""
     other = Database('/usr/share/openvswitch/vswitch.ovsschema', tmp_path)
