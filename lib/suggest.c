@@ -3,7 +3,6 @@
 #include "lib/suggest.h"
 
 #include <ctype.h>
-#include <stdint.h>
 #include <string.h>
 #include "util.h"
 
@@ -11,17 +10,12 @@
 enum { MAX_WORD = 64 };
 
 /* The number of insertions, deletions, replacements and swaps of neighbours
- * that turn 'a' into 'b', upper and lower case being the same; or some number
- * above 'limit' if it is above. */
+ * that turn 'a' into 'b', upper and lower case being the same. */
 static size_t
-edit_distance(const char *a, size_t a_len, const char *b, size_t b_len,
-              size_t limit)
+edit_distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
     size_t d[3][MAX_WORD + 1];
 
-    if (a_len > b_len + limit || b_len > a_len + limit) {
-        return SIZE_MAX;
-    }
     for (size_t j = 0; j <= b_len; j++) {
         d[0][j] = j;
     }
@@ -30,7 +24,7 @@ edit_distance(const char *a, size_t a_len, const char *b, size_t b_len,
         const size_t *up = d[(i + 2) % 3];
         const size_t *up2 = d[(i + 1) % 3];
 
-        size_t best = row[0] = i;
+        row[0] = i;
         for (size_t j = 1; j <= b_len; j++) {
             int ca = tolower((unsigned char) a[i - 1]);
             int cb = tolower((unsigned char) b[j - 1]);
@@ -41,11 +35,6 @@ edit_distance(const char *a, size_t a_len, const char *b, size_t b_len,
                 && cb == tolower((unsigned char) a[i - 2])) {
                 row[j] = MIN(row[j], up2[j - 2] + 1);
             }
-            best = MIN(best, row[j]);
-        }
-        /* A swap may still go by this row, at the price of one. */
-        if (best > limit + 1) {
-            return SIZE_MAX;
         }
     }
     return d[a_len % 3][b_len];
@@ -69,7 +58,7 @@ suggest_offer(struct suggest *s, const char *candidate)
         return;
     }
     size_t limit = MAX(word_len, len) <= 3 ? 1 : MAX(word_len, len) / 3 + 1;
-    size_t distance = edit_distance(s->word, word_len, candidate, len, limit);
+    size_t distance = edit_distance(s->word, word_len, candidate, len);
 
     if (distance <= limit && strcmp(candidate, s->word)
         && (!s->best || distance < s->distance
