@@ -259,6 +259,12 @@ emit_set_ipv4(struct emit *e, enum mf_field_id id, const struct sn_prefix *p)
 }
 
 void
+emit_set_ipv6(struct emit *e, enum mf_field_id id, const struct sn_prefix *p)
+{
+    emit_set_field(e, id, &p->addr, NULL);
+}
+
+void
 emit_move(struct emit *e, enum mf_field_id src, enum mf_field_id dst)
 {
     struct ofpact_reg_move *move = ofpact_put_REG_MOVE(&e->acts);

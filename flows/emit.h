@@ -71,6 +71,7 @@ void emit_set_flags(struct emit *, uint32_t set);
 void emit_set_mac(struct emit *, enum mf_field_id, struct eth_addr);
 void emit_set_u16(struct emit *, enum mf_field_id, uint16_t value);
 void emit_set_ipv4(struct emit *, enum mf_field_id, const struct sn_prefix *);
+void emit_set_ipv6(struct emit *, enum mf_field_id, const struct sn_prefix *);
 void emit_move(struct emit *, enum mf_field_id src, enum mf_field_id dst);
 void emit_dec_ttl(struct emit *);
 void emit_conjunction(struct emit *, uint32_t id, int dim, int n_dims);

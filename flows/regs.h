@@ -14,7 +14,9 @@
     SN_REG(4, RULE,     "the rule that accepted; goes to ct_mark")           \
     SN_REG(5, OUT,      "how the packet leaves: see the ways out")           \
     SN_REG(6, OUT_ID,   "the exit or the container that it leaves by")       \
-    SN_REG(7, SCRATCH,  "an address while two are swapped")
+    SN_REG(7, SCRATCH,  "an address while two are swapped")                  \
+    SN_REG(8, ADDRESS6, "to reg11: the first IPv6 address of the container " \
+                        "that sent the packet")
 
 /* Flags of register 3.
  *
@@ -24,6 +26,8 @@
     SN_FLAG(0x0002, FROM_LOCAL,     "sent by the host: itself, the mesh or " \
                                     "an exit's replies")                     \
     SN_FLAG(0x0004, HAS_EXIT,       "its sender has the exit in register 6") \
+    SN_FLAG(0x0008, HAS_IPV6,       "its sender's IPv6 address is in "       \
+                                    "register 8")                            \
     SN_FLAG(0x0010, SRC_LOCAL, "original source: a container of this host")  \
     SN_FLAG(0x0020, SRC_HOST,  "original source: this host")                 \
     SN_FLAG(0x0040, SRC_MESH,  "original source: within the mesh")           \
@@ -45,7 +49,7 @@
     SN_OUT(2, HOST,      "the host: for itself or to route into the mesh")   \
     SN_OUT(3, EXIT,      "the exit in register 6")                           \
     SN_OUT(4, ENDPOINT,  "the local container in register 6 (raw flows)")    \
-    SN_OUT(5, NEIGHBOUR, "neighbour discovery: whoever has the MAC")         \
+    SN_OUT(5, NEIGHBOUR, "the local container that is solicited (IPv6)")     \
     SN_OUT(6, UNMANAGED, "the ports that socknet does not manage")
 
 enum sn_reg {

@@ -11,8 +11,8 @@
  * host's for the gateway and for all that lies beyond it.
  *
  * IPv6: the kernel datapath can rewrite neither the type of an option nor the
- * flags of an advertisement, so no advertisement can be made out of a
- * solicitation.  Solicitations go to the owner of the target and to nobody
+ * flags of an advertisement (OVS refuses such flows there), so no
+ * advertisement can be made out of a solicitation.  Solicitations go to the owner of the target and to nobody
  * else, and he answers.  What passes is made true rather than compared: the
  * link-layer options become the sender's MAC, an advertisement's target the
  * sender's address, both checked before.  Of an honest sender nothing
@@ -71,7 +71,7 @@ nd_gateway(struct compiler *c, const struct sn_prefix *gateway)
 {
     struct emit *e = &c->emit;
 
-    arp_nd_flow(c, 100, SN_F_FROM_CONTAINER,
+    arp_nd_flow(c, 110, SN_F_FROM_CONTAINER,
                 cookie_base(SN_TABLE_ARP_ND, SN_WHY_NEIGHBOUR));
     emit_match_ns(e, gateway);
     emit_move(e, MFF_ETH_SRC, MFF_ND_SLL);
@@ -80,27 +80,58 @@ nd_gateway(struct compiler *c, const struct sn_prefix *gateway)
     emit_end(e);
 }
 
+/* Solicitations find their target at deliver. */
 static void
-nd_advertisements(struct compiler *c)
+nd_solicitations(struct compiler *c)
+{
+    static const uint32_t from[] = { SN_F_FROM_CONTAINER, SN_F_FROM_LOCAL };
+    struct emit *e = &c->emit;
+
+    for (size_t i = 0; i < ARRAY_SIZE(from); i++) {
+        arp_nd_flow(c, 100, from[i],
+                    cookie_base(SN_TABLE_ARP_ND, SN_WHY_NEIGHBOUR));
+        emit_match_icmp6(e, ND_NEIGHBOR_SOLICIT);
+        match_set_icmp_code(&e->match, 0);
+        if (from[i] == SN_F_FROM_CONTAINER) {
+            emit_move(e, MFF_ETH_SRC, MFF_ND_SLL);
+        }
+        emit_set_reg(e, SN_REG_OUT, SN_OUT_NEIGHBOUR);
+        emit_goto(e, SN_TABLE_DELIVER);
+        emit_end(e);
+    }
+}
+
+/* Advertisements go to who asked. */
+static void
+nd_advertisement(struct compiler *c, int priority, uint32_t from,
+                 enum sn_out out)
 {
     struct emit *e = &c->emit;
 
-    arp_nd_flow(c, 100, SN_F_FROM_CONTAINER,
+    arp_nd_flow(c, priority, from,
                 cookie_base(SN_TABLE_ARP_ND, SN_WHY_NEIGHBOUR));
     emit_match_icmp6(e, ND_NEIGHBOR_ADVERT);
     match_set_icmp_code(&e->match, 0);
-    emit_move(e, MFF_ETH_SRC, MFF_ND_TLL);
-    emit_move(e, MFF_IPV6_SRC, MFF_ND_TARGET);
-    emit_set_reg(e, SN_REG_OUT, SN_OUT_NEIGHBOUR);
+    if (out == SN_OUT_HOST) {
+        match_set_dl_dst(&e->match, c->local->hwaddr);
+    }
+    if (from == SN_F_FROM_CONTAINER) {
+        emit_move(e, MFF_ETH_SRC, MFF_ND_TLL);
+        emit_move(e, MFF_IPV6_SRC, MFF_ND_TARGET);
+    }
+    emit_set_reg(e, SN_REG_OUT, out);
     emit_goto(e, SN_TABLE_DELIVER);
     emit_end(e);
+}
 
-    arp_nd_flow(c, 100, SN_F_FROM_LOCAL,
-                cookie_base(SN_TABLE_ARP_ND, SN_WHY_NEIGHBOUR));
-    emit_match_icmp6(e, ND_NEIGHBOR_ADVERT);
-    emit_set_reg(e, SN_REG_OUT, SN_OUT_NEIGHBOUR);
-    emit_goto(e, SN_TABLE_DELIVER);
-    emit_end(e);
+static void
+nd_advertisements(struct compiler *c)
+{
+    if (c->local) {
+        nd_advertisement(c, 110, SN_F_FROM_CONTAINER, SN_OUT_HOST);
+    }
+    nd_advertisement(c, 100, SN_F_FROM_CONTAINER, SN_OUT_ADDRESS);
+    nd_advertisement(c, 100, SN_F_FROM_LOCAL, SN_OUT_ADDRESS);
 }
 
 /* What the host says to its own network and not to the containers. */
@@ -120,14 +151,12 @@ arp_nd_unmanaged(struct compiler *c)
             emit_end(e);
         }
     }
-    for (int i = 0; i < 3 && !sset_is_empty(&c->uplinks); i++) {
-        arp_nd_flow(c, i == 2 ? 60 : 45, SN_F_FROM_LOCAL, cookie);
+    for (int i = 0; i < 2 && !sset_is_empty(&c->uplinks); i++) {
+        arp_nd_flow(c, 45, SN_F_FROM_LOCAL, cookie);
         if (i == 0) {
             emit_match_dl_type(e, ETH_TYPE_ARP);
-        } else if (i == 1) {
-            emit_match_dst(e, &multicast);
         } else {
-            emit_match_icmp6(e, ND_NEIGHBOR_SOLICIT);
+            emit_match_dst(e, &multicast);
         }
         emit_set_reg(e, SN_REG_OUT, SN_OUT_UNMANAGED);
         emit_goto(e, SN_TABLE_DELIVER);
@@ -150,13 +179,10 @@ stage_arp_nd_base(struct compiler *c)
             nd_gateway(c, &gateway);
         }
     }
+    nd_solicitations(c);
     nd_advertisements(c);
     arp_nd_unmanaged(c);
 
-    arp_nd_flow(c, 60, SN_F_FROM_CONTAINER,
-                cookie_base(SN_TABLE_ARP_ND, SN_WHY_DROP_NO_NEIGHBOUR));
-    emit_match_icmp6(e, ND_NEIGHBOR_SOLICIT);
-    emit_end(e);
     arp_nd_flow(c, 50, SN_F_FROM_CONTAINER,
                 cookie_base(SN_TABLE_ARP_ND, SN_WHY_DROP_MULTICAST));
     emit_match_dst(e, &multicast);
@@ -178,18 +204,12 @@ stage_arp_nd_container(struct compiler *c, const struct endpoint *ep)
     for (size_t i = 0; i < ep->container->n_addresses; i++) {
         struct sn_prefix a = sn_prefix_host(&ep->container->addresses[i]);
 
-        arp_nd_flow(c, 100, 0, cookie);
         if (a.is_v4) {
+            arp_nd_flow(c, 100, 0, cookie);
             emit_match_arp_request(e, &a);
             emit_arp_answer(e, &a, ep->mac);
-        } else {
-            emit_match_ns(e, &a);
-            emit_move(e, MFF_ETH_SRC, MFF_ND_SLL);
-            emit_set_mac(e, MFF_ETH_DST, ep->mac);
-            emit_set_reg(e, SN_REG_OUT, SN_OUT_NEIGHBOUR);
-            emit_goto(e, SN_TABLE_DELIVER);
+            emit_end(e);
         }
-        emit_end(e);
     }
 }
 

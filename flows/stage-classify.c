@@ -9,7 +9,8 @@
  * The only stage that matches port numbers.  A container's port and its MAC
  * are one match: from here on whoever has an endpoint number has been seen to
  * send from his own MAC.  The container's exit is found out here as well,
- * which spares a route for each. */
+ * which spares a route for each; its IPv6 address serves
+ * neighbour discovery. */
 
 static uint64_t
 cookie_uplink(const char *port, enum sn_reason reason)
@@ -76,10 +77,22 @@ stage_classify_base(struct compiler *c)
               cookie_base(SN_TABLE_CLASSIFY, SN_WHY_DROP_UNKNOWN_PORT));
 }
 
+static const struct sn_prefix *
+first_ipv6(const struct model_container *container)
+{
+    for (size_t i = 0; i < container->n_addresses; i++) {
+        if (!container->addresses[i].is_v4) {
+            return &container->addresses[i];
+        }
+    }
+    return NULL;
+}
+
 void
 stage_classify_container(struct compiler *c, const struct endpoint *ep)
 {
     const struct model_exit *exit = compiler_get_exit(c, ep->container);
+    const struct sn_prefix *ipv6 = first_ipv6(ep->container);
     struct emit *e = &c->emit;
 
     emit_flow(e, SN_TABLE_CLASSIFY, 100, cookie_endpoint(ep, SN_WHY_PORT));
@@ -87,9 +100,13 @@ stage_classify_container(struct compiler *c, const struct endpoint *ep)
     match_set_dl_src(&e->match, ep->mac);
     emit_set_reg(e, SN_REG_ENDPOINT, ep->number);
     emit_set_reg(e, SN_REG_FLAGS,
-                 SN_F_FROM_CONTAINER | (exit ? SN_F_HAS_EXIT : 0));
+                 SN_F_FROM_CONTAINER | (exit ? SN_F_HAS_EXIT : 0)
+                 | (ipv6 ? SN_F_HAS_IPV6 : 0));
     if (exit) {
         emit_set_reg(e, SN_REG_OUT_ID, exit_number(exit));
+    }
+    if (ipv6) {
+        emit_set_ipv6(e, MFF_XXREG0 + SN_REG_ADDRESS6 / 4, ipv6);
     }
     emit_goto(e, SN_TABLE_SPOOF_GUARD);
     emit_end(e);

@@ -1,6 +1,7 @@
 #include <config.h>
 
 #include "flows/compiler-private.h"
+#include <netinet/icmp6.h>
 #include <stdlib.h>
 #include "flow.h"
 #include "packets.h"
@@ -93,6 +94,10 @@ deliver_unmanaged(struct compiler *c)
         deliver_flow(c, 90, SN_OUT_NEIGHBOUR, cookie);
         emit_match_flags(&c->emit, SN_F_FROM_LOCAL, 0);
         emit_flood(c, false);
+        deliver_flow(c, 90, SN_OUT_ADDRESS, cookie);
+        emit_match_flags(&c->emit, SN_F_FROM_LOCAL, 0);
+        emit_match_icmp6(&c->emit, ND_NEIGHBOR_ADVERT);
+        emit_flood(c, false);
     }
 }
 
@@ -105,26 +110,13 @@ stage_deliver_base(struct compiler *c)
         deliver_flow(c, 100, SN_OUT_HOST, cookie);
         emit_match_flags(&c->emit, SN_F_FROM_CONTAINER, 0);
         deliver_to_port(c, c->local->hwaddr, OFPP_LOCAL);
-
-        deliver_flow(c, 100, SN_OUT_NEIGHBOUR, cookie);
-        match_set_dl_dst(&c->emit.match, c->local->hwaddr);
-        emit_output(&c->emit, OFPP_LOCAL);
-        emit_end(&c->emit);
     }
     deliver_unmanaged(c);
+    deliver_flow(c, 50, SN_OUT_NEIGHBOUR,
+                 cookie_base(SN_TABLE_DELIVER, SN_WHY_DROP_NO_NEIGHBOUR));
+    emit_end(&c->emit);
     emit_drop(&c->emit, SN_TABLE_DELIVER, 0,
               cookie_base(SN_TABLE_DELIVER, SN_WHY_DROP_NOT_PLUGGED));
-}
-
-static bool
-container_has_ipv6(const struct model_container *container)
-{
-    for (size_t i = 0; i < container->n_addresses; i++) {
-        if (!container->addresses[i].is_v4) {
-            return true;
-        }
-    }
-    return false;
 }
 
 void
@@ -138,12 +130,11 @@ stage_deliver_container(struct compiler *c, const struct endpoint *ep)
         deliver_flow(c, 100, SN_OUT_ADDRESS, cookie);
         emit_match_dst(&c->emit, &a);
         deliver_to_port(c, ep->mac, ep->port->ofport);
-    }
-    if (container_has_ipv6(ep->container)) {
-        deliver_flow(c, 100, SN_OUT_NEIGHBOUR, cookie);
-        match_set_dl_dst(&c->emit.match, ep->mac);
-        emit_output(&c->emit, ep->port->ofport);
-        emit_end(&c->emit);
+        if (!a.is_v4) {
+            deliver_flow(c, 100, SN_OUT_NEIGHBOUR, cookie);
+            emit_match_ns(&c->emit, &a);
+            deliver_to_port(c, ep->mac, ep->port->ofport);
+        }
     }
     if (sset_contains(&c->raw_targets, ep->container->name)) {
         deliver_flow(c, 100, SN_OUT_ENDPOINT, cookie);

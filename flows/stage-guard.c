@@ -8,9 +8,9 @@
 
 /* spoof_guard: a container sends only from its own addresses.
  *
- * Its MAC was checked by classify.  Link-local IPv6 sources serve neighbour
- * discovery only: they are let through to the next stage, which forwards
- * nothing else of them.  From the host nobody may use the address of a local
+ * Its MAC was checked by classify.  Link-local IPv6 sources may solicit
+ * neighbours, as they do to see whether one is still there; they ask in the
+ * name of the container's own address, so that the answer finds it.  From the host nobody may use the address of a local
  * container: that is how a packet of a container that strayed through the
  * host is kept from coming back. */
 
@@ -81,14 +81,12 @@ guard_unspecified(struct compiler *c)
     guard_flow(c, 90, SN_F_FROM_CONTAINER, SN_WHY_DROP_MULTICAST);
     emit_match_src(e, &none6);
     emit_end(e);
-    for (uint8_t type = ND_NEIGHBOR_SOLICIT; type <= ND_NEIGHBOR_ADVERT;
-         type++) {
-        guard_flow(c, 95, SN_F_FROM_CONTAINER, SN_WHY_NEIGHBOUR);
-        emit_match_icmp6(e, type);
-        emit_match_src(e, &link_local);
-        emit_goto(e, SN_TABLE_ARP_ND);
-        emit_end(e);
-    }
+    guard_flow(c, 95, SN_F_FROM_CONTAINER | SN_F_HAS_IPV6, SN_WHY_NEIGHBOUR);
+    emit_match_icmp6(e, ND_NEIGHBOR_SOLICIT);
+    emit_match_src(e, &link_local);
+    emit_move(e, MFF_XXREG0 + SN_REG_ADDRESS6 / 4, MFF_IPV6_SRC);
+    emit_goto(e, SN_TABLE_ARP_ND);
+    emit_end(e);
     guard_flow(c, 90, SN_F_FROM_CONTAINER, SN_WHY_DROP_MULTICAST);
     emit_match_src(e, &link_local);
     emit_end(e);

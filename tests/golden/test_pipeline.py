@@ -320,8 +320,13 @@ def test_nd(net, src):
     out = net.passes('veth200', solicit('veth200', src, 'fd00:53::102'),
                      'veth102')
     assert out[ICMPv6NDOptSrcLLAddr].lladdr == MACS['veth200']
+    assert out.dst == MACS['veth102']
+    assert out[IPv6].src == 'fd00:53::200'
+    said = out[ICMPv6ND_NS].cksum
+    del out[ICMPv6ND_NS].cksum
+    assert Ether(bytes(out))[ICMPv6ND_NS].cksum == said
     advert = (Ether(src=MACS['veth102'], dst=MACS['veth200'])
-              / IPv6(src='fd00:53::102', dst=src, hlim=255)
+              / IPv6(src='fd00:53::102', dst=out[IPv6].src, hlim=255)
               / ICMPv6ND_NA(tgt='fd00:53::102', R=0, S=1, O=1)
               / ICMPv6NDOptDstLLAddr(lladdr=MACS['veth102']))
     out = net.passes('veth102', advert, 'veth200')

@@ -369,7 +369,7 @@ test_cost_of_plug(void **state)
     struct world *w = *state;
 
     unplug(w, "veth100", 5);    /* Port, IP, ARP, answer, delivery. */
-    unplug(w, "veth101", 9);
+    unplug(w, "veth101", 8);
     unplug(w, "veth102", 5);
 
     /* A change of nothing, and of a port that nobody knows. */
