@@ -15,8 +15,8 @@
     SN_REG(5, OUT,      "how the packet leaves: see the ways out")           \
     SN_REG(6, OUT_ID,   "the exit or the container that it leaves by")       \
     SN_REG(7, SCRATCH,  "an address while two are swapped")                  \
-    SN_REG(8, ADDRESS6, "to reg11: the first IPv6 address of the container " \
-                        "that sent the packet")
+    SN_REG(8, ADDRESS6, "the first IPv6 address of the container that sent " \
+                        "the packet (reg8 to reg11)")
 
 /* Flags of register 3.
  *

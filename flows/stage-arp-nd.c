@@ -12,11 +12,11 @@
  *
  * IPv6: the kernel datapath can rewrite neither the type of an option nor the
  * flags of an advertisement (OVS refuses such flows there), so no
- * advertisement can be made out of a solicitation.  Solicitations go to the owner of the target and to nobody
- * else, and he answers.  What passes is made true rather than compared: the
- * link-layer options become the sender's MAC, an advertisement's target the
- * sender's address, both checked before.  Of an honest sender nothing
- * changes, so the datapath has nothing to rewrite. */
+ * advertisement can be made out of a solicitation.  Solicitations go to the
+ * owner of the target and to nobody else, and he answers.  What passes is made
+ * true rather than compared: the link-layer options become the sender's MAC,
+ * an advertisement's target the sender's address, both checked before.  Of an
+ * honest sender nothing changes, so the datapath has nothing to rewrite. */
 
 static void
 arp_nd_flow(struct compiler *c, int priority, uint32_t from, uint64_t cookie)

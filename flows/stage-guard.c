@@ -10,9 +10,9 @@
  *
  * Its MAC was checked by classify.  Link-local IPv6 sources may solicit
  * neighbours, as they do to see whether one is still there; they ask in the
- * name of the container's own address, so that the answer finds it.  From the host nobody may use the address of a local
- * container: that is how a packet of a container that strayed through the
- * host is kept from coming back. */
+ * name of the container's own address, so that the answer finds it.  From the
+ * host nobody may use the address of a local container: that is how a packet
+ * of a container that strayed through the host is kept from coming back. */
 
 static void
 guard_next(struct emit *e, bool is_v4)
