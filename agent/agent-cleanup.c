@@ -65,7 +65,7 @@ put_error(struct ds *ds, const char *what, int error)
 char *
 agent_cleanup(const struct agent_config *config)
 {
-    const struct route_list no_routes = { .n = 0 };
+    struct route_list no_routes = { .n = 0 };
     struct sset problems = SSET_INITIALIZER(&problems);
     struct ds errors = DS_EMPTY_INITIALIZER;
     struct nft *nft = nft_create();

@@ -33,6 +33,8 @@ VLOG_DEFINE_THIS_MODULE(agent);
 #define PASS_INTERVAL_MS 30
 /* Handshakes, and peers that somebody else changed. */
 #define POLL_INTERVAL_MS 5000
+/* After a transaction that the switch's database refused. */
+#define RETRY_INTERVAL_MS 1000
 /* Whatever no event told. */
 #define FULL_INTERVAL_MS 30000
 
@@ -261,13 +263,13 @@ agent_wait(struct agent *a)
     nlk_wait(a->nlk);
     resolve_wait();
     if (!vswitch_commit_and_wait(a->sw)) {
-        a->dirty = true;
+        a->next_pass_ms = time_msec() + RETRY_INTERVAL_MS;
     }
     central_commit_and_wait(a->central);
     if (a->dirty) {
         poll_timer_wait_until(a->last_pass_ms + PASS_INTERVAL_MS);
     }
-    poll_timer_wait_until(a->next_poll_ms);
+    poll_timer_wait_until(MIN(a->next_poll_ms, a->next_pass_ms));
 }
 
 void

@@ -51,9 +51,13 @@ central_destroy(struct central *c)
         model_sync_destroy(c->sync);
         model_changes_destroy(&c->changes);
         smap_destroy(&c->keys);
-        /* The connection destroys the IDL, the loop its transactions. */
-        ovsdb_idl_txn_destroy(c->loop.committing_txn);
-        ovsdb_idl_txn_destroy(c->loop.open_txn);
+        /* Not ovsdb_idl_loop_destroy(): the IDL is the connection's. */
+        if (c->loop.committing_txn) {
+            ovsdb_idl_txn_destroy(c->loop.committing_txn);
+        }
+        if (c->loop.open_txn) {
+            ovsdb_idl_txn_destroy(c->loop.open_txn);
+        }
         db_connection_destroy(c->conn);
         free(c);
     }

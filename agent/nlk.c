@@ -309,8 +309,9 @@ nlk_write(struct nlk *nlk, struct nl_msg *msg)
 {
     int error = nlk_transact(nlk->route, msg);
 
-    if (error == EOPNOTSUPP) {
-        /* An answer more than a failure: no such kind of thing here. */
+    if (error == EOPNOTSUPP || error == EEXIST) {
+        /* Answers more than failures: no such kind of thing here; and
+         * somebody else's is there already. */
     } else if (error) {
         agent_stats.write_errors++;
     } else {

@@ -377,7 +377,7 @@ plan_create(const struct model *model, const char *node,
 {
     const struct model_node *self = model_get_node(model, node);
 
-    if (!self) {
+    if (!self || !model->mesh.interface) {
         return NULL;
     }
 

@@ -76,8 +76,8 @@ struct plan {
 };
 
 /* 'keys' has the public key (base64) of each node that told its own.  Adds to
- * 'problems' what cannot be carried out.  NULL if the model has no node
- * 'node'. */
+ * 'problems' what cannot be carried out.  NULL if the model has no mesh or no
+ * node 'node'. */
 struct plan *plan_create(const struct model *, const char *node,
                          const struct smap *keys, struct sset *problems);
 void plan_destroy(struct plan *);

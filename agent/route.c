@@ -64,23 +64,35 @@ route_to_string(const struct route *route)
     return ds_steal_cstr(&ds);
 }
 
-/* Two routes that the kernel takes for the same entry. */
-static bool
-route_same_key(const struct route *a, const struct route *b)
+/* Zero for two routes that the kernel takes for the same entry. */
+static int
+route_compare_key(const void *a_, const void *b_)
 {
-    return (a->table == b->table && a->metric == b->metric
-            && sn_prefix_equals(&a->dst, &b->dst));
+    const struct route *a = a_, *b = b_;
+    int cmp = sn_prefix_compare(&a->dst, &b->dst);
+
+    return (cmp ? cmp
+            : a->table != b->table ? (a->table < b->table ? -1 : 1)
+            : a->metric != b->metric ? (a->metric < b->metric ? -1 : 1)
+            : 0);
 }
 
+static void
+route_list_sort(struct route_list *list)
+{
+    if (list->n > 1) {
+        qsort(list->routes, list->n, sizeof *list->routes,
+              route_compare_key);
+    }
+}
+
+/* 'list' must be sorted. */
 static const struct route *
 route_list_find(const struct route_list *list, const struct route *route)
 {
-    for (size_t i = 0; i < list->n; i++) {
-        if (route_same_key(&list->routes[i], route)) {
-            return &list->routes[i];
-        }
-    }
-    return NULL;
+    return (list->n ? bsearch(route, list->routes, list->n,
+                              sizeof *list->routes, route_compare_key)
+            : NULL);
 }
 
 static void
@@ -213,6 +225,7 @@ route_change(struct nlk *nlk, enum route_op op, const struct route *route)
 {
     static const char *const verbs[] = { "add", "replace", "delete" };
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
+    static struct vlog_rate_limit info_rl = VLOG_RATE_LIMIT_INIT(20, 100);
     struct rtnl_route *rr = route_to_libnl(route);
     struct nl_msg *msg;
     int error = EINVAL;
@@ -232,13 +245,13 @@ route_change(struct nlk *nlk, enum route_op op, const struct route *route)
     rtnl_route_put(rr);
 
     char *s = route_to_string(route);
-    if (link_just_went(error)) {
+    if (link_just_went(error) || error == EEXIST) {
         VLOG_DBG("%s route %s: %s", verbs[op], s, ovs_strerror(error));
     } else if (error) {
         VLOG_WARN_RL(&rl, "%s route %s: %s", verbs[op], s,
                      ovs_strerror(error));
     } else {
-        VLOG_INFO("%s route %s", verbs[op], s);
+        VLOG_INFO_RL(&info_rl, "%s route %s", verbs[op], s);
     }
     free(s);
     return error;
@@ -255,6 +268,7 @@ route_foreign_serves(struct nlk *nlk, const struct route *route)
 
     route_dump(nlk, route->dst.is_v4 ? AF_INET : AF_INET6, 0, route->table,
                &list);
+    route_list_sort(&list);
     found = route_list_find(&list, route);
     serves = found && found->oif == route->oif;
     route_list_destroy(&list);
@@ -297,16 +311,17 @@ route_sync_one(struct nlk *nlk, const struct route_list *actual,
         /* Another type: IPv6 does not replace one by the other. */
         route_change(nlk, ROUTE_DELETE, have);
         error = route_change(nlk, ROUTE_ADD, want);
-    } else if (route_foreign_serves(nlk, want)) {
-        return 0;
     } else {
         error = route_change(nlk, ROUTE_ADD, want);
+        if (error == EEXIST && route_foreign_serves(nlk, want)) {
+            return 0;
+        }
     }
     return error ? route_add_problem(problems, want, error) : 0;
 }
 
 int
-route_sync(struct nlk *nlk, const struct route_list *wanted,
+route_sync(struct nlk *nlk, struct route_list *wanted,
            struct sset *problems)
 {
     struct route_list actual = { .n = 0 };
@@ -318,6 +333,8 @@ route_sync(struct nlk *nlk, const struct route_list *wanted,
         route_list_destroy(&actual);
         return error;
     }
+    route_list_sort(&actual);
+    route_list_sort(wanted);
     for (size_t i = 0; i < wanted->n; i++) {
         int retval = route_sync_one(nlk, &actual, &wanted->routes[i],
                                     problems);

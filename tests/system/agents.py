@@ -3,12 +3,18 @@ must not depend on a controller.  Used by test_agent_*.py."""
 
 import ipaddress
 import json
+import os
 import re
 
+import pytest
 from harness import eventually
 from socklab import daemons
 
 NODES = ("oo1424oo", "node2")
+# For tests of what does not depend on the kernel's modules: emulation is slow.
+not_in_vm = pytest.mark.skipif("SOCKNET_KERNEL" in os.environ,
+                               reason="shown outside of the VM")
+
 # What libraries say when a test ends a program at the other end.
 CUT_OFF = [r"\|(stream_ssl|jsonrpc|reconnect|fatal_signal)\|WARN\|"]
 WRITES = ("netlink_writes", "wg_writes", "nft_writes", "ovsdb_writes",

@@ -140,6 +140,7 @@ def test_tunnel_gone_nothing_leaks(exits):
     assert eventually(lambda: exits.ping(C, "web", 1), 10)
 
 
+@agents.not_in_vm
 @pytest.mark.parametrize("broken", [
     ("ip", "route", "del", "unreachable", "default"),
     ("ip", "rule", "del", "iif", "x-warp0"),
@@ -193,6 +194,7 @@ def test_container_cannot_use_the_hosts_default_route(exits):
             "ip,nw_dst=203.0.113.0/24")
 
 
+@agents.not_in_vm
 def test_userspace_datapath_has_no_bypass(exits):
     """The host's kernel gets the container's frames as well: it must not
     answer, whatever the flows say."""
@@ -217,6 +219,7 @@ def test_userspace_datapath_has_no_bypass(exits):
         out(exits, C, "ip", "neigh", "del", "10.0.0.1", "dev", "eth0")
 
 
+@agents.not_in_vm
 def test_disabled_exit_is_removed(exits, two_hosts):
     off = two_hosts.read_text().replace(
         "{interface: warp0, enabled: true}",

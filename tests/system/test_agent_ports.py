@@ -87,6 +87,7 @@ def test_stopped_and_started(lab):
         "socknet-container") == "xray")
 
 
+@agents.not_in_vm
 def test_unplugged_is_missing(lab):
     out(lab, A, "ovs-vsctl", "del-port", "veth200")
     try:
@@ -97,6 +98,7 @@ def test_unplugged_is_missing(lab):
     assert eventually(lambda: ports(lab, A)["veth200"].endswith(", up"))
 
 
+@agents.not_in_vm
 def test_undeclared_port_is_in_quarantine(lab):
     out(lab, A, "ip", "link", "add", "veth999i0", "type", "veth", "peer",
         "name", "veth999i0p")
@@ -122,6 +124,7 @@ def test_undeclared_port_is_in_quarantine(lab):
         r["name"] for r in status_rows(lab, "Port_Status", A)])
 
 
+@agents.not_in_vm
 def test_other_mac_than_declared(lab):
     mac = container_mac(lab, "op-dbus-api")
     lab.lab.cont_del(A, "op-dbus-api")
@@ -147,6 +150,7 @@ def test_other_mac_than_declared(lab):
     assert eventually(lambda: ports(lab, A)["veth201"].endswith(", up"))
 
 
+@agents.not_in_vm
 def test_first_mac_of_a_plug_stays(lab, expect_logs):
     expect_logs += ["the MAC address inside the container changed"]
     mac = container_mac(lab, "gateway")
@@ -165,6 +169,7 @@ def test_first_mac_of_a_plug_stays(lab, expect_logs):
         A, "socknet-agent", "status"))
 
 
+@agents.not_in_vm
 def test_missing_bridge_says_how_to_make_it(lab, expect_logs):
     expect_logs += ["there is no bridge vmbr0", "fail_mode was"]
     agent = "socknet-agent"
