@@ -35,8 +35,8 @@ struct route_list {
 void route_list_add(struct route_list *, const struct route *);
 void route_list_destroy(struct route_list *);
 
-/* Sorts 'wanted'.  Adds what it could not do to 'problems'.  0, or the first errno; a route of
- * somebody else's in the way is a problem and not an error. */
+/* Sorts 'wanted'.  Adds what it could not do to 'problems'.  0, or the first
+ * errno; a route of somebody else's in the way is a problem, not an error. */
 int route_sync(struct nlk *, struct route_list *wanted,
                struct sset *problems);
 

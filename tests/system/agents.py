@@ -113,11 +113,5 @@ def peers(system, node):
     return result
 
 
-def lost(pings):
-    """Packets without an answer, less those that were still on their way at
-    the end."""
-    return [n for n in pings.missing if n <= pings.sent - 5]
-
-
 def key_file(system, node):
     return system.lab.hosts[node].path("lib-socknet", "privacy-mesh.key")

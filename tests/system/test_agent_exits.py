@@ -2,6 +2,8 @@
 here is what the host does with a container's packets, and what it never
 does."""
 
+import time
+
 import agents
 import pytest
 import sockets
@@ -111,6 +113,7 @@ def test_tunnel_down_nothing_leaks(exits):
         assert eventually(lambda: "down: warp0 is down" in exit_line(exits))
         assert exits.http_fails(C)
         assert exits.http_fails(C, WEB6)
+        time.sleep(1)           # Of pings that must go nowhere.
         warp_up(exits)
         assert eventually(lambda: ", up" in exit_line(exits))
         assert eventually(lambda: exits.ping(C, "web", 1), 10)

@@ -212,7 +212,7 @@ def test_dropped_prefix_loses_no_packet(mesh):
         ",".join(allowed + ["10.66.0.0/24"]))
     assert eventually(lambda: peers(mesh, A)[key][1] == allowed, 8)
     got = pinger.stop()
-    assert got.sent > 50 and not agents.lost(got), got
+    assert got.sent > 50 and not got.missing, got
 
 
 def test_new_subnet_of_a_peer(mesh, two_hosts):
@@ -237,7 +237,7 @@ def test_new_subnet_of_a_peer(mesh, two_hosts):
     finally:
         agents.apply(mesh)
     got = pinger.stop()
-    assert not agents.lost(got), got
+    assert not got.missing, got
 
 
 def test_killed_agent_loses_nothing(mesh):
@@ -253,7 +253,7 @@ def test_killed_agent_loses_nothing(mesh):
         mesh.start(A, "agent")
         assert eventually(lambda: agents.generations(mesh, A)[0] > 0)
     got = pinger.stop()
-    assert len(agents.lost(got)) <= len(agents.lost(idle)), (got, idle)
+    assert len(got.missing) <= len(idle.missing), (got, idle)
     assert [v[2] for v in peers(mesh, A).values()] == handshake
 
 
