@@ -5,6 +5,7 @@ import base64
 import os
 import signal
 import stat
+import time
 
 import agents
 import pytest
@@ -205,9 +206,11 @@ def test_stranger_peer_and_changed_prefix(mesh):
 
 def test_dropped_prefix_loses_no_packet(mesh):
     """A prefix that nobody should have goes; the peer's others stay."""
+    assert mesh.reaches(A, "10.1.0.1")
     key = next(iter(peers(mesh, A)))
     allowed = peers(mesh, A)[key][1]
     pinger = mesh.pinger(A, "10.1.0.1")
+    time.sleep(1)
     out(mesh, A, "wg", "set", "nm-privacy", "peer", key, "allowed-ips",
         ",".join(allowed + ["10.66.0.0/24"]))
     assert eventually(lambda: peers(mesh, A)[key][1] == allowed, 8)
