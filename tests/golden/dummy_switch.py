@@ -32,6 +32,13 @@ class DummySwitch:
                    OVS_DBDIR=self.dir, OVS_SYSCONFDIR=self.dir)
         self.env = env
         self.daemons = []
+        try:
+            self.bring_up(local_mac)
+        except BaseException:
+            self.stop()
+            raise
+
+    def bring_up(self, local_mac):
         db = self.path('conf.db')
         self.run('ovsdb-tool', 'create', db, SCHEMA)
         self.start('ovsdb-server', db, '--remote=punix:' + self.path('db'),
