@@ -14,7 +14,7 @@ import tempfile
 import time
 
 import sockets
-from sockets import FACTOR
+from sockets import FACTOR, pause
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent
                        / "lab"))
@@ -178,7 +178,7 @@ class System:
         """How many replies came."""
         p = ns.run(self.in_ns(src) + [
             "ping", "-n", "-c", str(count), "-i", str(interval),
-            "-W", str(max(1, FACTOR / 2)), self.resolve(dst, version)],
+            "-W", str(sockets.PAUSE_FACTOR), self.resolve(dst, version)],
             check=False)
         m = re.search(r"(\d+) received", p.stdout)
         return int(m[1]) if m else 0
@@ -199,7 +199,7 @@ class System:
         """The source address that the web server saw."""
         return sockets.http_client_seen(self.ns(src), url, timeout)
 
-    def http_fails(self, src, url=WEB4, timeout=1.0):
+    def http_fails(self, src, url=WEB4, timeout=0.9):
         try:
             self.http(src, url, timeout)
         except OSError:
@@ -245,7 +245,7 @@ class System:
         address = self.resolve(dst, version)
         s = sockets.udp(self.ns(src), "::" if version == 6 else "0.0.0.0")
         with s:
-            s.settimeout(timeout * FACTOR)
+            s.settimeout(sockets.scaled(timeout))
             s.connect((address, port))
             try:
                 s.send(b"hello")
@@ -358,4 +358,4 @@ def remove_stale_labs(prefix):
 
 
 __all__ = ["System", "WEB4", "WEB6", "FACTOR", "Lab", "eventually", "inet",
-           "keep_lab_logs", "ns", "ovs", "remove_stale_labs"]
+           "keep_lab_logs", "ns", "ovs", "pause", "remove_stale_labs"]

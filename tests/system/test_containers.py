@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from harness import FACTOR, eventually, ns
+from harness import eventually, ns, pause
 
 NEW = """
         - id: "205"
@@ -99,7 +99,7 @@ def test_moved_to_another_port(net, who, tmp_path):
 def test_restarted_with_a_new_veth(net):
     """As LXC stops and starts: other veth, other port, same container."""
     net.lab.cont_del("oo1424oo", "mcp-server")
-    time.sleep(0.5 * FACTOR)
+    pause(0.5)
     c = net.lab.cont_add("oo1424oo", "mcp-server")
     assert net.reaches("mcp-server", "op-dbus-api")
     assert net.reaches("mcp-server", "vector-db", 6)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 import sockets
-from harness import FACTOR, WEB4, eventually, inet
+from harness import WEB4, eventually, inet, pause
 
 TO_WEB = "host %s or host %s" % (inet.WEB4, inet.WEB6)
 
@@ -73,7 +73,7 @@ def test_a_leak_would_be_seen(net):
 def test_comes_back_by_itself(net, tunnel):
     tunnel("down")
     assert net.http_fails("xray")
-    time.sleep(0.5 * FACTOR)
+    pause(0.5)
     tunnel("up")
     assert net.reaches("xray", "web", timeout=10)
     assert net.http("xray") == inet.egress(1)[0]

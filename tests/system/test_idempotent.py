@@ -4,7 +4,7 @@ import contextlib
 import subprocess
 import time
 
-from harness import FACTOR
+from harness import FACTOR, pause
 
 NODES = ("oo1424oo", "node2")
 
@@ -26,9 +26,9 @@ def watching(net, lines):
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT
                 if argv[0] == "ovs-ofctl" else subprocess.DEVNULL,
                 text=True)))
-    time.sleep(0.5 * FACTOR)
+    pause(0.5)
     yield
-    time.sleep(0.5 * FACTOR)
+    pause(0.5)
     for n, name, p in running:
         assert p.poll() is None, "%s on %s ended early" % (name, n)
         p.terminate()
@@ -44,11 +44,11 @@ def interesting(line):
 
 def test_second_apply_sends_nothing(net):
     net.apply()
-    time.sleep(1 * FACTOR)
+    pause(1)
     before, lines = net.counters(), []
     with watching(net, lines):
         net.apply()
-        time.sleep(1 * FACTOR)
+        pause(1)
     assert net.counters() == before
     assert not lines, "\n".join(lines)
 
@@ -66,7 +66,7 @@ def test_a_change_is_seen_by_the_same_watch(net):
 
 
 def test_idle_daemons_send_nothing(net):
-    time.sleep(1 * FACTOR)
+    pause(1)
     before = net.counters()
     time.sleep(3)
     assert net.counters() == before

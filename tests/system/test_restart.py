@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from harness import FACTOR, eventually
+from harness import eventually, pause
 
 PAIRS = (("mcp-server", "op-dbus-api", 4),      # same host
          ("mcp-server", "vector-db", 4),        # across hosts
@@ -94,7 +94,7 @@ def test_counters_go_on(net, expect_logs):
     before = eventually(packets)
     net.kill("oo1424oo", "controller")
     net.start("oo1424oo", "controller")
-    time.sleep(1 * FACTOR)
+    pause(1)
     assert packets() >= before
 
 

@@ -12,7 +12,7 @@ from scapy.layers.inet6 import (ICMPv6EchoRequest, ICMPv6ND_NA, ICMPv6ND_NS,
                                 ICMPv6NDOptSrcLLAddr, IPv6)
 from scapy.layers.l2 import ARP, Ether
 
-from harness import eventually
+from harness import eventually, pause
 
 MCP4, MCP6 = "10.0.0.200", "fd00:53::200"
 API4, API6 = "10.0.0.201", "fd00:53::201"
@@ -41,7 +41,7 @@ def delivered(net, sender, frames, receiver="op-dbus-api", name="x"):
     with net.capture(receiver) as seen:
         for frame in frames:
             net.send_raw(sender, frame)
-        eventually(lambda: False, 0.3)
+        pause(0.3)
     return [i for i, frame in enumerate(frames)
             if any(bytes(frame)[-14:] in f for f in seen.frames)]
 
@@ -145,7 +145,7 @@ def test_arp_claims_reach_nobody(net, macs):
     with net.capture("mcp-server", "eth0", "arp") as seen:
         for frame in frames:
             net.send_raw("xray", frame)
-        eventually(lambda: False, 0.3)
+        pause(0.3)
     raw = bytes.fromhex(x.replace(":", ""))
     assert not [f for f in seen.frames if raw in (f[6:12], f[22:28])]
 
@@ -182,7 +182,7 @@ def test_nd_options_tell_the_truth(net, macs):
         net.send_raw("mcp-server", ask(macs["mcp-server"]))
         assert eventually(lambda: seen.frames, 2)
         net.send_raw("mcp-server", ask(STRANGER))
-        eventually(lambda: False, 0.3)
+        pause(0.3)
     raw = bytes.fromhex(STRANGER.replace(":", ""))
     assert not [f for f in seen.frames if raw in f], str(seen)
 
@@ -217,7 +217,7 @@ def test_nd_claims_and_router_advertisements_reach_nobody(net, macs):
     with net.capture("mcp-server", "eth0", "icmp6") as seen:
         for frame in claims + adverts:
             net.send_raw("xray", frame)
-        eventually(lambda: False, 0.3)
+        pause(0.3)
     assert not lies(seen.frames, x, XRAY6), str(seen)
     out = net.run("mcp-server", "ip", "-6", "neigh", "show", GW6).stdout
     assert x not in out.lower()
