@@ -66,6 +66,13 @@ mesh_read(const struct ovsdb_idl_row *row_, char **ret_error)
     replace_string(&mesh->name, row->name);
     replace_string(&mesh->interface, row->interface);
     replace_string(&mesh->domain, row->domain);
+    if (row->n_names) {
+        mesh->names = row->names[0];
+    }
+    /* The keys are sorted: the order of preference. */
+    for (size_t i = 0; i < row->n_resolvers; i++) {
+        svec_add(&mesh->resolvers, row->value_resolvers[i]);
+    }
     if (row->n_listen_port) {
         mesh->listen_port = *row->listen_port;
     }
@@ -76,6 +83,21 @@ mesh_read(const struct ovsdb_idl_row *row_, char **ret_error)
     mesh->other = other_from_string(row->other);
     source_from_string(row->source, &mesh->loc);
     return mesh;
+}
+
+static void
+mesh_write_names(const struct sndb_mesh *row, const struct model_mesh *mesh)
+{
+    int64_t *order = xcalloc(mesh->resolvers.n + 1, sizeof *order);
+
+    for (size_t i = 0; i < mesh->resolvers.n; i++) {
+        order[i] = i;
+    }
+    sndb_mesh_set_domain(row, mesh->domain);
+    sndb_mesh_set_names(row, &mesh->names, 1);
+    sndb_mesh_set_resolvers(row, order, CONST_STRINGS(mesh->resolvers.names),
+                            mesh->resolvers.n);
+    free(order);
 }
 
 static void
@@ -91,7 +113,7 @@ mesh_write(const struct ovsdb_idl_row *row_, const void *mesh_)
     sndb_mesh_set_prefix(row, prefix);
     sndb_mesh_set_interface(row, mesh->interface);
     sndb_mesh_set_listen_port(row, &listen_port, listen_port != 0);
-    sndb_mesh_set_domain(row, mesh->domain);
+    mesh_write_names(row, mesh);
     sndb_mesh_set_default_policy(
         row, mesh->default_policy == MODEL_ALLOW ? "allow" : "deny");
     sndb_mesh_set_other(row, other_to_string(mesh->other));

@@ -76,6 +76,18 @@ build_report_duplicate(struct build *build, const struct sn_loc *loc,
     free(first_s);
 }
 
+static void
+build_resolvers(const struct doc_value *value, struct svec *resolvers)
+{
+    for (size_t i = 0; i < doc_n_items(value); i++) {
+        struct sn_prefix p;
+
+        if (build_prefix(doc_item(value, i), &p)) {
+            svec_add_nocopy(resolvers, sn_prefix_addr_to_string(&p));
+        }
+    }
+}
+
 /* The mesh.  One host's file may leave it to the keys that Netmaker's client
  * has for the same things. */
 static void
@@ -125,6 +137,8 @@ build_mesh(struct build *build, const struct doc_value *root, bool is_host)
     }
     mesh->listen_port = build_number(doc, "listen_port", UINT16_MAX,
                                      mesh->listen_port);
+    mesh->names = build_bool(doc, "names", mesh->names);
+    build_resolvers(doc_get(doc, "resolvers"), &mesh->resolvers);
     const char *policy = doc_get_string(doc, "default_policy");
     mesh->default_policy = policy && !strcmp(policy, "allow") ? MODEL_ALLOW
                                                               : MODEL_DENY;

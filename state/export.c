@@ -114,6 +114,14 @@ mesh_to_json(const struct model_mesh *mesh)
     json_object_put(object, "listen_port",
                     json_integer_create(mesh->listen_port));
     json_object_put_string(object, "domain", mesh->domain);
+    if (!mesh->names) {
+        json_object_put(object, "names", json_boolean_create(false));
+    }
+    if (mesh->resolvers.n) {
+        json_object_put(object, "resolvers", strings_to_json(
+            CONST_CAST(const char *const *, mesh->resolvers.names),
+            mesh->resolvers.n));
+    }
     json_object_put_string(object, "default_policy",
                            mesh->default_policy == MODEL_ALLOW
                            ? "allow" : "deny");

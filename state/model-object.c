@@ -43,6 +43,8 @@ model_mesh_create(void)
     mesh->interface = xstrdup("nm-privacy");
     mesh->listen_port = 51821;
     mesh->domain = xstrdup("mesh.internal");
+    mesh->names = true;
+    svec_init(&mesh->resolvers);
     mesh->default_policy = MODEL_DENY;
     free(sn_prefix_parse("100.64.0.0/24", &mesh->prefix));
     return mesh;
@@ -54,6 +56,7 @@ model_mesh_free(struct model_mesh *mesh)
     free(mesh->name);
     free(mesh->interface);
     free(mesh->domain);
+    svec_destroy(&mesh->resolvers);
     free(mesh->other);
     free(mesh);
 }
@@ -67,6 +70,8 @@ model_mesh_equals(const struct model_mesh *a, const struct model_mesh *b)
            && nullable_string_is_equal(a->interface, b->interface)
            && a->listen_port == b->listen_port
            && nullable_string_is_equal(a->domain, b->domain)
+           && a->names == b->names
+           && svec_equal(&a->resolvers, &b->resolvers)
            && a->default_policy == b->default_policy
            && nullable_string_is_equal(a->other, b->other);
 }

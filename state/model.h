@@ -38,6 +38,8 @@ struct model_mesh {
     char *interface;            /* "nm-privacy". */
     uint16_t listen_port;
     char *domain;
+    bool names;                 /* Agents serve DNS (default true). */
+    struct svec resolvers;      /* Addresses, in order; none: the host's. */
     enum model_policy default_policy;
     char *other;                /* JSON object: sections kept verbatim. */
 };

@@ -173,6 +173,9 @@ sample_model_create(void)
 
     model->mesh.loc = loc(1);
     model->mesh.default_policy = MODEL_ALLOW;
+    model->mesh.names = false;
+    svec_add(&model->mesh.resolvers, "192.0.2.53");
+    svec_add(&model->mesh.resolvers, "192.0.2.1");
     model->mesh.other = xstrdup("{\"tests\":[]}");
     add_node(model);
     add_exit(model);
