@@ -145,6 +145,8 @@ explainer_add_builtin(struct explainer *ex, const struct model *model)
                            &model->mesh.loc));
     explainer_add(ex, COOKIE_DEFAULT, POLICY_RULE_HOST,
                   xstrdup("default: a host to its own containers"));
+    explainer_add(ex, COOKIE_DEFAULT, POLICY_RULE_NAMES,
+                  xstrdup("default: a container to its gateway's DNS"));
     explainer_add(ex, COOKIE_DEFAULT, POLICY_RULE_EXIT,
                   xstrdup("default: a container with an exit to the "
                           "internet"));

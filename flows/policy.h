@@ -147,6 +147,7 @@ uint32_t policy_ident_needed(const struct policy_ident *, enum policy_role);
 /* Built into every policy. */
 #define POLICY_RULE_ALLOW 1     /* default_policy: allow */
 #define POLICY_RULE_HOST 2      /* The host to its own containers. */
+#define POLICY_RULE_NAMES 4     /* Containers to their gateway's DNS. */
 #define POLICY_RULE_EXIT 3      /* Containers with an exit to the internet. */
 
 /* Among the files of the policy. */

@@ -336,6 +336,31 @@ policy_default(struct compiler *c, enum policy_side side, uint32_t flags,
     emit_end(e);
 }
 
+/* A local container to this host's gateway addresses, where the agent answers
+ * DNS.  Denials of any tier come before. */
+static void
+policy_names(struct compiler *c)
+{
+    static const uint8_t protos[] = { IPPROTO_UDP, IPPROTO_TCP };
+    struct emit *e = &c->emit;
+
+    for (size_t i = 0; c->node && i < c->node->n_subnets; i++) {
+        struct sn_prefix gateway = sn_prefix_host(&c->node->gateways[i]);
+
+        for (size_t j = 0; j < ARRAY_SIZE(protos); j++) {
+            emit_flow(e, SN_TABLE_EGRESS_POLICY,
+                      PRIO_DIRECT(TIER_DEFAULT, ACTION_ACCEPT),
+                      cookie_make(COOKIE_DEFAULT, POLICY_RULE_NAMES,
+                                  SN_WHY_NONE));
+            emit_match_ct_dst(e, &gateway);
+            match_set_ct_nw_proto(&e->match, protos[j]);
+            match_set_ct_tp_dst(&e->match, htons(53));
+            emit_verdict(e, POLICY_EGRESS, ACTION_ACCEPT, POLICY_RULE_NAMES);
+            emit_end(e);
+        }
+    }
+}
+
 void
 stage_policy_base(struct compiler *c)
 {
@@ -353,6 +378,9 @@ stage_policy_base(struct compiler *c)
     policy_shortcut(c, POLICY_INGRESS, 65533, 0, SN_F_DST_LOCAL,
                     SN_WHY_DROP_TRANSIT);
     policy_default(c, POLICY_INGRESS, SN_F_SRC_HOST, POLICY_RULE_HOST);
+    if (c->model->mesh.names) {
+        policy_names(c);
+    }
     if (c->model->mesh.default_policy == MODEL_ALLOW) {
         policy_default(c, POLICY_EGRESS, SN_F_SRC_MESH | SN_F_DST_MESH,
                        POLICY_RULE_ALLOW);

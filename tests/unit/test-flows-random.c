@@ -319,6 +319,7 @@ static void
 step_mesh(struct world *w)
 {
     w->model->mesh.default_policy = draw(w, 2) ? MODEL_ALLOW : MODEL_DENY;
+    w->model->mesh.names = draw(w, 4);
     free(sn_prefix_parse(draw(w, 3) ? "100.64.0.0/24" : "100.64.0.0/16",
                          &w->model->mesh.prefix));
     changed(w, MODEL_MESH, "");
