@@ -14,6 +14,7 @@ struct agent {
     struct nft *nft;
     struct mesh *mesh;
     struct discover *discover;
+    struct names *names;
     struct vswitch *sw;
     struct central *central;
 

@@ -10,6 +10,7 @@
 #include "agent/discover.h"
 #include "agent/exits.h"
 #include "agent/mesh.h"
+#include "agent/names.h"
 #include "agent/plan.h"
 #include "agent/vswitch.h"
 #include "openvswitch/dynamic-string.h"
@@ -232,4 +233,10 @@ agent_format_ports(const struct agent *a, struct ds *ds)
                       port_state_to_string(r->state),
                       r->reason[0] ? ": " : "", r->reason);
     }
+}
+
+void
+agent_format_names(const struct agent *a, struct ds *ds)
+{
+    names_format(a->names, ds);
 }

@@ -13,6 +13,7 @@
 #include "agent/exits.h"
 #include "agent/host.h"
 #include "agent/mesh.h"
+#include "agent/names.h"
 #include "agent/nft.h"
 #include "agent/nlk.h"
 #include "agent/plan.h"
@@ -52,6 +53,7 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     a->nft = nft_create();
     a->mesh = mesh_create(config->state_dir);
     a->discover = discover_create();
+    a->names = names_create();
     a->sw = vswitch_create(config->ovsdb);
     a->central = config->db ? central_create(config->db, a->node) : NULL;
     links_init(&a->links);
@@ -72,6 +74,7 @@ agent_destroy(struct agent *a)
         sset_destroy(&a->problems);
         central_destroy(a->central);
         vswitch_destroy(a->sw);
+        names_destroy(a->names);
         discover_destroy(a->discover);
         mesh_destroy(a->mesh);
         nft_destroy(a->nft);
@@ -126,6 +129,7 @@ agent_update_plan(struct agent *a)
     plan_destroy(a->plan);
     a->plan = plan;
     a->plan_generation = central_generation(a->central);
+    names_set_model(a->names, model, a->node, a->plan_generation);
 }
 
 static bool
@@ -172,6 +176,9 @@ pass_all(struct agent *a, struct sset *problems)
     ok &= host_sync_bridge(a->nlk, &a->links, a->plan, problems);
     ok &= pass_routes(a, problems);
     ok &= pass_discover(a, problems);
+    /* Not part of what is enforced: a port 53 that is taken is a problem. */
+    names_sync(a->names, &a->links, central_model(a->central), a->plan,
+               problems);
     return ok;
 }
 
@@ -231,6 +238,7 @@ agent_run(struct agent *a)
     if (wg_process_reap() || mesh_is_starting(a->mesh)) {
         a->dirty = true;
     }
+    names_run(a->names);
     if (events & NLK_NFT) {
         nft_set_stale(a->nft);
     }
@@ -261,6 +269,7 @@ void
 agent_wait(struct agent *a)
 {
     nlk_wait(a->nlk);
+    names_wait(a->names);
     resolve_wait();
     if (!vswitch_commit_and_wait(a->sw)) {
         a->next_pass_ms = time_msec() + RETRY_INTERVAL_MS;

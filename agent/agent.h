@@ -37,6 +37,7 @@ void agent_format_status(const struct agent *, struct ds *);
 void agent_format_peers(const struct agent *, struct ds *);
 void agent_format_exits(const struct agent *, struct ds *);
 void agent_format_ports(const struct agent *, struct ds *);
+void agent_format_names(const struct agent *, struct ds *);
 
 /* Removes what agents made on this host and nothing else. */
 char *agent_cleanup(const struct agent_config *);

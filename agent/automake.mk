@@ -8,11 +8,18 @@ agent_libsnagent_la_SOURCES = \
 	agent/bridge.c agent/bridge.h \
 	agent/central.c agent/central.h \
 	agent/discover.c agent/discover.h \
+	agent/dns-clients.c agent/dns-clients.h \
+	agent/dns-forward.c agent/dns-forward.h \
+	agent/dns-message.c agent/dns-message.h \
+	agent/dns-server.c agent/dns-server.h \
+	agent/dns-sock.c agent/dns-sock.h \
+	agent/dns-zone.c agent/dns-zone.h \
 	agent/exits.c agent/exits.h \
 	agent/host.c agent/host.h \
 	agent/keys.c agent/keys.h \
 	agent/link.c agent/link.h \
 	agent/mesh.c agent/mesh.h \
+	agent/names.c agent/names.h \
 	agent/nft.c agent/nft.h \
 	agent/nft-text.c \
 	agent/nlk.c agent/nlk.h \

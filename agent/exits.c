@@ -184,7 +184,7 @@ exits_sync_kernel(struct nlk *nlk, const struct links *links,
                   const struct plan *plan, struct route_list *routes,
                   struct sset *problems)
 {
-    struct rule *rules = xcalloc(plan->n_exits + 1, sizeof *rules);
+    struct rule *rules = xcalloc(2 * plan->n_exits + 1, sizeof *rules);
     size_t n_rules = 0;
     bool ok = true;
 
@@ -196,7 +196,9 @@ exits_sync_kernel(struct nlk *nlk, const struct links *links,
         if (!x->enabled) {
             continue;
         }
-        rules[n_rules++] = (struct rule) { x->port, x->table };
+        rules[n_rules++] = (struct rule) { x->port, false, x->table };
+        /* For what the agent itself sends by the tunnel: see dns-forward.h. */
+        rules[n_rules++] = (struct rule) { x->tunnel, true, x->table };
         exit_add_routes(x, tunnel, routes);
         if (tunnel) {
             ok &= !sysctl_set(problems, 2, "ipv4/conf/%s/rp_filter",

@@ -8,8 +8,9 @@
  *
  * The unreachable route, and the guard in nft.h, keep packets of an exit from
  * leaving by anything but its tunnel, also while the tunnel is down or gone.
- * The tunnel itself (warp0) belongs to somebody else: nothing is written to
- * it but rp_filter. */
+ * The agent's own sockets that are bound to the tunnel use table T as well
+ * (rule "oif warp0").  The tunnel itself (warp0) belongs to somebody else:
+ * nothing is written to it but rp_filter. */
 
 #include <stdbool.h>
 #include <stddef.h>

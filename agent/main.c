@@ -193,6 +193,7 @@ static const struct view views[] = {
     { "peers", agent_format_peers },
     { "exits", agent_format_exits },
     { "ports", agent_format_ports },
+    { "names", agent_format_names },
 };
 
 static struct agent *agent;

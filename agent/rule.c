@@ -22,25 +22,41 @@ rule_is_ours(struct rtnl_rule *rr)
     return !rtnl_rule_get_protocol(rr, &protocol) && protocol == SN_RTPROT;
 }
 
+/* libnl gives "" or NULL for none. */
+static struct rule
+rule_read(struct rtnl_rule *rr)
+{
+    const char *iif = rtnl_rule_get_iif(rr);
+    const char *oif = rtnl_rule_get_oif(rr);
+    bool outgoing = oif && oif[0];
+
+    return (struct rule) {
+        .interface = outgoing ? oif : iif ? iif : "",
+        .outgoing = outgoing,
+        .table = rtnl_rule_get_table(rr),
+    };
+}
+
 static bool
 rule_matches(struct rtnl_rule *rr, const struct rule *rule)
 {
-    const char *iif = rtnl_rule_get_iif(rr);
+    struct rule found = rule_read(rr);
 
-    return (iif && !strcmp(iif, rule->iif)
+    return (!strcmp(found.interface, rule->interface)
+            && found.outgoing == rule->outgoing
             && rtnl_rule_get_table(rr) == rule->table
-            && rtnl_rule_get_prio(rr) == RULE_PRIORITY);
+            && rtnl_rule_get_prio(rr) == RULE_PRIORITY + rule->outgoing);
 }
 
 static void
-rule_log(const char *verb, int family, const char *iif, uint32_t table,
-         int error)
+rule_log(const char *verb, int family, const struct rule *rule, int error)
 {
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 
     VLOG_RL(&rl, error ? VLL_WARN : VLL_INFO,
-            "%s IPv%d rule iif %s lookup %u%s%s", verb,
-            family == AF_INET ? 4 : 6, iif, table, error ? ": " : "",
+            "%s IPv%d rule %s %s lookup %u%s%s", verb,
+            family == AF_INET ? 4 : 6, rule->outgoing ? "oif" : "iif",
+            rule->interface, rule->table, error ? ": " : "",
             error ? ovs_strerror(error) : "");
 }
 
@@ -52,30 +68,34 @@ rule_add(struct nlk *nlk, int family, const struct rule *rule)
     int error = EINVAL;
 
     rtnl_rule_set_family(rr, family);
-    rtnl_rule_set_iif(rr, rule->iif);
+    if (rule->outgoing) {
+        rtnl_rule_set_oif(rr, rule->interface);
+    } else {
+        rtnl_rule_set_iif(rr, rule->interface);
+    }
     rtnl_rule_set_table(rr, rule->table);
-    rtnl_rule_set_prio(rr, RULE_PRIORITY);
+    rtnl_rule_set_prio(rr, RULE_PRIORITY + rule->outgoing);
     rtnl_rule_set_action(rr, FR_ACT_TO_TBL);
     rtnl_rule_set_protocol(rr, SN_RTPROT);
     if (!rtnl_rule_build_add_request(rr, NLM_F_CREATE | NLM_F_EXCL, &msg)) {
         error = nlk_write(nlk, msg);
     }
     rtnl_rule_put(rr);
-    rule_log("add", family, rule->iif, rule->table, error);
+    rule_log("add", family, rule, error);
     return error;
 }
 
 static int
 rule_delete(struct nlk *nlk, struct rtnl_rule *rr)
 {
+    struct rule rule = rule_read(rr);
     struct nl_msg *msg;
     int error = EINVAL;
 
     if (!rtnl_rule_build_delete_request(rr, 0, &msg)) {
         error = nlk_write(nlk, msg);
     }
-    rule_log("delete", rtnl_rule_get_family(rr), rtnl_rule_get_iif(rr),
-             rtnl_rule_get_table(rr), error);
+    rule_log("delete", rtnl_rule_get_family(rr), &rule, error);
     return error;
 }
 

@@ -1,20 +1,24 @@
 #ifndef SN_RULE_H
 #define SN_RULE_H 1
 
-/* Policy rules "iif NAME lookup TABLE", for both families.
+/* Policy rules "iif NAME lookup TABLE" and "oif NAME lookup TABLE" (for the
+ * host's own sockets that are bound to NAME), for both families.
  *
  * The agent's own carry FRA_PROTOCOL SN_RTPROT; only those are removed. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct nlk;
 
-/* Before main (32766) and whatever wg-quick adds, after local (0). */
+/* Of outgoing ones the next.  Before main (32766) and whatever wg-quick adds,
+ * after local (0). */
 #define RULE_PRIORITY 5300
 
 struct rule {
-    const char *iif;
+    const char *interface;
+    bool outgoing;              /* oif, not iif. */
     uint32_t table;
 };
 

@@ -2,6 +2,8 @@ noinst_LTLIBRARIES += lib/libsnlib.la
 lib_libsnlib_la_SOURCES = \
 	lib/diag.c \
 	lib/diag.h \
+	lib/evloop.c \
+	lib/evloop.h \
 	lib/prefix.c \
 	lib/prefix.h \
 	lib/sn-version.c \

@@ -4,7 +4,7 @@
 # with the seeds.
 FUZZ_TARGETS = tests/fuzz/fuzz-state tests/fuzz/fuzz-compile \
 	tests/fuzz/fuzz-rawflow \
-	tests/fuzz/fuzz-uapi
+	tests/fuzz/fuzz-dns tests/fuzz/fuzz-uapi
 FUZZ_SECONDS = 30
 
 check_PROGRAMS += $(FUZZ_TARGETS)
@@ -21,6 +21,10 @@ tests_fuzz_fuzz_state_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
 tests_fuzz_fuzz_compile_SOURCES = tests/fuzz/fuzz-compile.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_compile_LDADD = cli/libsncli.la $(FUZZ_LDADD)
 tests_fuzz_fuzz_compile_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
+
+tests_fuzz_fuzz_dns_SOURCES = tests/fuzz/fuzz-dns.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_dns_LDADD = agent/libsnagent.la $(FUZZ_LDADD)
+tests_fuzz_fuzz_dns_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
 
 tests_fuzz_fuzz_uapi_SOURCES = tests/fuzz/fuzz-uapi.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_uapi_LDADD = agent/libsnagent.la $(FUZZ_LDADD)
