@@ -119,14 +119,15 @@ container_way(const struct model *model, const struct plan *plan,
               const struct model_container *c, dns_is_up *is_up,
               const void *aux, const char **ret_device)
 {
-    const struct plan_exit *x = find_exit(plan, c);
-
     *ret_device = NULL;
     if (strcmp(c->node, plan->node) || is_denied_internet(model, c)) {
         return DNS_WAY_NONE;
     } else if (!c->exits.n) {
         return DNS_WAY_HOST;
-    } else if (!x || !is_up(x->tunnel, aux)) {
+    }
+
+    const struct plan_exit *x = find_exit(plan, c);
+    if (!x || !is_up(x->tunnel, aux)) {
         return DNS_WAY_DOWN;
     }
     *ret_device = x->tunnel;

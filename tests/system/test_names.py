@@ -3,6 +3,9 @@ is of others goes to the resolvers, from exit containers only by their exit."""
 
 import contextlib
 import os
+import re
+import threading
+import time
 
 import pytest
 
@@ -280,6 +283,28 @@ def test_resolv_conf_is_not_touched(names):
     assert names.counters() == before
     now = os.stat("/etc/resolv.conf")
     assert (stat.st_mtime, stat.st_ino) == (now.st_mtime, now.st_ino)
+
+
+def counter(names, what):
+    text = names.appctl("oo1424oo", "socknet-agent", "names")
+    return int(re.search(r"^%s: (\d+)$" % what, text, re.M)[1])
+
+
+def test_one_cannot_starve_the_others(names):
+    """A flood is cut to what one may have; another hears no delay."""
+    dropped = counter(names, "dropped")
+    flood = threading.Thread(target=dns.load, args=(
+        names.ns("xray"), GW, full("redis"), 3 * FACTOR, 200))
+    flood.start()
+    waits = []
+    while flood.is_alive():
+        start = time.monotonic()
+        assert ask(names, "gateway", GW, full("redis"), tries=3).answers
+        waits.append(time.monotonic() - start)
+        time.sleep(0.02)
+    flood.join()
+    assert sorted(waits)[len(waits) // 2] < 0.1 * FACTOR, waits
+    assert counter(names, "dropped") > dropped
 
 
 def test_queries_per_second(names):
