@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import functools
 import http.client
 import json
 import os
@@ -261,6 +262,16 @@ def is_ethernet(ns, interface):
     return struct.unpack("16xH", r[:18])[0] == 1
 
 
+@functools.lru_cache(maxsize=None)
+def compile_filter(link_type, expression):
+    """An array of struct sock_filter."""
+    out = subprocess.run(["tcpdump", "-y", link_type, "-ddd", expression],
+                         stdout=subprocess.PIPE, check=True,
+                         text=True).stdout.split("\n")
+    return b"".join(struct.pack("HBBI", *map(int, line.split()))
+                    for line in out[1:] if line)
+
+
 class Capture:
     """Packets that an interface sends and receives while the block runs.
 
@@ -279,16 +290,13 @@ class Capture:
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _attach(self, expression):
-        kind = "EN10MB" if self.ethernet else "RAW"
-        out = subprocess.run(["tcpdump", "-y", kind, "-ddd", expression],
-                             stdout=subprocess.PIPE, check=True,
-                             text=True).stdout.split("\n")
-        code = b"".join(struct.pack("HBBI", *map(int, line.split()))
-                        for line in out[1:] if line)
+        code = compile_filter("EN10MB" if self.ethernet else "RAW",
+                              expression)
         self.program = ctypes.create_string_buffer(code)
         self.sock.setsockopt(
             socket.SOL_SOCKET, SO_ATTACH_FILTER,
-            struct.pack("HL", int(out[0]), ctypes.addressof(self.program)))
+            struct.pack("HL", len(code) // 8,
+                        ctypes.addressof(self.program)))
         while True:             # what came before the filter
             try:
                 self.sock.recv(65536, socket.MSG_DONTWAIT)
