@@ -13,47 +13,84 @@ steps_begin() {
     SECONDS=0
     step_nr=0
     step_pid=
+    beside_pid=
     trap 'steps_abort' INT TERM HUP
 }
 
 steps_abort() {
-    if test -n "$step_pid"; then
-        # A step is a process group of its own; ask, then make sure.
-        kill -TERM -- "-$step_pid" 2>/dev/null
-        wait "$step_pid" 2>/dev/null
-    fi
+    local pid
+    for pid in $step_pid $beside_pid; do
+        # A step is a process group of its own.
+        kill -TERM -- "-$pid" 2>/dev/null
+        wait "$pid" 2>/dev/null
+    done
     echo
     echo "interrupted"
     exit 130
 }
 
-# step SECONDS WHAT COMMAND...: runs COMMAND, at most SECONDS long, its output
-# in a file.  Returns its status.  $step_log names the file afterwards.
-step() {
-    local limit=$1 what=$2 begin=$SECONDS status name
+# step_start SECONDS WHAT COMMAND...: begins a step, with its output in
+# $step_log and its process in $step_pid.
+step_start() {
+    local limit=$1 what=$2 name
     shift 2
     step_nr=$((step_nr + 1))
     name=$(printf '%02d-%s' "$step_nr" "$what" | tr -cs 'A-Za-z0-9\n' -)
     step_log=$work/logs/$name.log
-    printf '[%4d s] %-50s ' "$begin" "$what"
+    printf '[%4d s] %-50s ' "$SECONDS" "$what"
     # timeout puts the step into its own process group.
     timeout -k 20 "$limit" "$@" >"$step_log" 2>&1 </dev/null &
     step_pid=$!
-    wait "$step_pid"
+}
+
+# step_end PID LOG BEGIN: waits for a step, says how it went, returns its
+# status.
+step_end() {
+    local log=$2 took status
+    wait "$1"
     status=$?
-    step_pid=
+    took=$((SECONDS - $3))
     if test $status = 0; then
-        echo "ok ($((SECONDS - begin)) s)"
+        echo "ok ($took s)"
         return 0
     fi
     if test $status = 124 || test $status = 137; then
-        echo "FAILED: not done after $((SECONDS - begin)) s"
+        echo "FAILED: not done after $took s"
     else
-        echo "FAILED ($((SECONDS - begin)) s)"
+        echo "FAILED ($took s)"
     fi
-    echo "---- the end of $step_log"
-    tail -n "${step_tail:-40}" "$step_log"
+    echo "---- the end of $log"
+    tail -n 40 "$log"
     echo "----"
+    return $status
+}
+
+# step SECONDS WHAT COMMAND...: runs COMMAND, at most SECONDS long, its output
+# in a file.  Returns its status.
+step() {
+    local begin=$SECONDS status
+    step_start "$@"
+    step_end "$step_pid" "$step_log" "$begin"
+    status=$?
+    step_pid=
+    return $status
+}
+
+# beside SECONDS WHAT COMMAND...: begins a step (one at a time) that goes on
+# beside those that follow, until beside_end reports on it.
+beside() {
+    beside_begin=$SECONDS beside_what=$2
+    step_start "$@"
+    beside_pid=$step_pid beside_log=$step_log step_pid=
+    echo "begun"
+}
+
+beside_end() {
+    local status
+    printf '[%4d s] %-50s ' "$SECONDS" "$beside_what"
+    step_end "$beside_pid" "$beside_log" "$beside_begin"
+    status=$?
+    beside_pid=
     return $status
 }
 
