@@ -52,8 +52,10 @@ put_forward(const struct plan *plan, const struct links *links,
                   "\t\ttype filter hook forward priority filter; "
                   "policy accept;\n"
                   "\t\tiifname \"%s\" jump from_bridge\n"
-                  "\t\tiifname \"%s\" jump from_mesh\n",
-                  SN_BRIDGE, plan->interface);
+                  "\t\tiifname \"%s\" jump from_mesh\n"
+                  "\t\toifname \"%s\" jump from_outside\n"
+                  "\t\toifname \"%s\" jump from_outside\n",
+                  SN_BRIDGE, plan->interface, SN_BRIDGE, plan->interface);
     for (size_t i = 0; i < plan->n_exits; i++) {
         const struct plan_exit *x = &plan->exits[i];
 
@@ -91,7 +93,10 @@ put_prefix_rule(const struct sn_prefix *prefix, const char *before,
 static void
 put_from_bridge(const struct plan *plan, struct ds *ds)
 {
+    /* No router forwards these, but Linux does; no rule sees them. */
     ds_put_format(ds, "\tchain from_bridge {\n"
+                  "\t\ticmpv6 type nd-neighbor-solicit counter drop\n"
+                  "\t\ticmpv6 type nd-neighbor-advert counter drop\n"
                   "\t\toifname \"%s\" return\n", plan->interface);
     for (size_t i = 0; i < plan->local.n; i++) {
         put_prefix_rule(&plan->local.prefixes[i],
@@ -125,6 +130,35 @@ put_from_mesh(const struct plan *plan, struct ds *ds)
                   "\t}\n\n", SN_BRIDGE, plan->interface);
 }
 
+/* What comes from neither side to containers or the mesh: with an address of
+ * either, or of this host, it would be taken for what it is not.  (The kernel
+ * does not look at IPv6 sources, and at IPv4's not with rp_filter 2.) */
+static void
+put_from_outside(const struct plan *plan, struct ds *ds)
+{
+    ds_put_format(ds, "\tchain from_outside {\n"
+                  "\t\tiifname \"%s\" return\n"
+                  "\t\tiifname \"%s\" return\n"
+                  "\t\tfib saddr type local counter drop\n",
+                  SN_BRIDGE, plan->interface);
+    for (size_t i = 0; i < plan->local.n; i++) {
+        put_prefix_rule(&plan->local.prefixes[i], "", "saddr",
+                        "counter drop", ds);
+    }
+    for (size_t i = 0; i < plan->tunnel.n; i++) {
+        struct sn_prefix net = sn_prefix_network(&plan->tunnel.prefixes[i]);
+
+        put_prefix_rule(&net, "", "saddr", "counter drop", ds);
+    }
+    for (size_t i = 0; i < plan->n_routes; i++) {
+        if (!strcmp(plan->routes[i].device, plan->interface)) {
+            put_prefix_rule(&plan->routes[i].dst, "", "saddr",
+                            "counter drop", ds);
+        }
+    }
+    ds_put_cstr(ds, "\t}\n\n");
+}
+
 static void
 put_postrouting(const struct plan *plan, struct ds *ds)
 {
@@ -151,6 +185,7 @@ nft_format(const struct plan *plan, const struct links *links, struct ds *ds)
     put_forward(plan, links, ds);
     put_from_bridge(plan, ds);
     put_from_mesh(plan, ds);
+    put_from_outside(plan, ds);
     put_postrouting(plan, ds);
     ds_put_cstr(ds, "}\n");
 }
