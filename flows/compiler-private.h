@@ -141,6 +141,7 @@ void stage_route_stray(struct compiler *, const struct model_container *,
                        const struct sn_prefix *);
 void stage_commit_base(struct compiler *);
 void stage_deliver_base(struct compiler *);
+void stage_commit_container(struct compiler *, const struct endpoint *);
 void stage_deliver_container(struct compiler *, const struct endpoint *);
 void stage_deliver_exit(struct compiler *, const struct model_exit *);
 

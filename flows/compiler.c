@@ -138,6 +138,7 @@ compiler_emit_endpoint(struct compiler *c,
     stage_guard_container(c, &ep);
     stage_arp_nd_container(c, &ep);
     stage_route_container(c, &ep);
+    stage_commit_container(c, &ep);
     stage_deliver_container(c, &ep);
 }
 

@@ -16,7 +16,11 @@
  * owner of the target and to nobody else, and he answers.  What passes is made
  * true rather than compared: the link-layer options become the sender's MAC,
  * an advertisement's target the sender's address, both checked before.  Of an
- * honest sender nothing changes, so the datapath has nothing to rewrite. */
+ * honest sender nothing changes, so the datapath has nothing to rewrite.  Only
+ * what no router has forwarded is neighbour discovery: all else would go from
+ * host to host past the rules. */
+
+#define ND_HOP_LIMIT 255
 
 static void
 arp_nd_flow(struct compiler *c, int priority, uint32_t from, uint64_t cookie)
@@ -74,6 +78,7 @@ nd_gateway(struct compiler *c, const struct sn_prefix *gateway)
     arp_nd_flow(c, 110, SN_F_FROM_CONTAINER,
                 cookie_base(SN_TABLE_ARP_ND, SN_WHY_NEIGHBOUR));
     emit_match_ns(e, gateway);
+    match_set_nw_ttl(&e->match, ND_HOP_LIMIT);
     emit_move(e, MFF_ETH_SRC, MFF_ND_SLL);
     emit_set_reg(e, SN_REG_OUT, SN_OUT_HOST);
     emit_goto(e, SN_TABLE_DELIVER);
@@ -92,6 +97,7 @@ nd_solicitations(struct compiler *c)
                     cookie_base(SN_TABLE_ARP_ND, SN_WHY_NEIGHBOUR));
         emit_match_icmp6(e, ND_NEIGHBOR_SOLICIT);
         match_set_icmp_code(&e->match, 0);
+        match_set_nw_ttl(&e->match, ND_HOP_LIMIT);
         if (from[i] == SN_F_FROM_CONTAINER) {
             emit_move(e, MFF_ETH_SRC, MFF_ND_SLL);
         }
@@ -112,6 +118,7 @@ nd_advertisement(struct compiler *c, int priority, uint32_t from,
                 cookie_base(SN_TABLE_ARP_ND, SN_WHY_NEIGHBOUR));
     emit_match_icmp6(e, ND_NEIGHBOR_ADVERT);
     match_set_icmp_code(&e->match, 0);
+    match_set_nw_ttl(&e->match, ND_HOP_LIMIT);
     if (out == SN_OUT_HOST) {
         match_set_dl_dst(&e->match, c->local->hwaddr);
     }

@@ -6,7 +6,9 @@
 #include "flow.h"
 #include "packets.h"
 
-/* commit: records an accepted new connection, with the rule as its mark.
+/* commit: records an accepted new connection, with the rule as its mark.  Of
+ * ICMP errors of a container only those about its own connections pass: the
+ * rules judge the connection, which an error of anybody can quote.
  * deliver: MAC and output; the only stage that outputs to port numbers. */
 
 void
@@ -28,8 +30,39 @@ stage_commit_base(struct compiler *c)
     emit_match_ct_state(e, CS_TRACKED, CS_NEW | CS_INVALID);
     emit_goto(e, SN_TABLE_DELIVER);
     emit_end(e);
+    emit_flow(e, SN_TABLE_COMMIT, 150,
+              cookie_base(SN_TABLE_COMMIT, SN_WHY_DROP_INVALID));
+    emit_match_flags(e, SN_F_FROM_CONTAINER, 0);
+    emit_match_ct_state(e, CS_TRACKED | CS_RELATED, 0);
+    emit_end(e);
     emit_drop(e, SN_TABLE_COMMIT, 0,
               cookie_base(SN_TABLE_COMMIT, SN_WHY_DROP_INVALID));
+}
+
+/* An answer to what 'a' received. */
+static void
+commit_error(struct compiler *c, const struct endpoint *ep,
+             const struct sn_prefix *a, bool is_src)
+{
+    struct emit *e = &c->emit;
+
+    emit_flow(e, SN_TABLE_COMMIT, 160, cookie_endpoint(ep, SN_WHY_PROCEED));
+    emit_match_reg(e, SN_REG_ENDPOINT, ep->number);
+    (is_src ? emit_match_ct_src : emit_match_ct_dst)(e, a);
+    emit_match_ct_state(e, CS_TRACKED | CS_RELATED, CS_INVALID);
+    emit_goto(e, SN_TABLE_DELIVER);
+    emit_end(e);
+}
+
+void
+stage_commit_container(struct compiler *c, const struct endpoint *ep)
+{
+    for (size_t i = 0; i < ep->container->n_addresses; i++) {
+        struct sn_prefix a = sn_prefix_host(&ep->container->addresses[i]);
+
+        commit_error(c, ep, &a, true);
+        commit_error(c, ep, &a, false);
+    }
 }
 
 static void

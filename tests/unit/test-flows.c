@@ -368,9 +368,9 @@ test_cost_of_plug(void **state)
 {
     struct world *w = *state;
 
-    unplug(w, "veth100", 5);    /* Port, IP, ARP, answer, delivery. */
-    unplug(w, "veth101", 8);
-    unplug(w, "veth102", 5);
+    unplug(w, "veth100", 7);    /* Port, IP, ARP, answer, errors, delivery. */
+    unplug(w, "veth101", 12);
+    unplug(w, "veth102", 7);
 
     /* A change of nothing, and of a port that nobody knows. */
     world_run(w, MODEL_CONTAINER, "web", NULL);
@@ -479,7 +479,7 @@ test_pending(void **state)
     world_run(w, MODEL_CONTAINER, "idle", NULL);
     assert_string_equal(shash_find_data(pending, "idle"),
                         "quarantined by the agent");
-    assert_cost(w, 1, 5);       /* The drop that says so. */
+    assert_cost(w, 1, 7);       /* The drop that says so. */
     flow_ports_remove(w->ports, "veth100");
     world_run(w, 0, NULL, "veth100");
     assert_string_equal(shash_find_data(pending, "web"),
