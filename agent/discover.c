@@ -378,10 +378,10 @@ discover_run(struct discover *d, struct nlk *nlk, const struct links *links,
     const struct ovsrec_bridge *br;
 
     discover_clear_ports(d);
-    sset_clear(&d->veths);
     if (!run.node) {
-        return;
+        return;         /* The guards stay, as all else of the host does. */
     }
+    sset_clear(&d->veths);
     shash_init(&run.by_veth);
     index_containers(&run, model);
     br = vswitch_find_bridge(sw, SN_BRIDGE);

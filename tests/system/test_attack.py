@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+import yaml
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import (ICMPv6DestUnreach, ICMPv6EchoRequest,
                                 ICMPv6ND_NA, ICMPv6ND_NS,
@@ -209,3 +210,25 @@ def test_host_neighbours_are_not_poisoned(net, macs):
         net.send_raw("xray", f)
     eventually(lambda: False, 0.2)
     assert set(believed()) <= {XRAY4, XRAY6}
+
+
+def test_guard_outlives_its_node(net, macs, expect_logs):
+    """A state without this node changes nothing on it; least of all does it
+    open the way from the veths past the switch to the host."""
+    expect_logs.append("the state file has no node")
+
+    def guarded():
+        return net.run("oo1424oo", "nft", "list", "ruleset"
+                       ).stdout.count("hook ingress device")
+    before = guarded()
+    if not before:
+        pytest.skip("the kernel's datapath takes the frames itself")
+    state = yaml.safe_load(net.base.read_text())
+    del state["nodes"]["oo1424oo"]
+    for key in "segments", "acls", "tests":
+        state.pop(key, None)
+    net.apply(yaml.safe_dump(state), wait=False)
+    assert eventually(lambda: "has no node" in net.appctl(
+        "oo1424oo", "socknet-agent", "status"))
+    eventually(lambda: False, 0.5)
+    assert guarded() == before
