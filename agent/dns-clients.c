@@ -123,7 +123,9 @@ container_way(const struct model *model, const struct plan *plan,
     if (strcmp(c->node, plan->node) || is_denied_internet(model, c)) {
         return DNS_WAY_NONE;
     } else if (!c->exits.n) {
-        return DNS_WAY_HOST;
+        /* The host's own resolvers are the host's: to lend them to whom no
+         * rule lets out would be a way out. */
+        return model->mesh.resolvers.n ? DNS_WAY_HOST : DNS_WAY_NONE;
     }
 
     const struct plan_exit *x = find_exit(plan, c);

@@ -225,6 +225,16 @@ def test_without_an_exit_by_the_host(names, resolver):
     assert uplink.frames
 
 
+def test_without_an_exit_never_by_the_hosts_own_resolvers(names, resolver):
+    state = names.base.read_text().replace(
+        "  resolvers: [%s, '%s']\n" % (inet.WEB4, inet.WEB6), "")
+    assert names.apply(state).returncode == 0
+    with names.capture("node2", "eth0", ANY_DNS) as uplink:
+        got = ask(names, "redis", GW_2, "secret.example")
+        assert got.rcode == "REFUSED" and not got.answers
+    assert not uplink.frames
+
+
 def test_denied_the_internet_refused(names, resolver):
     with names.capture("oo1424oo", "eth0", ANY_DNS) as uplink:
         got = ask(names, "mcp-server", GW, "secret.example")
