@@ -508,7 +508,7 @@ test_clients(void **cmocka OVS_UNUSED)
         { "10.0.0.100", "warp0", DNS_WAY_DOWN, NULL },
         { "10.0.0.101", NULL, DNS_WAY_DOWN, NULL },     /* Disabled. */
         { "10.0.0.102", NULL, DNS_WAY_NONE, NULL },     /* Denied. */
-        { "10.0.0.103", NULL, DNS_WAY_HOST, NULL },
+        { "10.0.0.103", NULL, DNS_WAY_NONE, NULL },     /* No exit. */
         { "10.1.0.40", NULL, DNS_WAY_NONE, NULL },      /* Not local. */
         { "10.0.0.1", NULL, DNS_WAY_HOST, NULL },       /* The host. */
         { "100.64.0.1", NULL, DNS_WAY_HOST, NULL },
@@ -536,6 +536,13 @@ test_clients(void **cmocka OVS_UNUSED)
                      c ? (int) c->way : -1);
         }
     }
+
+    /* Resolvers that the mesh names are for those without an exit too. */
+    struct sn_prefix no_exit;
+    assert_null(sn_prefix_parse("10.0.0.103", &no_exit));
+    svec_add(&model->mesh.resolvers, "192.0.2.53");
+    dns_clients_update(&clients, model, plan, is_up, NULL);
+    assert_int_equal(dns_clients_find(&clients, &no_exit)->way, DNS_WAY_HOST);
 
     /* What is counted of a client outlives a change; the client goes. */
     struct sn_prefix address;
