@@ -27,29 +27,24 @@
 
 static const char state[] =
     "mesh: {name: m, prefix: 100.64.0.0/24, domain: M.internal}\n"
-    "nodes:\n"
-    "  n1:\n"
+    "nodes:\n  n1:\n"
     "    subnet: [10.0.0.0/24, \"fd00::/64\"]\n"
     "    wireguard: {warp_tunnel: {interface: warp0},\n"
     "                off_tunnel: {interface: off0, enabled: false}}\n"
-    "    lxc:\n"
-    "      containers:\n"
+    "    lxc:\n      containers:\n"
     "        - {id: '100', exit: warp, properties: {name: Web,\n"
     "           ipv4_address: 10.0.0.100/24, ipv6_address: 'fd00::100/64',\n"
-    "           services: [{name: http, port: 80},\n"
-    "                      {name: n2, port: 81},\n"
+    "           services: [{name: http, port: 80}, {name: n2, port: 81},\n"
     "                      {name: q, protocol: udp, port: 82}]}}\n"
     "        - {id: '101', exit: off, properties: {name: deep.er,\n"
     "           ipv4_address: 10.0.0.101/24,\n"
     "           services: [{name: http, port: 8080}, {port: 9}]}}\n"
     "        - {id: '102', tags: [no], properties: {name: no_net,\n"
     "           ipv4_address: 10.0.0.102/24}}\n"
-    "        - {id: '103', properties: {name: plain,\n"
-    "           ipv4_address: 10.0.0.103/24}}\n"
-    "  n2:\n"
-    "    subnet: 10.1.0.0/26\n"
-    "    lxc:\n"
-    "      containers:\n"
+    "        - {id: '103',\n"
+    "           properties: {name: plain, ipv4_address: 10.0.0.103/24}}\n"
+    "  n2:\n    subnet: 10.1.0.0/26\n"
+    "    lxc:\n      containers:\n"
     "        - {id: '104', properties: {name: far,\n"
     "           ipv4_address: 10.1.0.40/26}}\n"
     "segments:\n"
@@ -513,8 +508,7 @@ test_clients(void **cmocka OVS_UNUSED)
         { "10.0.0.1", NULL, DNS_WAY_HOST, NULL },       /* The host. */
         { "100.64.0.1", NULL, DNS_WAY_HOST, NULL },
         { "100.64.0.2", NULL, DNS_WAY_NONE, NULL },
-        { "10.0.0.99", NULL, -1, NULL },
-        { "198.51.100.1", NULL, -1, NULL },
+        { "10.0.0.99", NULL, -1, NULL }, { "198.51.100.1", NULL, -1, NULL },
     };
     struct smap keys = SMAP_INITIALIZER(&keys);
     struct sset problems = SSET_INITIALIZER(&problems);
@@ -538,14 +532,13 @@ test_clients(void **cmocka OVS_UNUSED)
     }
 
     /* Resolvers that the mesh names are for those without an exit too. */
-    struct sn_prefix no_exit;
-    assert_null(sn_prefix_parse("10.0.0.103", &no_exit));
+    struct sn_prefix address;
+    assert_null(sn_prefix_parse("10.0.0.103", &address));
     svec_add(&model->mesh.resolvers, "192.0.2.53");
     dns_clients_update(&clients, model, plan, is_up, NULL);
-    assert_int_equal(dns_clients_find(&clients, &no_exit)->way, DNS_WAY_HOST);
+    assert_int_equal(dns_clients_find(&clients, &address)->way, DNS_WAY_HOST);
 
     /* What is counted of a client outlives a change; the client goes. */
-    struct sn_prefix address;
     assert_null(sn_prefix_parse("10.0.0.100", &address));
     dns_clients_find(&clients, &address)->n_pending = 5;
     dns_clients_update(&clients, model, plan, is_up, "warp0");
