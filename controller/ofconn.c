@@ -214,6 +214,11 @@ ofconn_failure(const struct ofconn *c)
         return "not answered yet";
     case EPROTO:
         return "protocol error: no OpenFlow 1.5 there, or TLS was refused";
+    case EPIPE:
+    case ECONNRESET:
+        /* A switch of another version may close before our refusal of it is
+         * written. */
+        return "closed by the switch: no OpenFlow 1.5 there, or it ended";
     case ENOENT:
         return "no such socket: no bridge, or no switch running";
     default:
