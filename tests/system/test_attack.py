@@ -1,6 +1,7 @@
 """Packets that try to be what they are not, from every side."""
 
 import itertools
+import os
 
 import pytest
 import yaml
@@ -96,6 +97,10 @@ def test_error_about_a_foreign_connection(net, macs):
     s.close()
 
 
+@pytest.mark.xfail(
+    bool(os.environ.get("SOCKNET_KERNEL")), strict=True,
+    reason="kernel datapath: an ICMP error that a container sends about a "
+    "connection to another node is lost between the bridge and the host")
 def test_error_about_the_own_connection_passes(net, macs):
     """Where nobody listens the answer is an ICMP error."""
     s = sockets.udp(net.ns("mcp-server"), MCP4)
@@ -232,3 +237,6 @@ def test_guard_outlives_its_node(net, macs, expect_logs):
         "oo1424oo", "socknet-agent", "status"))
     eventually(lambda: False, 0.5)
     assert guarded() == before
+    # The far host forgot this one: WireGuard takes up to 15 s to notice.
+    net.reset()
+    assert net.reaches("op-dbus-api", "vector-db", timeout=30)
