@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import time
 
@@ -26,9 +27,13 @@ class Result:
 
 
 def wait_for(path):
+    """Waits until somebody listens on a socket: it exists before that."""
     deadline = time.monotonic() + 20
-    while not path.exists():
-        assert time.monotonic() < deadline, f'{path} does not come'
+    while True:
+        with socket.socket(socket.AF_UNIX) as s:
+            if s.connect_ex(str(path)) == 0:
+                return
+        assert time.monotonic() < deadline, f'{path}: nobody listens'
         time.sleep(0.01)
 
 
