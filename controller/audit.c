@@ -10,6 +10,8 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-flow.h"
+#include "openvswitch/ofp-group.h"
+#include "openvswitch/ofp-meter.h"
 #include "openvswitch/ofp-monitor.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
@@ -37,6 +39,7 @@ struct audit {
     ovs_be32 monitor_xid;
 
     ovs_be32 read_xid;          /* 0: no read under way. */
+    ovs_be32 group_xid, meter_xid;  /* The same of these. */
     size_t n_flows;             /* In the read under way. */
     long long int next_read_ms;
     unsigned int n_requests, n_reads, read_request;
@@ -122,6 +125,12 @@ start_read(struct audit *a, struct ofconn *conn)
     a->n_flows = 0;
     a->read_request = a->n_requests;
     a->read_seqno = install_seqno(a->install);
+    /* First, so that they are complete when the flows are. */
+    a->group_xid = send_request(conn, ofputil_encode_group_desc_request(
+                                          OFP15_VERSION, OFPG_ALL));
+    a->meter_xid = send_request(conn, ofputil_encode_meter_request(
+                                          OFP15_VERSION, OFPUTIL_METER_CONFIG,
+                                          OFPM13_ALL));
     a->read_xid = send_request(conn, ofputil_encode_flow_stats_request(
                                          &request, OFPUTIL_P_OF15_OXM));
 }
@@ -258,6 +267,46 @@ handle_flows(struct audit *a, const struct flow_set *desired,
 }
 
 static void
+handle_groups(struct audit *a, const struct ofpbuf *msg)
+{
+    const struct ofp_header *oh = msg->data;
+    struct ofpbuf b = ofpbuf_const_initializer(oh, ntohs(oh->length));
+    struct ofputil_group_desc gd;
+    int retval;
+
+    while (!(retval = ofputil_decode_group_desc_reply(&gd, &b,
+                                                      OFP15_VERSION))) {
+        install_read_group(a->install, &gd);
+        ofputil_uninit_group_desc(&gd);
+    }
+    if (retval != EOF) {
+        VLOG_WARN_RL(&rl, "%s: a group of the switch cannot be decoded (%s)",
+                     a->name, ovs_retval_to_string(retval));
+    }
+}
+
+static void
+handle_meters(struct audit *a, const struct ofpbuf *msg)
+{
+    const struct ofp_header *oh = msg->data;
+    struct ofpbuf b = ofpbuf_const_initializer(oh, ntohs(oh->length));
+    struct ofputil_meter_config mc;
+    uint64_t stub[256 / 8];
+    struct ofpbuf bands;
+    int retval;
+
+    ofpbuf_use_stub(&bands, stub, sizeof stub);
+    while (!(retval = ofputil_decode_meter_config(&b, &mc, &bands))) {
+        install_read_meter(a->install, &mc);
+    }
+    ofpbuf_uninit(&bands);
+    if (retval != EOF) {
+        VLOG_WARN_RL(&rl, "%s: a meter of the switch cannot be decoded (%s)",
+                     a->name, ovs_retval_to_string(retval));
+    }
+}
+
+static void
 log_update(struct audit *a, const struct ofputil_flow_update *fu)
 {
     COVERAGE_INC(audit_foreign_change);
@@ -329,6 +378,10 @@ handle_error(struct audit *a, const struct ofp_header *oh)
         a->next_read_ms = time_msec() + 1000;
     } else if (a->canary_xid && oh->xid == a->canary_xid) {
         a->canary_xid = 0;
+    } else if (a->read_xid
+               && (oh->xid == a->group_xid || oh->xid == a->meter_xid)) {
+        VLOG_INFO_RL(&rl, "%s: the switch has no %s (%s)", a->name,
+                     oh->xid == a->group_xid ? "groups" : "meters", error);
     } else {
         return false;
     }
@@ -345,6 +398,14 @@ audit_handle(struct audit *a, const struct flow_set *desired,
         if ((a->read_xid && oh->xid == a->read_xid)
             || (a->canary_xid && oh->xid == a->canary_xid)) {
             handle_flows(a, desired, msg);
+        }
+    } else if (type == OFPTYPE_GROUP_DESC_STATS_REPLY) {
+        if (a->read_xid && oh->xid == a->group_xid) {
+            handle_groups(a, msg);
+        }
+    } else if (type == OFPTYPE_METER_CONFIG_STATS_REPLY) {
+        if (a->read_xid && oh->xid == a->meter_xid) {
+            handle_meters(a, msg);
         }
     } else if (type == OFPTYPE_FLOW_MONITOR_STATS_REPLY) {
         handle_updates(a, desired, msg);

@@ -1,10 +1,11 @@
 #ifndef SN_AUDIT_H
 #define SN_AUDIT_H 1
 
-/* Keeps 'installed' (install.h) true to the switch: reads all flows on connect
- * and from time to time, and listens to a flow monitor for what others add,
- * change or delete in between.  A canary flow, asked for more often, tells a
- * switch that has lost its flows without a word.
+/* Keeps 'installed' (install.h) true to the switch: reads all flows, groups
+ * and meters on connect and from time to time, and listens to a flow monitor
+ * for what others add, change or delete in between; they forward what happens
+ * to groups and meters.  A canary flow, asked for more often, tells a switch
+ * that has lost its flows without a word.
  *
  * A switch without a flow monitor is read and asked more often instead. */
 

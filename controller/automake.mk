@@ -14,6 +14,8 @@ controller_libsncontroller_la_SOURCES = \
 	controller/fleet.h \
 	controller/install-batch.c \
 	controller/install-batch.h \
+	controller/install-objects.c \
+	controller/install-objects.h \
 	controller/install.c \
 	controller/install.h \
 	controller/ofconn.c \

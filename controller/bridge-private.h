@@ -34,6 +34,7 @@ struct bridge {
     int64_t generation;         /* Of 'model'. */
     struct model_changes changes; /* Not compiled yet. */
 
+    unsigned int objects_seqno; /* Of the compiler, as last seen. */
     bool compiled;              /* The compiler has run. */
     int64_t compiled_generation;
     int64_t bundle_generation;  /* Of the bundle under way. */

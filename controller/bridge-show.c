@@ -11,6 +11,7 @@
 #include "controller/ofconn.h"
 #include "controller/ports.h"
 #include "flows/compiler.h"
+#include "flows/objects.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/shash.h"
 #include "sset.h"
@@ -124,7 +125,7 @@ bridge_get_problems(const struct bridge *b, struct sset *problems)
         add_problem(problems, xasprintf("%u bundles in a row failed",
                                         b->failures));
     }
-    refusals_to_problems(install_refusals(b->install), problems);
+    install_to_problems(b->install, problems);
     add_pending(b, problems);
     add_foreign(b, problems);
 }
@@ -170,7 +171,7 @@ bridge_format_status(const struct bridge *b, struct ds *s)
     ds_put_format(s, "  flows: %"PRIuSIZE" desired, %"PRIuSIZE" installed, %"
                   PRIuSIZE" refused, %"PRIuSIZE" foreign\n",
                   bridge_n_desired(b), install_n_ours(b->install),
-                  refusals_count(install_refusals(b->install)),
+                  install_n_refused(b->install),
                   install_n_foreign(b->install));
     ds_put_format(s, "  ports: %"PRIuSIZE"\n",
                   sset_count(ports_names(b->ports)));
@@ -229,6 +230,29 @@ list_missing(const struct flow_set *from, const struct flow_set *in,
     return n;
 }
 
+static size_t
+list_missing_objects(const struct object_set *from,
+                     const struct object_set *in, const char *what,
+                     struct ds *s)
+{
+    const struct sn_object *obj;
+    size_t n = 0;
+
+    HMAP_FOR_EACH (obj, node, &from->map) {
+        const struct sn_object *other = object_set_find(in, obj->kind,
+                                                        obj->id);
+
+        if (!other || !sn_object_same_content(obj, other)) {
+            if (n++ < MAX_SHOWN) {
+                ds_put_format(s, "  %s: ", what);
+                sn_object_format(obj, s);
+                ds_put_char(s, '\n');
+            }
+        }
+    }
+    return n;
+}
+
 size_t
 bridge_check_compile(const struct bridge *b, struct ds *s)
 {
@@ -246,6 +270,12 @@ bridge_check_compile(const struct bridge *b, struct ds *s)
                      "only in full compile", &details);
     n += list_missing(compiler_flows(b->compiler), compiler_flows(full),
                       "only in incremental", &details);
+    n += list_missing_objects(compiler_objects(full),
+                              compiler_objects(b->compiler),
+                              "only in full compile", &details);
+    n += list_missing_objects(compiler_objects(b->compiler),
+                              compiler_objects(full),
+                              "only in incremental", &details);
     ds_put_format(s, "%s: %"PRIuSIZE" flows, %"PRIuSIZE" differences\n%s",
                   b->log_name, hmap_count(&compiler_flows(full)->flows), n,
                   ds_cstr(&details));

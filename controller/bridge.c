@@ -11,6 +11,7 @@
 #include "controller/stats.h"
 #include "coverage.h"
 #include "flows/compiler.h"
+#include "flows/objects.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-msgs.h"
@@ -57,6 +58,7 @@ bridge_create(const char *node, const char *name, const char *target)
     b->ports = ports_create();
     b->compiler = compiler_create(node);
     b->install = install_create();
+    install_set_objects(b->install, compiler_objects(b->compiler));
     b->audit = audit_create(log_name, b->install);
     b->bundle = flow_bundle_create();
     b->log_name = log_name;
@@ -141,6 +143,11 @@ handle_message(struct bridge *b, const struct ofpbuf *msg)
     }
     if (type == OFPTYPE_FLOW_MONITOR_STATS_REPLY) {
         note_foreign_changes(b);
+    } else if (type == OFPTYPE_REQUESTFORWARD) {
+        /* Whatever it was, look what the switch made of it. */
+        install_suspect_objects(b->install);
+        audit_request_read(b->audit);
+        note_foreign_changes(b);
     } else if (type == OFPTYPE_BARRIER_REPLY && oh->xid == b->barrier_xid) {
         b->barrier_xid = 0;
         b->barrier_passed = (!b->barrier_is_stale
@@ -204,6 +211,10 @@ take_delta(struct bridge *b)
     install_touch(b->install, &added);
     flow_set_destroy(&added);
     flow_set_destroy(&removed);
+    if (compiler_objects_seqno(b->compiler) != b->objects_seqno) {
+        b->objects_seqno = compiler_objects_seqno(b->compiler);
+        install_touch_objects(b->install);
+    }
 }
 
 static void
@@ -237,7 +248,7 @@ static void
 set_enforced(struct bridge *b, int64_t generation)
 {
     if (generation != b->enforced
-        && !refusals_count(install_refusals(b->install))) {
+        && !install_n_refused(b->install)) {
         b->enforced = generation;
         b->seqno++;
         VLOG_INFO("%s: generation %"PRId64" enforced, %"PRIuSIZE" flows",
@@ -261,15 +272,18 @@ end_bundle(struct bridge *b)
         b->failures = 0;
         set_enforced(b, b->bundle_generation);
     } else {
-        size_t n_refused = refusals_count(install_refusals(b->install));
+        size_t n_refused = install_n_refused(b->install);
 
         install_fail(b->install, batch);
-        if (refusals_count(install_refusals(b->install)) == n_refused) {
+        if (install_n_refused(b->install) == n_refused) {
             /* Whatever it was, look what the switch made of it. */
             audit_request_read(b->audit);
             b->failures++;
             b->retry_ms = time_msec() + RETRY_MS;
         }
+    }
+    if (install_is_suspect(b->install)) {
+        audit_request_read(b->audit);
     }
     flow_bundle_clear(b->bundle);
     b->seqno++;
@@ -303,6 +317,7 @@ static bool
 may_start_bundle(struct bridge *b)
 {
     if (!b->compiled || !node_is_declared(b) || !install_is_read(b->install)
+        || install_is_suspect(b->install)
         || flow_bundle_state(b->bundle) != BUNDLE_IDLE
         || time_msec() < b->retry_ms) {
         return false;
@@ -312,20 +327,34 @@ may_start_bundle(struct bridge *b)
 }
 
 static void
+format_repair(const struct install_batch *batch, struct ds *s)
+{
+    for (size_t i = 0; i < batch->n; i++) {
+        if (batch->ops[i].is_repair) {
+            sn_flow_format(batch->ops[i].flow, NULL, true, s);
+            return;
+        }
+    }
+    for (size_t i = 0; i < batch->n_object_ops; i++) {
+        if (batch->object_ops[i].is_repair) {
+            sn_object_format(batch->object_ops[i].object, s);
+            return;
+        }
+    }
+}
+
+static void
 log_repair(const struct bridge *b, const struct install_batch *batch)
 {
     if (batch->n_repairs && !VLOG_DROP_WARN(&rl)) {
         struct ds s = DS_EMPTY_INITIALIZER;
 
-        for (size_t i = 0; i < batch->n; i++) {
-            if (batch->ops[i].is_repair) {
-                sn_flow_format(batch->ops[i].flow, NULL, true, &s);
-                break;
-            }
-        }
-        VLOG_WARN("%s: %"PRIuSIZE" flows were changed by somebody else and "
+        format_repair(batch, &s);
+        VLOG_WARN("%s: %"PRIuSIZE" flows%s were changed by somebody else and "
                   "are repaired, among them: %s", b->log_name,
-                  batch->n_repairs, ds_cstr(&s));
+                  batch->n_repairs,
+                  batch->n_object_ops ? ", groups or meters" : "",
+                  ds_cstr(&s));
         ds_destroy(&s);
     }
 }
@@ -341,7 +370,7 @@ start_bundle(struct bridge *b)
     install_batch_init(&batch);
     install_make_batch(b->install, compiler_flows(b->compiler), &batch);
     b->repair_max_ms = 0;
-    if (batch.n) {
+    if (!install_batch_is_empty(&batch)) {
         log_repair(b, &batch);
         b->bundle_generation = b->compiled_generation;
         flow_bundle_start(b->bundle, &batch);

@@ -8,6 +8,7 @@
 #include "controller/stats.h"
 #include "coverage.h"
 #include "flows/compiler.h"
+#include "flows/objects.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-bundle.h"
 #include "openvswitch/ofp-errors.h"
@@ -74,6 +75,12 @@ flow_bundle_start(struct flow_bundle *b, struct install_batch *batch)
 }
 
 static ovs_be32
+msg_xid(const struct ofpbuf *msg)
+{
+    return ((const struct ofp_header *) msg->data)->xid;
+}
+
+static ovs_be32
 send_control(struct flow_bundle *b, struct ofconn *conn, uint16_t type)
 {
     struct ofputil_bundle_ctrl_msg msg = {
@@ -81,10 +88,48 @@ send_control(struct flow_bundle *b, struct ofconn *conn, uint16_t type)
     };
     struct ofpbuf *request
         = ofputil_encode_bundle_ctrl_request(OFP15_VERSION, &msg);
-    ovs_be32 xid = ((struct ofp_header *) request->data)->xid;
+    ovs_be32 xid = msg_xid(request);
 
     ofconn_send(conn, request);
     return xid;
+}
+
+/* Frees 'msg'. */
+static void
+send_bundled(struct flow_bundle *b, struct ofconn *conn, struct ofpbuf *msg)
+{
+    struct ofputil_bundle_add_msg add = {
+        .bundle_id = b->id, .flags = FLAGS, .msg = msg->data,
+    };
+
+    ofconn_send(conn, ofputil_encode_bundle_add(OFP15_VERSION, &add));
+    ofpbuf_delete(msg);
+}
+
+static void
+send_objects(struct flow_bundle *b, struct ofconn *conn,
+             enum sn_object_kind kind)
+{
+    for (size_t i = 0; i < b->batch.n_object_ops; i++) {
+        struct object_op *op = &b->batch.object_ops[i];
+        struct ofpbuf *msg;
+
+        if (op->object->kind != kind) {
+            continue;
+        }
+        msg = (op->command == INSTALL_DELETE
+               ? sn_object_encode_delete(op->object)
+               : sn_object_encode_add(op->object,
+                                      op->command == INSTALL_MODIFY));
+        op->xid = msg_xid(msg);
+        if (kind == SN_METER) {
+            ofconn_send(conn, msg);
+            controller_stats.meter_mods_sent++;
+        } else {
+            send_bundled(b, conn, msg);
+            controller_stats.group_mods_sent++;
+        }
+    }
 }
 
 static void
@@ -97,14 +142,8 @@ send_op(struct flow_bundle *b, struct ofconn *conn, struct install_op *op)
     struct ofpbuf *mod = ofputil_encode_flow_mod(&fm, OFPUTIL_P_OF15_OXM);
 
     ofpmsg_update_length(mod);
-
-    struct ofputil_bundle_add_msg add = {
-        .bundle_id = b->id, .flags = FLAGS, .msg = mod->data,
-    };
-
-    op->xid = add.msg->xid;
-    ofconn_send(conn, ofputil_encode_bundle_add(OFP15_VERSION, &add));
-    ofpbuf_delete(mod);
+    op->xid = msg_xid(mod);
+    send_bundled(b, conn, mod);
 }
 
 void
@@ -114,7 +153,9 @@ flow_bundle_run(struct flow_bundle *b, struct ofconn *conn)
         return;
     }
     if (!b->n_sent) {
+        send_objects(b, conn, SN_METER);
         b->open_xid = send_control(b, conn, OFPBCT_OPEN_REQUEST);
+        send_objects(b, conn, SN_GROUP);
     }
 
     long long int deadline = time_msec() + SLICE_MS;
@@ -160,6 +201,17 @@ find_op(struct flow_bundle *b, ovs_be32 xid)
     return NULL;
 }
 
+static struct object_op *
+find_object_op(struct flow_bundle *b, ovs_be32 xid)
+{
+    for (size_t i = 0; i < b->batch.n_object_ops; i++) {
+        if (b->batch.object_ops[i].xid == xid) {
+            return &b->batch.object_ops[i];
+        }
+    }
+    return NULL;
+}
+
 /* An error that says nothing about the flow: the bundle timed out, there are
  * too many, we may not. */
 static bool
@@ -183,19 +235,33 @@ refuse_op(struct install_op *op, enum ofperr error)
     ds_destroy(&s);
 }
 
+static void
+refuse_object(struct object_op *op, enum ofperr error)
+{
+    op->error = error;
+    VLOG_WARN_RL(&rl, "the switch refuses %s %s (%s: %s): %s",
+                 sn_object_kind_name(op->object->kind),
+                 op->object->name ? op->object->name : "of nobody",
+                 ofperr_to_string(error), ofperr_get_description(error),
+                 op->object->spec);
+}
+
 static bool
 handle_error(struct flow_bundle *b, const struct ofp_header *oh)
 {
     enum ofperr error = ofperr_decode_msg(oh, NULL);
+    struct object_op *object_op = find_object_op(b, oh->xid);
     struct install_op *op = find_op(b, oh->xid);
 
     error = error ? error : OFPERR_OFPBRC_BAD_TYPE;     /* Unknown to us. */
-    if (op && is_about_bundle(error)) {
+    if ((op || object_op) && is_about_bundle(error)) {
         VLOG_WARN_RL(&rl, "a flow change did not get into its bundle (%s)",
                      ofperr_to_string(error));
         b->broken = true;
     } else if (op) {
         refuse_op(op, error);
+    } else if (object_op) {
+        refuse_object(object_op, error);
     } else if (b->open_xid && oh->xid == b->open_xid) {
         VLOG_WARN_RL(&rl, "the switch refuses to open a bundle (%s)",
                      ofperr_to_string(error));

@@ -2,7 +2,8 @@
 #define SN_FLOW_BUNDLE_H 1
 
 /* A batch of operations on its way to the switch as ONE atomic, ordered
- * bundle: open, a flow_mod per operation, commit, all without waiting.
+ * bundle: open, a group_mod or flow_mod per operation, commit, all without
+ * waiting; meters go ahead of it, as OpenFlow has them in no bundle.
  * Encoding many flows takes long, so it is sliced: call flow_bundle_run() in
  * every iteration until flow_bundle_state() is BUNDLE_DONE or BUNDLE_FAILED;
  * the batch then says which operations the switch refused and why. */

@@ -5,6 +5,7 @@
 
 #include "byte-order.h"
 #include "flows/compiler.h"
+#include "flows/objects.h"
 #include "hash.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-flow.h"
@@ -27,6 +28,10 @@ install_batch_destroy(struct install_batch *batch)
         sn_flow_free(batch->ops[i].flow);
     }
     free(batch->ops);
+    for (size_t i = 0; i < batch->n_object_ops; i++) {
+        sn_object_free(batch->object_ops[i].object);
+    }
+    free(batch->object_ops);
     install_batch_init(batch);
 }
 
@@ -44,6 +49,30 @@ install_batch_add(struct install_batch *batch, enum install_command command,
         .is_repair = is_repair,
     };
     batch->n_repairs += is_repair;
+}
+
+void
+install_batch_add_object(struct install_batch *batch,
+                         enum install_command command,
+                         const struct sn_object *object, bool is_repair)
+{
+    if (batch->n_object_ops >= batch->allocated_object_ops) {
+        batch->object_ops = x2nrealloc(batch->object_ops,
+                                       &batch->allocated_object_ops,
+                                       sizeof *batch->object_ops);
+    }
+    batch->object_ops[batch->n_object_ops++] = (struct object_op) {
+        .command = command,
+        .object = sn_object_clone(object),
+        .is_repair = is_repair,
+    };
+    batch->n_repairs += is_repair;
+}
+
+bool
+install_batch_is_empty(const struct install_batch *batch)
+{
+    return !batch->n && !batch->n_object_ops;
 }
 
 /* An OFPFC_ADD without OFPFF_RESET_COUNTS that replaces a flow keeps its

@@ -2,7 +2,9 @@
 #define SN_INSTALL_BATCH_H 1
 
 /* Operations on the flow table that go out in one atomic bundle, and the
- * flows that the switch refused of them. */
+ * flows that the switch refused of them.  Groups and meters that the flows
+ * need go before them: groups in the bundle, meters, which OpenFlow has in no
+ * bundle, ahead of it. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,6 +15,7 @@
 struct flow_set;
 struct ofputil_flow_mod;
 struct sn_flow;
+struct sn_object;
 struct sset;
 
 enum install_command {
@@ -29,9 +32,19 @@ struct install_op {
     enum ofperr error;          /* Why the switch refused it, or 0. */
 };
 
+struct object_op {
+    enum install_command command;
+    struct sn_object *object;   /* Owned. */
+    bool is_repair;
+    ovs_be32 xid;               /* As in struct install_op. */
+    enum ofperr error;
+};
+
 struct install_batch {
     struct install_op *ops;
     size_t n, allocated;
+    struct object_op *object_ops;
+    size_t n_object_ops, allocated_object_ops;
     size_t n_repairs;           /* Operations that are repairs. */
 };
 void install_batch_init(struct install_batch *);
@@ -39,6 +52,9 @@ void install_batch_destroy(struct install_batch *);
 /* Copies the flow. */
 void install_batch_add(struct install_batch *, enum install_command,
                        const struct sn_flow *, bool is_repair);
+void install_batch_add_object(struct install_batch *, enum install_command,
+                              const struct sn_object *, bool is_repair);
+bool install_batch_is_empty(const struct install_batch *);
 /* '*fm' borrows from the operation; nothing to destroy. */
 void install_op_to_flow_mod(const struct install_op *,
                             struct ofputil_flow_mod *fm);

@@ -3,6 +3,7 @@
 
 #include "byte-order.h"
 #include "controller/install-batch.h"
+#include "controller/install-objects.h"
 #include "flows/compiler.h"
 #include "flows/cookie.h"
 #include "hmapx.h"
@@ -23,6 +24,7 @@ struct install {
                                  * timeouts or flags that ours never have. */
     struct flow_set dirty;      /* Keys where installed may be wrong. */
     struct refusals refusals;
+    struct install_objects objects;
     size_t n_foreign;
     unsigned int seqno;
     bool dirty_by_us;           /* Any of 'dirty' is BY_US. */
@@ -100,14 +102,17 @@ dirty_put(struct install *in, const struct sn_flow *flow, int by_whom)
     }
 }
 
-/* The flow that 'desired' has for 'key', unless the switch refuses it. */
+/* The flow that 'desired' has for 'key', unless the switch refuses it or a
+ * group or meter that it needs. */
 static const struct sn_flow *
 wanted_flow(const struct install *in, const struct flow_set *desired,
             const struct sn_flow *key)
 {
     const struct sn_flow *flow = desired ? flow_set_find(desired, key) : NULL;
 
-    return flow && refusals_contain(&in->refusals, flow) ? NULL : flow;
+    return (flow && (refusals_contain(&in->refusals, flow)
+                     || install_objects_block(&in->objects, flow))
+            ? NULL : flow);
 }
 
 /* Both may be NULL. */
@@ -133,6 +138,7 @@ install_create(void)
     flow_set_init(&in->dirty);
     hmapx_init(&in->odd);
     refusals_init(&in->refusals);
+    install_objects_init(&in->objects);
     return in;
 }
 
@@ -145,6 +151,7 @@ install_destroy(struct install *in)
         flow_set_destroy(&in->dirty);
         hmapx_destroy(&in->odd);
         refusals_destroy(&in->refusals);
+        install_objects_destroy(&in->objects);
         free(in);
     }
 }
@@ -165,6 +172,7 @@ install_forget(struct install *in)
     in->dirty_by_us = false;
     hmapx_clear(&in->odd);
     refusals_clear(&in->refusals);
+    install_objects_forget(&in->objects);
     in->n_foreign = 0;
     in->is_read = false;
 }
@@ -184,6 +192,19 @@ install_read_begin(struct install *in)
         hmapx_find_and_delete(&in->odd, flow);
     }
     flow_set_clear(&in->reading);
+    install_objects_read_begin(&in->objects);
+}
+
+void
+install_read_group(struct install *in, const struct ofputil_group_desc *gd)
+{
+    install_objects_read(&in->objects, sn_object_from_group(gd));
+}
+
+void
+install_read_meter(struct install *in, const struct ofputil_meter_config *mc)
+{
+    install_objects_read(&in->objects, sn_object_from_meter(mc));
 }
 
 void
@@ -221,7 +242,8 @@ install_read_end(struct install *in, const struct flow_set *desired)
     /* The first time, differences are ours to bring; later, others made
      * them. */
     int by_whom = in->is_read ? BY_OTHERS : BY_US;
-    size_t n_differences = 0;
+    size_t n_differences = install_objects_read_end(&in->objects,
+                                                    by_whom == BY_US);
     struct sn_flow *flow;
 
     installed_take_reading(in);
@@ -281,6 +303,31 @@ install_touch(struct install *in, const struct flow_set *keys)
     }
 }
 
+void
+install_set_objects(struct install *in, const struct object_set *desired)
+{
+    in->objects.desired = desired;
+}
+
+void
+install_touch_objects(struct install *in)
+{
+    in->objects.dirty = in->objects.dirty_by_us = true;
+    in->seqno++;
+}
+
+void
+install_suspect_objects(struct install *in)
+{
+    in->objects.suspicions++;
+}
+
+bool
+install_is_suspect(const struct install *in)
+{
+    return install_objects_is_suspect(&in->objects);
+}
+
 unsigned int
 install_seqno(const struct install *in)
 {
@@ -290,13 +337,14 @@ install_seqno(const struct install *in)
 bool
 install_is_dirty(const struct install *in)
 {
-    return !hmap_is_empty(&in->dirty.flows);
+    return !hmap_is_empty(&in->dirty.flows) || in->objects.dirty;
 }
 
 bool
 install_is_repair(const struct install *in)
 {
-    return install_is_dirty(in) && !in->dirty_by_us;
+    return (install_is_dirty(in) && !in->dirty_by_us
+            && !in->objects.dirty_by_us);
 }
 
 static void
@@ -306,6 +354,42 @@ dirty_clear(struct install *in)
     in->dirty_by_us = false;
 }
 
+/* What goes before the flows.  Flows that had to do without get another
+ * chance together with their object. */
+static void
+make_object_ops(struct install *in, const struct flow_set *desired,
+                struct install_batch *batch)
+{
+    struct object_set retried;
+    const struct sn_object *obj;
+    const struct sn_flow *flow;
+
+    object_set_init(&retried);
+    install_objects_add(&in->objects, batch, &retried);
+    HMAP_FOR_EACH (obj, node, &retried.map) {
+        HMAP_FOR_EACH (flow, hmap_node, &desired->flows) {
+            if (sn_object_is_used_by(obj, flow->ofpacts,
+                                     flow->ofpacts_len)) {
+                dirty_put(in, flow, BY_US);
+            }
+        }
+    }
+    object_set_destroy(&retried);
+}
+
+/* What no flow of the switch needs any more goes in a batch of its own. */
+static void
+make_object_deletions(struct install *in, struct install_batch *batch)
+{
+    if (batch->n) {
+        return;
+    }
+    if (!batch->n_object_ops) {
+        install_objects_delete(&in->objects, batch, &in->installed);
+        in->objects.dirty = in->objects.dirty_by_us = false;
+    }
+}
+
 void
 install_make_batch(struct install *in, const struct flow_set *desired,
                    struct install_batch *batch)
@@ -313,6 +397,9 @@ install_make_batch(struct install *in, const struct flow_set *desired,
     const struct sn_flow *key;
 
     refusals_forget_changed(&in->refusals, desired);
+    if (in->objects.dirty) {
+        make_object_ops(in, desired, batch);
+    }
     /* Deletions first: should the switch take two of our keys for one, then
      * what is wanted stays. */
     HMAP_FOR_EACH (key, hmap_node, &in->dirty.flows) {
@@ -340,13 +427,32 @@ install_make_batch(struct install *in, const struct flow_set *desired,
         }
     }
     dirty_clear(in);
-    in->seqno += batch->n > 0;
+    if (in->objects.dirty) {
+        make_object_deletions(in, batch);
+    }
+    in->seqno += !install_batch_is_empty(batch);
+}
+
+/* The flow is as good as any, but not what it points at. */
+static bool
+is_about_objects(enum ofperr error)
+{
+    return (error == OFPERR_OFPBAC_BAD_OUT_GROUP
+            || error == OFPERR_OFPMMFC_INVALID_METER
+            || error == OFPERR_OFPMMFC_UNKNOWN_METER);
 }
 
 static void
-refuse(struct install *in, const struct install_op *op)
+refuse(struct install *in, const struct install_op *op, bool object_refused)
 {
-    if (op->command != INSTALL_DELETE) {
+    if (is_about_objects(op->error) && in->objects.desired
+        && object_set_serves(in->objects.desired, op->flow->ofpacts,
+                             op->flow->ofpacts_len)) {
+        dirty_put(in, op->flow, BY_US);
+        if (!object_refused) {
+            install_suspect_objects(in);
+        }
+    } else if (op->command != INSTALL_DELETE) {
         refusals_add(&in->refusals, op->flow, op->error);
         /* An older flow of the same key is not desired any more. */
         dirty_put(in, op->flow, BY_US);
@@ -356,13 +462,15 @@ refuse(struct install *in, const struct install_op *op)
 void
 install_confirm(struct install *in, const struct install_batch *batch)
 {
+    bool object_refused = install_objects_confirm(&in->objects, batch, true);
+
     in->seqno++;
     for (size_t i = 0; i < batch->n; i++) {
         const struct install_op *op = &batch->ops[i];
         struct sn_flow *old = flow_set_find(&in->installed, op->flow);
 
         if (op->error) {
-            refuse(in, op);
+            refuse(in, op, object_refused);
         } else if (op->command == INSTALL_DELETE) {
             if (old && old->cookie == op->flow->cookie) {
                 installed_remove(in, &in->installed, op->flow);
@@ -379,11 +487,13 @@ install_confirm(struct install *in, const struct install_batch *batch)
 void
 install_fail(struct install *in, const struct install_batch *batch)
 {
+    bool object_refused = install_objects_confirm(&in->objects, batch, false);
+
     for (size_t i = 0; i < batch->n; i++) {
         const struct install_op *op = &batch->ops[i];
 
         if (op->error) {
-            refuse(in, op);
+            refuse(in, op, object_refused);
         } else {
             dirty_put(in, op->flow, BY_US);
         }
@@ -399,6 +509,27 @@ install_retry_refused(struct install *in)
         dirty_put(in, r->flow, BY_US);
     }
     refusals_clear(&in->refusals);
+    install_objects_retry_refused(&in->objects);
+}
+
+size_t
+install_n_refused(const struct install *in)
+{
+    return (refusals_count(&in->refusals)
+            + install_objects_n_refused(&in->objects));
+}
+
+void
+install_to_problems(const struct install *in, struct sset *problems)
+{
+    refusals_to_problems(&in->refusals, problems);
+    install_objects_to_problems(&in->objects, problems);
+}
+
+const struct object_set *
+install_get_objects(const struct install *in)
+{
+    return &in->objects.installed;
 }
 
 const struct refusals *

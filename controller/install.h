@@ -23,10 +23,14 @@
 
 struct flow_set;
 struct install_batch;
+struct object_set;
 struct ofputil_flow_stats;
 struct ofputil_flow_update;
+struct ofputil_group_desc;
+struct ofputil_meter_config;
 struct refusals;
 struct sn_flow;
+struct sset;
 
 struct install;
 struct install *install_create(void);
@@ -44,6 +48,11 @@ void install_read_begin(struct install *);
 void install_read_flow(struct install *, const struct ofputil_flow_stats *);
 size_t install_read_end(struct install *, const struct flow_set *desired);
 
+/* The same of groups and meters, before install_read_end(). */
+void install_read_group(struct install *, const struct ofputil_group_desc *);
+void install_read_meter(struct install *,
+                        const struct ofputil_meter_config *);
+
 /* A change by somebody else.  Returns true if it touched our flows, that is,
  * if there is something to repair. */
 bool install_update(struct install *, const struct flow_set *desired,
@@ -51,6 +60,15 @@ bool install_update(struct install *, const struct flow_set *desired,
 
 /* Desired flows that changed; the keys become dirty. */
 void install_touch(struct install *, const struct flow_set *keys);
+/* The groups and meters that should be there: the caller's, looked at whenever
+ * they may differ from what is, and what is to be called when they changed. */
+void install_set_objects(struct install *, const struct object_set *desired);
+void install_touch_objects(struct install *);
+/* Somebody else changed groups or meters: until a read that begins after this
+ * has ended, it is not known what is there. */
+void install_suspect_objects(struct install *);
+bool install_is_suspect(const struct install *);
+
 /* Grows with each change that is ours; a read that began at another value may
  * show differences that are none. */
 unsigned int install_seqno(const struct install *);
@@ -71,9 +89,13 @@ void install_fail(struct install *, const struct install_batch *);
 /* Refused flows are treated as not desired until their content changes. */
 const struct refusals *install_refusals(const struct install *);
 void install_retry_refused(struct install *);
+/* Flows, groups and meters. */
+size_t install_n_refused(const struct install *);
+void install_to_problems(const struct install *, struct sset *problems);
 
 const struct flow_set *install_flows(const struct install *);
 size_t install_n_ours(const struct install *);
+const struct object_set *install_get_objects(const struct install *);
 size_t install_n_foreign(const struct install *);   /* Other cookies. */
 const struct sn_flow *install_a_foreign(const struct install *);
 

@@ -98,6 +98,8 @@ send_asynchronous_config(struct ofconn *c)
 
     async.primary[OAM_PORT_STATUS] = async.secondary[OAM_PORT_STATUS]
         = (1u << OFPPR_ADD) | (1u << OFPPR_DELETE) | (1u << OFPPR_MODIFY);
+    async.primary[OAM_REQUESTFORWARD] = async.secondary[OAM_REQUESTFORWARD]
+        = (1u << OFPRFR_GROUP_MOD) | (1u << OFPRFR_METER_MOD);
     ofconn_send(c, ofputil_encode_set_config(&config, OFP15_VERSION));
     ofconn_send(c, ofputil_encode_set_async_config(
                        &async, (1u << OAM_N_TYPES) - 1, OFP15_VERSION));

@@ -5,7 +5,8 @@
  *
  * Reconnects by itself, to a restarted switch within some 20 ms.  Echo
  * requests are answered here, and the switch is told on each connection which
- * asynchronous messages to send (port status, no packets). */
+ * asynchronous messages to send (port status, others' group and meter
+ * changes, no packets). */
 
 #include <stdbool.h>
 

@@ -8,6 +8,8 @@
 
 #define CONTROLLER_STATS                                                     \
     STAT(flow_mods_sent)        /* In bundles. */                            \
+    STAT(group_mods_sent)       /* In bundles. */                            \
+    STAT(meter_mods_sent)       /* Ahead of them. */                         \
     STAT(bundles_sent)                                                       \
     STAT(bundle_errors)         /* Error messages about them. */             \
     STAT(repairs)               /* Changes by others that were undone. */    \

@@ -47,6 +47,7 @@ claims_init(struct claims *c)
     c->current = NULL;
     c->round = 0;
     ovs_list_init(&c->stale);
+    object_claims_init(&c->objects);
 }
 
 static struct claim_slot *
@@ -117,6 +118,7 @@ claims_destroy(struct claims *c)
     flow_set_destroy(&c->flows);
     flow_set_destroy(&c->before);
     flow_set_destroy(&c->fresh);
+    object_claims_destroy(&c->objects);
 }
 
 static struct claim_owner *
@@ -146,6 +148,7 @@ claims_begin(struct claims *c, const char *name)
     c->current->round = c->round;
     ovs_list_init(&c->stale);
     ovs_list_push_back_all(&c->stale, &c->current->claims);
+    object_claims_begin(&c->objects, name);
 }
 
 void
@@ -185,6 +188,7 @@ claims_end(struct claims *c)
     LIST_FOR_EACH_SAFE (claim, owner_node, &c->stale) {
         claim_retire(c, claim);
     }
+    object_claims_end(&c->objects);
     if (ovs_list_is_empty(&c->current->claims)) {
         hmap_remove(&c->owners, &c->current->node);
         free(c->current->name);
@@ -206,6 +210,7 @@ void
 claims_begin_round(struct claims *c)
 {
     c->round++;
+    object_claims_begin_round(&c->objects);
 }
 
 void
@@ -225,6 +230,13 @@ claims_end_round(struct claims *c)
             free(owner);
         }
     }
+    object_claims_end_round(&c->objects);
+}
+
+bool
+claims_renumber(struct claims *c)
+{
+    return object_claims_renumber(&c->objects);
 }
 
 size_t
@@ -374,6 +386,7 @@ claims_resolve(struct claims *c)
     LIST_FOR_EACH_POP (slot, dirty_node, &c->dirty) {
         claims_resolve_slot(c, slot);
     }
+    object_claims_resolve(&c->objects);
 }
 
 void

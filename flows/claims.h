@@ -17,10 +17,12 @@
  * that follows what changed; claims_take_delta() tells the difference since
  * it was last called. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
 #include "flows/compiler.h"
+#include "flows/object-claims.h"
 
 struct claim_owner;
 
@@ -36,6 +38,8 @@ struct claims {
     unsigned int round;
     struct claim_owner *current;
     struct ovs_list stale;      /* Claims of 'current' before this time. */
+
+    struct object_claims objects;   /* Of the same owners. */
 };
 
 void claims_init(struct claims *);
@@ -48,6 +52,9 @@ void claims_drop_owner(struct claims *, const char *owner);
  * drops the others. */
 void claims_begin_round(struct claims *);
 void claims_end_round(struct claims *);
+/* After all of that; then claims_resolve().  Returns true if groups or meters
+ * have other numbers now: all owners must be replaced again before. */
+bool claims_renumber(struct claims *);
 void claims_resolve(struct claims *);
 void claims_take_delta(struct claims *, struct flow_set *added,
                        struct flow_set *removed);

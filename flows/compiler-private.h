@@ -106,6 +106,12 @@ uint32_t exit_number(const struct model_exit *);
 size_t compiler_own_addresses(const struct compiler *,
                               struct sn_prefix **ret_addresses);
 
+/* Declares a group or meter of the owner whose flows are being made, and
+ * returns its number for them: see objects.h. */
+uint32_t compiler_add_object(struct compiler *, enum sn_object_kind,
+                             const char *name, uint64_t cookie,
+                             const char *spec);
+
 /* Stages.  The owner is the last argument, or the host itself. */
 void stage_classify_base(struct compiler *);
 void stage_classify_container(struct compiler *, const struct endpoint *);

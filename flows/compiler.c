@@ -371,6 +371,17 @@ compiler_leave(struct compiler *c)
     c->local = NULL;
 }
 
+static void
+compiler_run_all(struct compiler *c)
+{
+    compiler_clear_dirty(c);
+    compiler_take_all(c);
+    compiler_update_state(c);
+    claims_begin_round(&c->claims);
+    compiler_emit_dirty(c);
+    claims_end_round(&c->claims);
+}
+
 void
 compiler_run(struct compiler *c, const struct model *model,
              const struct flow_ports *ports,
@@ -385,19 +396,36 @@ compiler_run(struct compiler *c, const struct model *model,
         all = !compiler_update_state(c);
     }
     if (all) {
-        compiler_clear_dirty(c);
-        compiler_take_all(c);
-        compiler_update_state(c);
-        claims_begin_round(&c->claims);
+        compiler_run_all(c);
+    } else {
+        compiler_emit_dirty(c);
     }
-    compiler_emit_dirty(c);
-    if (all) {
-        claims_end_round(&c->claims);
+    if (claims_renumber(&c->claims)) {
+        compiler_run_all(c);
     }
     claims_resolve(&c->claims);
     compiler_clear_dirty(c);
     compiler_leave(c);
     c->inited = true;
+}
+
+uint32_t
+compiler_add_object(struct compiler *c, enum sn_object_kind kind,
+                    const char *name, uint64_t cookie, const char *spec)
+{
+    return object_claims_add(&c->claims.objects, kind, name, cookie, spec);
+}
+
+const struct object_set *
+compiler_objects(const struct compiler *c)
+{
+    return &c->claims.objects.objects;
+}
+
+unsigned int
+compiler_objects_seqno(const struct compiler *c)
+{
+    return c->claims.objects.seqno;
 }
 
 const struct flow_set *

@@ -19,6 +19,7 @@
 struct ds;
 struct model;
 struct model_changes;
+struct object_set;
 struct ofpact;
 struct ofputil_port_map;
 
@@ -79,6 +80,10 @@ void compiler_run(struct compiler *, const struct model *,
                   const struct model_changes *changes,
                   const struct sset *changed_ports);
 const struct flow_set *compiler_flows(const struct compiler *);
+/* The groups and meters that those flows need (objects.h); the number grows
+ * with each change of them. */
+const struct object_set *compiler_objects(const struct compiler *);
+unsigned int compiler_objects_seqno(const struct compiler *);
 
 /* What changed in compiler_flows() since the last call: desired flows now
  * ('added', which includes altered ones) and keys that are gone ('removed').

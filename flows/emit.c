@@ -333,6 +333,21 @@ emit_output(struct emit *e, ofp_port_t port)
 }
 
 void
+emit_group(struct emit *e, uint32_t id)
+{
+    ofpact_put_GROUP(&e->acts)->group_id = id;
+}
+
+void
+emit_meter(struct emit *e, uint32_t id)
+{
+    struct ofpact_meter *meter = ofpact_put_METER(&e->acts);
+
+    meter->meter_id = id;
+    meter->provider_meter_id = UINT32_MAX;  /* As decoded from a message. */
+}
+
+void
 emit_goto(struct emit *e, enum sn_table table)
 {
     ofpact_put_GOTO_TABLE(&e->acts)->table_id = table;

@@ -78,6 +78,9 @@ void emit_conjunction(struct emit *, uint32_t id, int dim, int n_dims);
 void emit_ct_lookup(struct emit *, enum sn_table next);
 void emit_ct_commit(struct emit *);
 void emit_output(struct emit *, ofp_port_t);
+/* By number: see compiler_add_object(). */
+void emit_group(struct emit *, uint32_t id);
+void emit_meter(struct emit *, uint32_t id);
 /* Last of the actions. */
 void emit_goto(struct emit *, enum sn_table);
 

@@ -1,7 +1,7 @@
 # A unit test is one line here and tests/unit/NAME.c.
 if HAVE_CMOCKA
 UNIT_TESTS += tests/unit/test-sdk
-UNIT_TESTS += tests/unit/test-install
+UNIT_TESTS += tests/unit/test-install tests/unit/test-objects
 UNIT_TESTS += tests/unit/test-diag tests/unit/test-document
 UNIT_TESTS += tests/unit/test-model tests/unit/test-prefix
 UNIT_TESTS += tests/unit/test-rawflow
