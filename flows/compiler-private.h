@@ -134,6 +134,7 @@ void stage_conntrack_stray(struct compiler *, const struct model_container *,
 void stage_user_base(struct compiler *);
 void stage_user_raw(struct compiler *, const struct model_raw_flow *,
                     const char *key);
+void stage_identity_base(struct compiler *);
 void stage_identity_points(struct compiler *);
 void stage_identity_container(struct compiler *,
                               const struct model_container *);

@@ -111,6 +111,7 @@ compiler_emit_base(struct compiler *c)
     stage_arp_nd_base(c);
     stage_conntrack_base(c);
     stage_user_base(c);
+    stage_identity_base(c);
     stage_policy_base(c);
     stage_route_base(c);
     stage_commit_base(c);

@@ -132,6 +132,17 @@ emit_match_ct_state(struct emit *e, uint32_t set, uint32_t clear)
     match_set_ct_state_masked(&e->match, set, set | clear);
 }
 
+void
+emit_match_ct_endpoint(struct emit *e, uint32_t number)
+{
+    ovs_u128 value = { .u32 = { [0] = 0 } };
+    ovs_u128 mask = value;
+
+    value.u64.lo = number;
+    mask.u64.lo = UINT32_MAX;
+    match_set_ct_label_masked(&e->match, value, mask);
+}
+
 static ovs_be32
 prefix_ipv4(const struct sn_prefix *p)
 {
@@ -270,9 +281,9 @@ emit_move(struct emit *e, enum mf_field_id src, enum mf_field_id dst)
     struct ofpact_reg_move *move = ofpact_put_REG_MOVE(&e->acts);
 
     move->src.field = mf_from_id(src);
-    move->src.n_bits = move->src.field->n_bits;
     move->dst.field = mf_from_id(dst);
-    move->dst.n_bits = move->dst.field->n_bits;
+    move->src.n_bits = MIN(move->src.field->n_bits, move->dst.field->n_bits);
+    move->dst.n_bits = move->src.n_bits;
 }
 
 void
@@ -320,6 +331,7 @@ emit_ct_commit(struct emit *e)
     size_t nested = e->acts.size;
     ofpbuf_pull(&e->acts, nested);
     emit_move(e, MFF_REG0 + SN_REG_RULE, MFF_CT_MARK);
+    emit_move(e, MFF_REG0 + SN_REG_ENDPOINT, MFF_CT_LABEL);
     e->acts.header = ofpbuf_push_uninit(&e->acts, nested);
     ct = e->acts.header;
     ofpact_finish(&e->acts, &ct->ofpact);

@@ -56,6 +56,8 @@ void emit_match_family(struct emit *, bool is_v4);
 void emit_match_proto(struct emit *, uint16_t dl_type, uint8_t proto);
 void emit_match_icmp6(struct emit *, uint8_t type);
 void emit_match_ct_state(struct emit *, uint32_t set, uint32_t clear);
+/* The container that the connection began at. */
+void emit_match_ct_endpoint(struct emit *, uint32_t number);
 /* These also match the family. */
 void emit_match_src(struct emit *, const struct sn_prefix *);
 void emit_match_dst(struct emit *, const struct sn_prefix *);
@@ -72,6 +74,7 @@ void emit_set_mac(struct emit *, enum mf_field_id, struct eth_addr);
 void emit_set_u16(struct emit *, enum mf_field_id, uint16_t value);
 void emit_set_ipv4(struct emit *, enum mf_field_id, const struct sn_prefix *);
 void emit_set_ipv6(struct emit *, enum mf_field_id, const struct sn_prefix *);
+/* As many of the low bits as both have. */
 void emit_move(struct emit *, enum mf_field_id src, enum mf_field_id dst);
 void emit_dec_ttl(struct emit *);
 void emit_conjunction(struct emit *, uint32_t id, int dim, int n_dims);

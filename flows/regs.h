@@ -73,7 +73,9 @@ enum sn_out {
 /* From the flags of an address as a source to those as a destination. */
 #define SN_F_DST_SHIFT 4
 
-/* Conntrack's zone of the bridge.  The kernel datapath shares its connection
+/* Conntrack's zone of the bridge.  Of an accepted connection it keeps the rule
+ * (ct_mark) and the container that it began at (ct_label, the low 32 bits; 0:
+ * none of this host).  The kernel datapath shares its connection
  * table with the host, which uses zone 0. */
 #define SN_CT_ZONE 0x5343
 

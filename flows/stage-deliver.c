@@ -39,16 +39,21 @@ stage_commit_base(struct compiler *c)
               cookie_base(SN_TABLE_COMMIT, SN_WHY_DROP_INVALID));
 }
 
-/* An answer to what 'a' received. */
+/* An answer of the container to what it received: of a connection that it
+ * began itself if 'began_elsewhere' is NULL. */
 static void
 commit_error(struct compiler *c, const struct endpoint *ep,
-             const struct sn_prefix *a, bool is_src)
+             const struct sn_prefix *began_elsewhere)
 {
     struct emit *e = &c->emit;
 
     emit_flow(e, SN_TABLE_COMMIT, 160, cookie_endpoint(ep, SN_WHY_PROCEED));
     emit_match_reg(e, SN_REG_ENDPOINT, ep->number);
-    (is_src ? emit_match_ct_src : emit_match_ct_dst)(e, a);
+    if (began_elsewhere) {
+        emit_match_ct_dst(e, began_elsewhere);
+    } else {
+        emit_match_ct_endpoint(e, ep->number);
+    }
     emit_match_ct_state(e, CS_TRACKED | CS_RELATED, CS_INVALID);
     emit_goto(e, SN_TABLE_DELIVER);
     emit_end(e);
@@ -57,11 +62,11 @@ commit_error(struct compiler *c, const struct endpoint *ep,
 void
 stage_commit_container(struct compiler *c, const struct endpoint *ep)
 {
+    commit_error(c, ep, NULL);
     for (size_t i = 0; i < ep->container->n_addresses; i++) {
         struct sn_prefix a = sn_prefix_host(&ep->container->addresses[i]);
 
-        commit_error(c, ep, &a, true);
-        commit_error(c, ep, &a, false);
+        commit_error(c, ep, &a);
     }
 }
 

@@ -8,7 +8,14 @@
  * Always those of the connection's first packet, taken from its conntrack
  * entry: requests, replies and ICMP errors of one connection look the same to
  * the rules.  A longest prefix match; a flow stands only where it says
- * something else than the next shorter one. */
+ * something else than the next shorter one.
+ *
+ * With the kernel datapath, ovs-vswitchd does not tell these ends of an ICMP
+ * error that goes the way of the connection's first packet ("+rel-rpl"): one
+ * about a packet of the replies.  There policy goes by the rule that had
+ * accepted the connection.  Conntrack has seen to it that the error goes to
+ * the connection's original destination; a container as the sender is
+ * compared with the original source by the commit stage. */
 
 static uint64_t
 cookie_ident(uint32_t id)
@@ -40,6 +47,29 @@ identity_flow(struct compiler *c, enum policy_role role,
     }
     emit_goto(e, src ? SN_TABLE_DST_IDENTITY : SN_TABLE_EGRESS_POLICY);
     emit_end(e);
+}
+
+static void
+identity_of_error(struct compiler *c, uint32_t from, uint32_t flags)
+{
+    struct emit *e = &c->emit;
+
+    emit_flow(e, SN_TABLE_SRC_IDENTITY, 300,
+              cookie_base(SN_TABLE_SRC_IDENTITY, SN_WHY_PROCEED));
+    emit_match_flags(e, from, 0);
+    emit_match_ct_state(e, CS_TRACKED | CS_RELATED,
+                        CS_INVALID | CS_NEW | CS_REPLY_DIR);
+    emit_set_flags(e, flags);
+    emit_goto(e, SN_TABLE_EGRESS_POLICY);
+    emit_end(e);
+}
+
+void
+stage_identity_base(struct compiler *c)
+{
+    identity_of_error(c, SN_F_FROM_CONTAINER,
+                      SN_F_SRC_LOCAL | SN_F_DST_MESH);
+    identity_of_error(c, SN_F_FROM_LOCAL, SN_F_DST_LOCAL);
 }
 
 void

@@ -46,6 +46,24 @@ emit_verdict(struct emit *e, enum policy_side side, enum model_action action,
     }
 }
 
+/* Of some ICMP errors no more is known than the rule that had accepted their
+ * connection (see stage-identity.c): they pass while that rule stands, and
+ * nothing above it denies everything. */
+static void
+emit_errors(struct compiler *c, enum policy_side side, enum model_tier tier,
+            uint64_t cookie, uint32_t rule)
+{
+    struct emit *e = &c->emit;
+
+    emit_flow(e, policy_table(side), PRIO_DIRECT(tier, ACTION_ACCEPT),
+              cookie);
+    emit_match_ct_state(e, CS_TRACKED | CS_RELATED,
+                        CS_INVALID | CS_NEW | CS_REPLY_DIR);
+    match_set_ct_mark(&e->match, rule);
+    emit_verdict(e, side, ACTION_ACCEPT, rule);
+    emit_end(e);
+}
+
 static void
 match_port(struct emit *e, const struct policy_port *port)
 {
@@ -215,6 +233,9 @@ stage_policy_clause(struct compiler *c, const struct policy_clause *clause)
         } else if (standing->active) {
             emit_direct(c, clause, side);
         }
+        if (standing->active && clause->action == ACTION_ACCEPT) {
+            emit_errors(c, side, clause->tier, clause->cookie, clause->rule);
+        }
     }
 }
 
@@ -327,13 +348,15 @@ static void
 policy_default(struct compiler *c, enum policy_side side, uint32_t flags,
                uint32_t rule)
 {
+    uint64_t cookie = cookie_make(COOKIE_DEFAULT, rule, SN_WHY_NONE);
     struct emit *e = &c->emit;
 
     emit_flow(e, policy_table(side), PRIO_DIRECT(TIER_DEFAULT, ACTION_ACCEPT),
-              cookie_make(COOKIE_DEFAULT, rule, SN_WHY_NONE));
+              cookie);
     emit_match_flags(e, flags, 0);
     emit_verdict(e, side, ACTION_ACCEPT, rule);
     emit_end(e);
+    emit_errors(c, side, TIER_DEFAULT, cookie, rule);
 }
 
 /* A local container to this host's gateway addresses, where the agent answers
@@ -342,16 +365,17 @@ static void
 policy_names(struct compiler *c)
 {
     static const uint8_t protos[] = { IPPROTO_UDP, IPPROTO_TCP };
+    uint64_t cookie = cookie_make(COOKIE_DEFAULT, POLICY_RULE_NAMES,
+                                  SN_WHY_NONE);
     struct emit *e = &c->emit;
 
+    emit_errors(c, POLICY_EGRESS, TIER_DEFAULT, cookie, POLICY_RULE_NAMES);
     for (size_t i = 0; c->node && i < c->node->n_subnets; i++) {
         struct sn_prefix gateway = sn_prefix_host(&c->node->gateways[i]);
 
         for (size_t j = 0; j < ARRAY_SIZE(protos); j++) {
             emit_flow(e, SN_TABLE_EGRESS_POLICY,
-                      PRIO_DIRECT(TIER_DEFAULT, ACTION_ACCEPT),
-                      cookie_make(COOKIE_DEFAULT, POLICY_RULE_NAMES,
-                                  SN_WHY_NONE));
+                      PRIO_DIRECT(TIER_DEFAULT, ACTION_ACCEPT), cookie);
             emit_match_ct_dst(e, &gateway);
             match_set_ct_nw_proto(&e->match, protos[j]);
             match_set_ct_tp_dst(&e->match, htons(53));

@@ -1,7 +1,6 @@
 """Packets that try to be what they are not, from every side."""
 
 import itertools
-import os
 
 import pytest
 import yaml
@@ -19,6 +18,7 @@ from harness import eventually
 MCP4, MCP6 = "10.0.0.200", "fd00:53::200"
 API4, API6 = "10.0.0.201", "fd00:53::201"
 XRAY4, XRAY6 = "10.0.0.102", "fd00:53::102"
+REDIS4 = "10.1.0.104"
 VECTOR4, VECTOR6 = "10.1.0.103", "fd00:53:1::103"
 GW4, GW6 = "10.0.0.1", "fd00:53::1"
 
@@ -97,23 +97,60 @@ def test_error_about_a_foreign_connection(net, macs):
     s.close()
 
 
-@pytest.mark.xfail(
-    bool(os.environ.get("SOCKNET_KERNEL")), strict=True,
-    reason="kernel datapath: an ICMP error that a container sends about a "
-    "connection to another node is lost between the bridge and the host")
-def test_error_about_the_own_connection_passes(net, macs):
-    """Where nobody listens the answer is an ICMP error."""
+@pytest.fixture
+def to_redis(net):
+    """A connection that mcp-server began to redis on the other host."""
     s = sockets.udp(net.ns("mcp-server"), MCP4)
-    s.settimeout(1)
-    s.connect(("10.1.0.104", 8125))
+    s.settimeout(sockets.scaled(1))
+    s.connect((REDIS4, 8125))
     s.send(b"hello")
     assert s.recv(16) == b"hello"
-    own = (Ether(src=macs["mcp-server"], dst=macs["vmbr0"])
-           / IP(src=MCP4, dst="10.1.0.104") / ICMP(type=3, code=3)
-           / IP(src="10.1.0.104", dst=MCP4)
-           / UDP(sport=8125, dport=s.getsockname()[1]) / token())
-    assert arrived(net, "mcp-server", [own], [("redis", "eth0")])
+    yield s
     s.close()
+
+
+def about_a_reply(to_redis, mac, gateway_mac, source):
+    """An ICMP error about a packet that redis sent: it goes the way of the
+    connection's first packet."""
+    return (Ether(src=mac, dst=gateway_mac)
+            / IP(src=source, dst=REDIS4) / ICMP(type=3, code=3)
+            / IP(src=REDIS4, dst=MCP4)
+            / UDP(sport=8125, dport=to_redis.getsockname()[1]) / token())
+
+
+def test_error_about_the_own_connection_passes(net, macs, to_redis):
+    """Where nobody listens the answer is an ICMP error."""
+    own = about_a_reply(to_redis, macs["mcp-server"], macs["vmbr0"], MCP4)
+    assert arrived(net, "mcp-server", [own], [("redis", "eth0")])
+
+
+def test_error_of_a_third(net, macs, to_redis):
+    """xray overheard that connection; it is none of its own."""
+    other = about_a_reply(to_redis, macs["xray"], macs["vmbr0"], XRAY4)
+    assert not arrived(net, "xray", [other], [
+        ("redis", "eth0"), ("oo1424oo", "vmbr0")])
+
+
+def test_error_after_the_rule(net, macs, to_redis):
+    """Without the rule that had accepted the connection, no errors."""
+    net.apply(net.without_acl("mcp-metrics"))
+    own = about_a_reply(to_redis, macs["mcp-server"], macs["vmbr0"], MCP4)
+    assert not arrived(net, "mcp-server", [own], [
+        ("redis", "eth0"), ("oo1424oo", "vmbr0")])
+
+
+def test_server_is_told_that_its_answer_is_too_big(net, to_redis):
+    """The mesh carries less than the container's Ethernet: its own host
+    says so."""
+    gateway = net.run("node2", "cat",
+                      "/sys/class/net/vmbr0/address").stdout.strip()
+    big = (Ether(src=net.container("redis").mac, dst=gateway)
+           / IP(src=REDIS4, dst=MCP4, flags="DF")
+           / UDP(sport=8125, dport=to_redis.getsockname()[1])
+           / (b"x" * 1450))
+    with net.capture("redis", "eth0", "icmp[0] = 3 and icmp[1] = 4") as c:
+        net.send_raw("redis", big)
+        assert c.wait(1)
 
 
 def test_mesh_source_from_the_uplink(net, macs):
