@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "agent/link.h"
+#include "agent/rotation.h"
 #include "sset.h"
 
 struct agent {
@@ -13,6 +14,7 @@ struct agent {
     struct nlk *nlk;
     struct nft *nft;
     struct mesh *mesh;
+    struct rotation rotation;
     struct discover *discover;
     struct names *names;
     struct vswitch *sw;

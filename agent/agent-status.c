@@ -9,6 +9,7 @@
 #include "agent/central.h"
 #include "agent/discover.h"
 #include "agent/exits.h"
+#include "agent/keys.h"
 #include "agent/mesh.h"
 #include "agent/names.h"
 #include "agent/plan.h"
@@ -25,27 +26,28 @@
 static void
 report_node(struct agent *a, struct ovsdb_idl_txn *txn)
 {
-    const struct wg_key *key = mesh_public_key(a->mesh);
+    const struct keyring *ring = mesh_keyring(a->mesh);
     enum wg_backend backend = mesh_backend(a->mesh);
-    char text[WG_KEY_LEN_BASE64];
+    char *key = rotation_public_key(&a->rotation, ring);
+    char *next_key = rotation_next_key(&a->rotation, ring);
     struct status_node status = {
         .node = a->node,
         .listen_port = a->plan->listen_port,
+        .next_public_key = next_key,
+        .key_epoch = rotation_epoch(&a->rotation, a->plan),
         .generation = a->enforced,
         .datapath = bridge_datapath_type(a->sw),
         .wireguard = backend == WG_NONE ? NULL : wg_backend_name(backend),
         .problems = &a->problems,
     };
 
-    if (key) {
-        wg_key_to_base64(key, text);
-        status.public_key = text;
-    } else {
-        /* One that cannot be read now: to withdraw it would end the tunnels
-         * that work. */
-        status.public_key = smap_get(central_keys(a->central), a->node);
-    }
+    /* One that cannot be read now: to withdraw it would end the tunnels that
+     * work. */
+    status.public_key = key ? key : smap_get(central_keys(a->central),
+                                             a->node);
     status_sync_node(txn, &status);
+    free(key);
+    free(next_key);
 }
 
 static void
@@ -75,6 +77,8 @@ report_peers(struct agent *a, struct ovsdb_idl_txn *txn)
     const struct plan *plan = a->plan;
     struct status_peer *rows = xcalloc(plan->n_peers + 1, sizeof *rows);
     struct ds *endpoints = xcalloc(plan->n_peers + 1, sizeof *endpoints);
+    char (*next_keys)[WG_KEY_LEN_BASE64]
+        = xcalloc(plan->n_peers + 1, sizeof *next_keys);
     size_t n = 0;
 
     for (size_t i = 0; i < plan->n_peers; i++) {
@@ -84,10 +88,15 @@ report_peers(struct agent *a, struct ovsdb_idl_txn *txn)
                                                 &pp->key) : NULL;
 
         if (peer) {
+            if (pp->has_next_key && wg_device_find_peer(mesh_device(a->mesh),
+                                                        &pp->next_key)) {
+                wg_key_to_base64(&pp->next_key, next_keys[n]);
+            }
             wg_endpoint_format(&peer->endpoint, &endpoints[n]);
             rows[n] = (struct status_peer) {
                 .peer = pp->node,
                 .endpoint = ds_cstr(&endpoints[n]),
+                .next_public_key = next_keys[n][0] ? next_keys[n] : NULL,
                 .latest_handshake = peer->handshake,
                 .rx_bytes = peer->rx_bytes,
                 .tx_bytes = peer->tx_bytes,
@@ -100,6 +109,7 @@ report_peers(struct agent *a, struct ovsdb_idl_txn *txn)
         ds_destroy(&endpoints[i]);
     }
     free(endpoints);
+    free(next_keys);
     free(rows);
 }
 

@@ -52,6 +52,7 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     a->node = xstrdup(config->node);
     a->nft = nft_create();
     a->mesh = mesh_create(config->state_dir);
+    rotation_init(&a->rotation);
     a->discover = discover_create();
     a->names = names_create();
     a->sw = vswitch_create(config->ovsdb);
@@ -126,6 +127,7 @@ agent_update_plan(struct agent *a)
         }
         return;
     }
+    plan_set_next_keys(plan, central_next_keys(a->central));
     plan_destroy(a->plan);
     a->plan = plan;
     a->plan_generation = central_generation(a->central);
@@ -163,6 +165,17 @@ pass_discover(struct agent *a, struct sset *problems)
     return ok;
 }
 
+static bool
+pass_mesh(struct agent *a, struct sset *problems)
+{
+    rotation_run(&a->rotation, a->mesh, a->plan, a->central, problems);
+    if (!mesh_run(a->mesh, a->nlk, &a->links, a->plan, problems)) {
+        return false;
+    }
+    rotation_greet(&a->rotation, a->plan);
+    return true;
+}
+
 /* The guard comes first: nothing may be forwarded before it stands. */
 static bool
 pass_all(struct agent *a, struct sset *problems)
@@ -171,7 +184,7 @@ pass_all(struct agent *a, struct sset *problems)
 
     ok &= bridge_run(a->sw, problems);
     ok &= exits_sync_ports(a->sw, a->plan, problems);
-    ok &= mesh_run(a->mesh, a->nlk, &a->links, a->plan, problems);
+    ok &= pass_mesh(a, problems);
     ok &= host_sync_sysctls(a->nlk, &a->links, a->plan, problems);
     ok &= host_sync_bridge(a->nlk, &a->links, a->plan, problems);
     ok &= pass_routes(a, problems);
@@ -244,6 +257,9 @@ agent_run(struct agent *a)
     }
     if (central_run(a->central)) {
         a->stale_plan = a->dirty = true;
+        if (central_keys_changed(a->central)) {
+            a->last_pass_ms = LLONG_MIN / 2;    /* Both ends at once. */
+        }
     }
     bool switch_changed = vswitch_run(a->sw);
     bool resolved = resolve_run();

@@ -16,6 +16,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/dns-zone.c agent/dns-zone.h \
 	agent/exits.c agent/exits.h \
 	agent/host.c agent/host.h \
+	agent/keyring.c \
 	agent/keys.c agent/keys.h \
 	agent/link.c agent/link.h \
 	agent/mesh.c agent/mesh.h \
@@ -25,6 +26,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/nlk.c agent/nlk.h \
 	agent/plan.c agent/plan.h \
 	agent/resolve.c agent/resolve.h \
+	agent/rotation.c agent/rotation.h \
 	agent/route.c agent/route.h \
 	agent/rule.c agent/rule.h \
 	agent/stats.c agent/stats.h \

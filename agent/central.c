@@ -17,7 +17,10 @@ struct central {
     struct ovsdb_idl_loop loop;
     struct model_sync *sync;
     struct model_changes changes;
-    struct smap keys;
+    char *node;
+    struct smap keys, next_keys;
+    struct smap acks;           /* Node -> our next key, which it has. */
+    bool keys_changed;
     struct ovsdb_idl_txn *txn;
     unsigned int seqno;
     int64_t generation;
@@ -40,7 +43,10 @@ central_create(const char *remote, const char *node)
         OVSDB_IDL_LOOP_INITIALIZER(c->conn->idl);
     c->sync = model_sync_create(c->conn->idl);
     model_changes_init(&c->changes);
+    c->node = xstrdup(node);
     smap_init(&c->keys);
+    smap_init(&c->next_keys);
+    smap_init(&c->acks);
     return c;
 }
 
@@ -50,7 +56,10 @@ central_destroy(struct central *c)
     if (c) {
         model_sync_destroy(c->sync);
         model_changes_destroy(&c->changes);
+        free(c->node);
         smap_destroy(&c->keys);
+        smap_destroy(&c->next_keys);
+        smap_destroy(&c->acks);
         /* Not ovsdb_idl_loop_destroy(): the IDL is the connection's. */
         if (c->loop.committing_txn) {
             ovsdb_idl_txn_destroy(c->loop.committing_txn);
@@ -63,21 +72,43 @@ central_destroy(struct central *c)
     }
 }
 
+/* Makes 'now' 'was'; returns whether that changes it. */
+static bool
+replace_smap(struct smap *was, struct smap *now)
+{
+    bool changed = !smap_equal(was, now);
+
+    hmap_swap(&was->map, &now->map);
+    smap_destroy(now);
+    return changed;
+}
+
 static bool
 central_read_keys(struct central *c)
 {
     const struct sndb_node_status *row;
+    const struct sndb_peer_status *peer;
     struct smap keys = SMAP_INITIALIZER(&keys);
+    struct smap next_keys = SMAP_INITIALIZER(&next_keys);
+    struct smap acks = SMAP_INITIALIZER(&acks);
 
     SNDB_NODE_STATUS_FOR_EACH (row, c->conn->idl) {
         if (row->public_key) {
             smap_replace(&keys, row->node, row->public_key);
         }
+        if (row->next_public_key) {
+            smap_replace(&next_keys, row->node, row->next_public_key);
+        }
     }
-    bool changed = !smap_equal(&keys, &c->keys);
-    hmap_swap(&keys.map, &c->keys.map);
-    smap_destroy(&keys);
-    return changed;
+    SNDB_PEER_STATUS_FOR_EACH (peer, c->conn->idl) {
+        if (peer->next_public_key && !strcmp(peer->peer, c->node)) {
+            smap_replace(&acks, peer->node, peer->next_public_key);
+        }
+    }
+    c->keys_changed = replace_smap(&c->keys, &keys);
+    c->keys_changed |= replace_smap(&c->next_keys, &next_keys);
+    c->keys_changed |= replace_smap(&c->acks, &acks);
+    return c->keys_changed;
 }
 
 bool
@@ -86,6 +117,7 @@ central_run(struct central *c)
     bool changed = false;
     unsigned int seqno;
 
+    c->keys_changed = false;
     c->txn = ovsdb_idl_loop_run(&c->loop);
     db_connection_run(c->conn);
     seqno = ovsdb_idl_get_seqno(c->conn->idl);
@@ -142,6 +174,39 @@ const struct smap *
 central_keys(const struct central *c)
 {
     return &c->keys;
+}
+
+const struct smap *
+central_next_keys(const struct central *c)
+{
+    return &c->next_keys;
+}
+
+bool
+central_keys_changed(const struct central *c)
+{
+    return c->keys_changed;
+}
+
+bool
+central_get_node(const struct central *c, const char *node,
+                 struct central_node *ret)
+{
+    const struct sndb_node_status *row;
+
+    SNDB_NODE_STATUS_FOR_EACH (row, c->conn->idl) {
+        if (!strcmp(row->node, node)) {
+            *ret = (struct central_node) {
+                .public_key = row->public_key,
+                .next_public_key = row->next_public_key,
+                .key_epoch = row->key_epoch,
+                .seen = row->seen,
+                .knows_next_key = smap_get(&c->acks, node),
+            };
+            return true;
+        }
+    }
+    return false;
 }
 
 struct ovsdb_idl_txn *

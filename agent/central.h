@@ -24,8 +24,23 @@ bool central_is_connected(const struct central *);
 /* NULL until the database has been read once. */
 const struct model *central_model(const struct central *);
 int64_t central_generation(const struct central *);
-/* Node -> public key, base64. */
+/* Node -> public key, base64; and the one that it is about to take. */
 const struct smap *central_keys(const struct central *);
+const struct smap *central_next_keys(const struct central *);
+/* Whether the last central_run() changed one of those. */
+bool central_keys_changed(const struct central *);
+
+/* What a node's agent reported of itself. */
+struct central_node {
+    const char *public_key;     /* Or NULL, as the next one. */
+    const char *next_public_key;
+    int64_t key_epoch;
+    int64_t seen;               /* Unix seconds. */
+    const char *knows_next_key; /* This node's next key, as it has it. */
+};
+/* False: it never reported. */
+bool central_get_node(const struct central *, const char *node,
+                      struct central_node *ret);
 /* The open transaction for status rows, or NULL. */
 struct ovsdb_idl_txn *central_txn(struct central *);
 

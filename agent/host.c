@@ -133,8 +133,11 @@ host_add_routes(const struct links *links, const struct plan *plan,
         const struct link *link = links_find(links, pr->device);
         bool is_mesh = !strcmp(pr->device, plan->interface);
 
-        if (is_mesh) {
+        if (is_mesh || !pr->device[0]) {
             add_unreachable(pr, routes);
+        }
+        if (!pr->device[0]) {
+            continue;
         }
         if (link && link->up) {
             struct route route = {

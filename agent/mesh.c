@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -35,9 +34,7 @@ VLOG_DEFINE_THIS_MODULE(mesh);
 #define PORT_RELEASE_MS 2000
 
 struct mesh {
-    char *state_dir;
-    char *key_name;             /* Mesh whose keys are loaded, or NULL. */
-    struct wg_key private_key, public_key;
+    struct keyring keyring;
     enum wg_backend backend;
     struct wg_device device;    /* As read last. */
     struct smap endpoints;      /* Node -> endpoint configured last. */
@@ -50,7 +47,7 @@ mesh_create(const char *state_dir)
 {
     struct mesh *mesh = xzalloc(sizeof *mesh);
 
-    mesh->state_dir = xstrdup(state_dir);
+    keyring_init(&mesh->keyring, state_dir);
     mesh->moved_ms = LLONG_MIN / 2;
     wg_device_init(&mesh->device);
     smap_init(&mesh->endpoints);
@@ -61,11 +58,9 @@ void
 mesh_destroy(struct mesh *mesh)
 {
     if (mesh) {
-        free(mesh->state_dir);
-        free(mesh->key_name);
+        keyring_destroy(&mesh->keyring);
         wg_device_destroy(&mesh->device);
         smap_destroy(&mesh->endpoints);
-        sodium_memzero(mesh, sizeof *mesh);
         free(mesh);
     }
 }
@@ -73,7 +68,13 @@ mesh_destroy(struct mesh *mesh)
 const struct wg_key *
 mesh_public_key(const struct mesh *mesh)
 {
-    return mesh->key_name ? &mesh->public_key : NULL;
+    return mesh->keyring.mesh ? &mesh->keyring.public_key : NULL;
+}
+
+struct keyring *
+mesh_keyring(struct mesh *mesh)
+{
+    return &mesh->keyring;
 }
 
 enum wg_backend
@@ -86,26 +87,6 @@ const struct wg_device *
 mesh_device(const struct mesh *mesh)
 {
     return &mesh->device;
-}
-
-static bool
-mesh_load_keys(struct mesh *mesh, const struct plan *plan,
-               struct sset *problems)
-{
-    if (mesh->key_name && !strcmp(mesh->key_name, plan->mesh)) {
-        return true;
-    }
-    free(mesh->key_name);
-    mesh->key_name = NULL;
-
-    char *error = keys_load(mesh->state_dir, plan->mesh, &mesh->private_key,
-                            &mesh->public_key);
-    if (error) {
-        sset_add_and_free(problems, error);
-        return false;
-    }
-    mesh->key_name = xstrdup(plan->mesh);
-    return true;
 }
 
 /* Makes the device, or has it made.  '*linkp' is NULL if it is not there
@@ -142,20 +123,43 @@ device_is_ours(const struct mesh *mesh, const struct link *link,
     return (!strcmp(link->alias, MESH_LINK_ALIAS)
             || (wg_key_is_zero(&device->private_key)
                 && hmap_is_empty(&device->peers))
-            || wg_key_equals(&device->private_key, &mesh->private_key));
+            || wg_key_equals(&device->private_key,
+                             &mesh->keyring.private_key));
+}
+
+/* A peer that is about to take another key is known by both: by the next one,
+ * which gets the prefixes once it is in use, where it is now. */
+static void
+mesh_wanted_next(const struct mesh *mesh, const struct plan_peer *pp,
+                 struct wg_device *want)
+{
+    const struct wg_peer *now, *have;
+
+    if (pp->has_next_key
+        && !wg_key_equals(&pp->next_key, &mesh->keyring.public_key)
+        && !wg_device_find_peer(want, &pp->next_key)) {
+        struct wg_peer *next = wg_device_add_peer(want, &pp->next_key);
+
+        now = wg_device_find_peer(&mesh->device, &pp->key);
+        have = wg_device_find_peer(&mesh->device, &pp->next_key);
+        if (now && !have) {
+            next->endpoint = now->endpoint;
+        }
+    }
 }
 
 static void
 mesh_wanted(const struct mesh *mesh, const struct plan *plan,
             struct wg_device *want)
 {
-    want->private_key = mesh->private_key;
+    want->private_key = mesh->keyring.private_key;
     want->listen_port = plan->listen_port;
     for (size_t i = 0; i < plan->n_peers; i++) {
         const struct plan_peer *pp = &plan->peers[i];
         const char *before = smap_get(&mesh->endpoints, pp->node);
 
-        if (!pp->has_key || wg_key_equals(&pp->key, &mesh->public_key)) {
+        if (!pp->has_key
+            || wg_key_equals(&pp->key, &mesh->keyring.public_key)) {
             continue;
         }
         struct wg_peer *peer = wg_device_add_peer(want, &pp->key);
@@ -168,6 +172,7 @@ mesh_wanted(const struct mesh *mesh, const struct plan *plan,
             wg_peer_add_allowed(peer, &pp->allowed.prefixes[j]);
         }
         wg_peer_sort(peer);
+        mesh_wanted_next(mesh, pp, want);
     }
 }
 
@@ -307,8 +312,8 @@ mesh_run(struct mesh *mesh, struct nlk *nlk, struct links *links,
     char *error = NULL;
 
     mesh->starting = false;
-    if (!mesh_load_keys(mesh, plan, problems)) {
-        return false;
+    if (!mesh->keyring.mesh) {
+        return false;           /* rotation_run() says why. */
     }
     if (!link) {
         error = mesh_make_device(nlk, links, plan->interface, &link);

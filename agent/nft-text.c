@@ -105,7 +105,7 @@ put_from_bridge(const struct plan *plan, struct ds *ds)
     for (size_t i = 0; i < plan->n_routes; i++) {
         const struct plan_route *r = &plan->routes[i];
 
-        if (strcmp(r->device, plan->interface)
+        if (r->device[0] && strcmp(r->device, plan->interface)
             && strcmp(r->device, SN_BRIDGE)) {
             char *before = xasprintf("oifname \"%s\" ", r->device);
 
@@ -151,7 +151,8 @@ put_from_outside(const struct plan *plan, struct ds *ds)
         put_prefix_rule(&net, "", "saddr", "counter drop", ds);
     }
     for (size_t i = 0; i < plan->n_routes; i++) {
-        if (!strcmp(plan->routes[i].device, plan->interface)) {
+        if (!strcmp(plan->routes[i].device, plan->interface)
+            || !plan->routes[i].device[0]) {
             put_prefix_rule(&plan->routes[i].dst, "", "saddr",
                             "counter drop", ds);
         }

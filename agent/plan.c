@@ -130,6 +130,36 @@ builder_add_remote(struct plan_builder *b, const struct sn_prefix *prefix_,
     }
 }
 
+/* The other side of a node that was revoked, or of all if this one was: what
+ * is sent there must not follow the default route in plain text. */
+static void
+builder_add_lost(struct plan_builder *b, const struct model_node *node)
+{
+    for (size_t i = 0; i < node->n_subnets; i++) {
+        plan_add_route(b->plan, &node->subnets[i], "", 0);
+    }
+}
+
+static bool
+builder_is_lost(const struct plan_builder *b, const struct sn_prefix *dst)
+{
+    for (size_t i = 0; i < b->plan->n_routes; i++) {
+        const struct plan_route *r = &b->plan->routes[i];
+
+        if (!r->device[0] && sn_prefix_contains(&r->dst, dst)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the mesh leads to 'node', which may be this one. */
+static bool
+builder_has_node(const struct plan_builder *b, const struct model_node *node)
+{
+    return (node == b->self || (!node->revoked && !b->self->revoked));
+}
+
 static char *
 endpoint_with_port(const struct model *model, const struct model_node *node)
 {
@@ -201,6 +231,11 @@ builder_set_key(struct plan_builder *b, struct plan_peer *peer,
             "node %s reports \"%s\", which is not a public key", peer->node,
             text));
         return;
+    } else if (sset_contains(&b->plan->refused_keys, text)) {
+        sset_add_and_free(b->problems, xasprintf(
+            "node %s reports a public key that was revoked; it is refused",
+            peer->node));
+        return;
     }
     for (size_t i = 0; i < b->plan->n_peers; i++) {
         const struct plan_peer *other = &b->plan->peers[i];
@@ -249,6 +284,9 @@ builder_add_nodes(struct plan_builder *b, const struct smap *keys)
         if (node == b->self) {
             builder_add_node_prefixes(b, node, OWNER_LOCAL);
             continue;
+        } else if (!builder_has_node(b, node)) {
+            builder_add_lost(b, node);
+            continue;
         }
         struct plan_peer *peer = &b->plan->peers[b->plan->n_peers];
         peer->node = xstrdup(node->name);
@@ -290,7 +328,7 @@ builder_add_strangers(struct plan_builder *b)
         const struct model_container *c = containers[i]->data;
         const struct model_node *node = model_get_node(b->model, c->node);
 
-        if (node) {
+        if (node && builder_has_node(b, node)) {
             builder_add_stranger(b, c, node);
         }
     }
@@ -305,7 +343,9 @@ builder_add_written_routes(struct plan_builder *b)
     for (size_t i = 0; i < self->n_routes; i++) {
         const struct model_route *r = &self->routes[i];
 
-        plan_add_route(b->plan, &r->dst, r->via, r->metric);
+        if (!builder_is_lost(b, &r->dst)) {
+            plan_add_route(b->plan, &r->dst, r->via, r->metric);
+        }
     }
 }
 
@@ -371,6 +411,40 @@ builder_add_exits(struct plan_builder *b)
     free(exits);
 }
 
+/* What the operator asks of keys. */
+static void
+builder_set_requests(struct plan_builder *b)
+{
+    const struct shash_node *node;
+    const char *key;
+
+    b->plan->revoked = b->self->revoked;
+    b->plan->key_epoch = b->self->key_epoch;
+    sset_init(&b->plan->refused_keys);
+    SHASH_FOR_EACH (node, &b->model->nodes) {
+        const struct model_node *mn = node->data;
+
+        SSET_FOR_EACH (key, &mn->refused_keys) {
+            sset_add(&b->plan->refused_keys, key);
+        }
+    }
+}
+
+void
+plan_set_next_keys(struct plan *plan, const struct smap *next_keys)
+{
+    for (size_t i = 0; i < plan->n_peers; i++) {
+        struct plan_peer *peer = &plan->peers[i];
+        const char *text = smap_get(next_keys, peer->node);
+
+        peer->has_next_key = (peer->has_key && text
+                              && !sset_contains(&plan->refused_keys, text)
+                              && wg_key_from_base64(text, &peer->next_key)
+                              && !wg_key_equals(&peer->key,
+                                                &peer->next_key));
+    }
+}
+
 struct plan *
 plan_create(const struct model *model, const char *node,
             const struct smap *keys, struct sset *problems)
@@ -393,6 +467,7 @@ plan_create(const struct model *model, const char *node,
                          : model->mesh.listen_port);
     plan->behind_nat = !self->endpoint;
     plan->ip_forward = self->ip_forward;
+    builder_set_requests(&b);
     if (self->address.plen) {
         struct sn_prefix address = self->address;
 
@@ -432,6 +507,7 @@ plan_destroy(struct plan *plan)
     free(plan->peers);
     free(plan->routes);
     free(plan->exits);
+    sset_destroy(&plan->refused_keys);
     free(plan->tunnel.prefixes);
     free(plan->gateways.prefixes);
     free(plan->local.prefixes);

@@ -13,10 +13,10 @@
 #include "lib/prefix.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/types.h"
+#include "sset.h"
 
 struct model;
 struct smap;
-struct sset;
 
 /* The one bridge of a host. */
 #define SN_BRIDGE "vmbr0"
@@ -36,13 +36,15 @@ struct plan_peer {
     char *node;
     bool has_key;               /* False: its agent has not reported yet. */
     struct wg_key key;
+    bool has_next_key;          /* It is about to take another key. */
+    struct wg_key next_key;
     char *endpoint;             /* HOST:PORT; NULL: behind NAT. */
     struct plan_prefixes allowed;
 };
 
 struct plan_route {
     struct sn_prefix dst;
-    char *device;
+    char *device;               /* "": there is no way. */
     uint32_t metric;
 };
 
@@ -62,6 +64,9 @@ struct plan {
     char *interface;            /* "nm-privacy". */
     uint16_t listen_port;
     bool behind_nat;
+    bool revoked;               /* No peers: they refuse this node. */
+    uint32_t key_epoch;         /* Rotations of the key asked for. */
+    struct sset refused_keys;   /* Of all nodes: not to be used. */
     bool ip_forward;
     bool has_ipv6;              /* Some subnet of the mesh is IPv6. */
     struct plan_prefixes tunnel;    /* Addresses of the mesh interface. */
@@ -81,5 +86,8 @@ struct plan {
 struct plan *plan_create(const struct model *, const char *node,
                          const struct smap *keys, struct sset *problems);
 void plan_destroy(struct plan *);
+
+/* The same for the key that a node is about to take. */
+void plan_set_next_keys(struct plan *, const struct smap *next_keys);
 
 #endif /* agent/plan.h */

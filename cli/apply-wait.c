@@ -60,6 +60,11 @@ waiting_is_done(struct waiting *w)
     bool done = true;
 
     SHASH_FOR_EACH (node, &session_model(w->session)->nodes) {
+        const struct model_node *mn = node->data;
+
+        if (mn->revoked) {
+            continue;           /* Nobody trusts it to answer. */
+        }
         done = waiting_node_is_done(w, node->name) && done;
     }
     return done;

@@ -14,11 +14,14 @@ cli_libsncli_la_SOURCES = \
 	cli/cmd-explain.c \
 	cli/cmd-export.c \
 	cli/cmd-flows.c \
+	cli/cmd-node.c \
 	cli/cmd-nodes.c \
 	cli/cmd-pki.c \
 	cli/cmd-status.c \
 	cli/command.h \
 	cli/commands.c \
+	cli/commit.c \
+	cli/commit.h \
 	cli/db-file.c \
 	cli/db-file.h \
 	cli/db-schema.h \

@@ -27,6 +27,15 @@ output_subnets(struct output *out, const struct model_node *node)
     sset_destroy(&subnets);
 }
 
+static const char *
+node_key_state(const struct model_node *node,
+               const struct sndb_node_status *agent)
+{
+    return (node->revoked ? "revoked"
+            : !agent || !agent->public_key ? NULL
+            : agent->key_epoch < node->key_epoch ? "rotating" : "in use");
+}
+
 static void
 print_node(const struct session *session, const struct model_node *node,
            struct output *out)
@@ -55,6 +64,7 @@ print_node(const struct session *session, const struct model_node *node,
                   agent ? agent->datapath : NULL);
     output_string(out, "wireguard", "wireguard",
                   agent ? agent->wireguard : NULL);
+    output_string(out, "key_state", "key", node_key_state(node, agent));
     output_string(out, "public_key", NULL, agent ? agent->public_key : NULL);
     output_integer(out, "n_flows", "flows", bridge ? bridge->n_flows : 0);
     output_integer(out, "n_repairs", "repairs",

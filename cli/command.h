@@ -62,6 +62,7 @@ int cmd_db(struct command_context *, int argc, char *argv[]);
 int cmd_explain(struct command_context *, int argc, char *argv[]);
 int cmd_export(struct command_context *, int argc, char *argv[]);
 int cmd_flows(struct command_context *, int argc, char *argv[]);
+int cmd_node(struct command_context *, int argc, char *argv[]);
 int cmd_nodes(struct command_context *, int argc, char *argv[]);
 int cmd_pki(struct command_context *, int argc, char *argv[]);
 int cmd_status(struct command_context *, int argc, char *argv[]);

@@ -65,6 +65,18 @@ const struct command commands[] = {
       "nodes, their peers and what they enforce",
       "Example: socknet nodes node2\n",
       false, cmd_nodes },
+    { NULL, "node", "rotate|revoke|restore NAME [--wait]",
+      "rotate a node's key, revoke it, take it back",
+      "rotate: the node makes a new key for the mesh, and takes it once all\n"
+      "peers know it; no tunnel breaks.  revoke: the other nodes drop it and\n"
+      "refuse its key for ever.  restore: it may come back, with a new key.\n"
+      "What is asked for here outlasts `apply`: see state-file.md.\n"
+      "\n"
+      "  --wait        return when it is done, or fail after the --timeout\n"
+      "                (60 s) and say who has not\n"
+      "\n"
+      "Example: socknet node rotate node2 --wait\n",
+      false, cmd_node },
     { NULL, "containers", "[NAME] [--node NAME]",
       "containers, their ports and identities",
       "  --node NAME   those of one node only\n"

@@ -20,17 +20,18 @@
 struct permission {
     const char *role;
     const char *table;
-    const char *columns[9];
+    const char *columns[16];
 };
 
 static const struct permission permissions[] = {
     { DB_AGENT_ROLE, "Node_Status",
       { "public_key", "listen_port", "generation", "datapath", "wireguard",
-        "seen", "problems" } },
+        "seen", "problems", "next_public_key", "key_epoch" } },
     { DB_AGENT_ROLE, "Port_Status",
       { "container", "ofport", "mac", "state", "reason" } },
     { DB_AGENT_ROLE, "Peer_Status",
-      { "endpoint", "latest_handshake", "rx_bytes", "tx_bytes" } },
+      { "endpoint", "latest_handshake", "rx_bytes", "tx_bytes",
+        "next_public_key" } },
     { DB_AGENT_ROLE, "Exit_Status", { "port", "state", "reason" } },
     { DB_CONTROLLER_ROLE, "Bridge_Status",
       { "connected", "generation", "n_flows", "n_repairs", "seen",

@@ -225,6 +225,18 @@ find_strays(const struct session *session, struct problems *problems)
     }
 }
 
+/* Of what it says of itself nothing counts. */
+static void
+add_revoked(struct problems *problems, const char *node)
+{
+    char *remedy = xasprintf("`socknet node restore %s` lets it come back",
+                             node);
+
+    problems_add(problems, node, remedy,
+                 "the node is revoked: the others refuse it");
+    free(remedy);
+}
+
 void
 problems_find(const struct session *session, const char *node,
               struct problems *problems)
@@ -235,7 +247,13 @@ problems_find(const struct session *session, const char *node,
     *problems = (struct problems) { .n = 0 };
     for (size_t i = 0; i < shash_count(all); i++) {
         const char *name = nodes[i]->name;
-        if (!node || !strcmp(node, name)) {
+        const struct model_node *mn = nodes[i]->data;
+
+        if (node && strcmp(node, name)) {
+            continue;
+        } else if (mn->revoked) {
+            add_revoked(problems, name);
+        } else {
             find_in_agent(session, name, problems);
             find_in_controller(session, name, problems);
             find_in_exits(session, name, problems);

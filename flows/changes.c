@@ -91,8 +91,8 @@ compiler_forget_place(struct compiler *c, const char *name)
 static void
 compiler_change_container(struct compiler *c, const char *name)
 {
-    const struct model_container *container = model_get_container(c->model,
-                                                                  name);
+    const struct model_container *container
+        = model_get_trusted(c->model, name, c->node_name);
 
     compiler_forget_place(c, name);
     if (container) {
@@ -144,9 +144,33 @@ compiler_change_exit(struct compiler *c, const char *key)
     c->dirty_raw = true;
 }
 
+/* Containers of a node that is revoked, or no more, come and go with that. */
+static void
+compiler_change_trust(struct compiler *c, const char *name)
+{
+    const struct model_node *node = model_get_node(c->model, name);
+    bool revoked = node && node->revoked && strcmp(name, c->node_name);
+    struct shash_node *snode;
+
+    if (revoked == sset_contains(&c->revoked, name)) {
+        return;
+    } else if (revoked) {
+        sset_add(&c->revoked, name);
+    } else {
+        sset_find_and_delete(&c->revoked, name);
+    }
+    SHASH_FOR_EACH (snode, &c->model->containers) {
+        const struct model_container *container = snode->data;
+        if (!strcmp(container->node, name)) {
+            compiler_change_container(c, snode->name);
+        }
+    }
+}
+
 static void
 compiler_change_node(struct compiler *c, const char *name)
 {
+    compiler_change_trust(c, name);
     c->dirty_topology = true;
     if (!strcmp(name, c->node_name)) {
         const struct model_node *node = model_get_node(c->model, name);
@@ -302,8 +326,8 @@ place_join_pools(const struct compiler *c, struct place *place,
 static void
 compiler_pool(struct compiler *c, const char *name, bool points_are_new)
 {
-    const struct model_container *container = model_get_container(c->model,
-                                                                  name);
+    const struct model_container *container
+        = model_get_trusted(c->model, name, c->node_name);
     struct place *place = shash_find_data(&c->places, name);
 
     if (place && container) {

@@ -23,6 +23,7 @@ struct compiler {
     struct shash places;        /* Container's name -> struct place. */
     struct shash veths;         /* This node's: veth -> sset of containers. */
     struct sset uplinks;
+    struct sset revoked;        /* Other nodes that nobody trusts. */
     struct sset raw_names;      /* Ports that raw flows name... */
     struct sset raw_targets;    /* ...and containers they deliver to. */
     struct shash pending;       /* Container's name -> reason. */
@@ -143,6 +144,7 @@ void stage_policy_clause(struct compiler *, const struct policy_clause *);
 void stage_policy_ident(struct compiler *, const struct policy_ident *);
 void stage_route_base(struct compiler *);
 void stage_route_node(struct compiler *, const struct model_node *);
+void stage_route_revoked(struct compiler *, const struct model_node *);
 void stage_route_container(struct compiler *, const struct endpoint *);
 void stage_route_stray(struct compiler *, const struct model_container *,
                        const struct sn_prefix *);

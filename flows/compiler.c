@@ -33,6 +33,7 @@ compiler_init_state(struct compiler *c)
     shash_init(&c->places);
     shash_init(&c->veths);
     sset_init(&c->uplinks);
+    sset_init(&c->revoked);
     sset_init(&c->raw_names);
     sset_init(&c->raw_targets);
     shash_init(&c->pending);
@@ -59,6 +60,7 @@ compiler_destroy_state(struct compiler *c)
     }
     shash_destroy(&c->veths);
     sset_destroy(&c->uplinks);
+    sset_destroy(&c->revoked);
     sset_destroy(&c->raw_names);
     sset_destroy(&c->raw_targets);
     shash_destroy_free_data(&c->pending);
@@ -146,8 +148,8 @@ compiler_emit_endpoint(struct compiler *c,
 static void
 compiler_emit_container(struct compiler *c, const char *name)
 {
-    const struct model_container *container = model_get_container(c->model,
-                                                                  name);
+    const struct model_container *container
+        = model_get_trusted(c->model, name, c->node_name);
 
     compiler_owner_begin(c, "container", name);
     if (container) {
@@ -183,9 +185,13 @@ compiler_emit_node(struct compiler *c, const char *name)
 
     compiler_owner_begin(c, "node", name);
     if (node && strcmp(name, c->node_name)) {
-        stage_arp_nd_node(c, node);
+        if (node->revoked) {
+            stage_route_revoked(c, node);
+        } else {
+            stage_arp_nd_node(c, node);
+            stage_route_node(c, node);
+        }
         stage_conntrack_node(c, node);
-        stage_route_node(c, node);
     }
     claims_end(&c->claims);
 }

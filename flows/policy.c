@@ -289,8 +289,8 @@ static void
 policy_update_container(struct policy *p, const struct model *model,
                         const char *name)
 {
-    const struct model_container *container = model_get_container(model,
-                                                                  name);
+    const struct model_container *container
+        = model_get_trusted(model, name, p->node);
     struct policy_container *pc = shash_find_data(&p->containers, name);
 
     if (!container) {

@@ -41,7 +41,8 @@
     SN_REASON(118, DROP_NOT_HOST, "drop: not an address of this host")       \
     SN_REASON(119, DROP_RAW_TARGET, "drop: its target is not there")         \
     SN_REASON(120, DROP_MARTIAN, "drop: address that is never routed")       \
-    SN_REASON(121, DROP_UNSPECIFIC, "drop: nothing matched")
+    SN_REASON(121, DROP_UNSPECIFIC, "drop: nothing matched")                 \
+    SN_REASON(122, DROP_REVOKED, "drop: the node is revoked")
 
 enum sn_reason {
 #define SN_REASON(VALUE, NAME, TEXT) SN_WHY_##NAME = VALUE,

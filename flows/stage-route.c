@@ -136,6 +136,24 @@ stage_route_node(struct compiler *c, const struct model_node *node)
     }
 }
 
+/* What is for a node that was revoked goes nowhere: not by an exit either. */
+void
+stage_route_revoked(struct compiler *c, const struct model_node *node)
+{
+    uint64_t cookie = cookie_node(node, SN_WHY_DROP_REVOKED);
+    struct sn_prefix address = sn_prefix_host(&node->address);
+
+    for (size_t i = 0; i < node->n_subnets; i++) {
+        route_flow(c, route_priority(&node->subnets[i]), &node->subnets[i],
+                   cookie);
+        emit_end(&c->emit);
+    }
+    if (node->address.plen) {
+        route_flow(c, route_priority(&address), &address, cookie);
+        emit_end(&c->emit);
+    }
+}
+
 /* A container that ought to have an exit, but this node has none of those that
  * it names. */
 void

@@ -42,11 +42,12 @@ user_find_veth(const struct compiler *c, const char *veth)
     struct shash_node *node;
 
     if (name) {
-        return model_get_container(c->model, name);
+        return model_get_trusted(c->model, name, c->node_name);
     }
     SHASH_FOR_EACH (node, &c->model->containers) {
         const struct model_container *container = node->data;
         if (!strcmp(container->veth, veth)
+            && model_get_trusted(c->model, node->name, c->node_name)
             && (!found || strcmp(container->name, found->name) < 0)) {
             found = container;
         }

@@ -169,18 +169,41 @@ delete_status(struct ovsdb_idl *idl, const struct sset *nodes)
     }
 }
 
+/* Whoever writes has seen the revision that he builds upon. */
+static const struct sndb_mesh *
+begin_revision(struct ovsdb_idl_txn *txn, struct model_apply *apply)
+{
+    const struct sndb_mesh *mesh
+        = sndb_mesh_first(ovsdb_idl_txn_get_idl(txn));
+
+    model_apply_init(apply);
+    if (mesh) {
+        sndb_mesh_verify_revision(mesh);
+        apply->generation = mesh->generation;
+        apply->revision = mesh->revision;
+    }
+    return mesh;
+}
+
+static void
+end_revision(const struct sndb_mesh *mesh, struct model_apply *apply)
+{
+    if (model_apply_has_changes(apply)) {
+        sndb_mesh_set_generation(mesh, ++apply->generation);
+    }
+    if (!model_apply_is_empty(apply)) {
+        sndb_mesh_set_revision(mesh, apply->revision + 1);
+    }
+}
+
 static const struct sndb_mesh *
 compose_mesh(struct ovsdb_idl_txn *txn, const struct model *model,
              struct model_apply *apply)
 {
     const struct model_rows *rows = model_rows_get(MODEL_MESH);
-    const struct sndb_mesh *mesh
-        = sndb_mesh_first(ovsdb_idl_txn_get_idl(txn));
+    const struct sndb_mesh *mesh = begin_revision(txn, apply);
 
     if (mesh) {
-        sndb_mesh_verify_revision(mesh);
-        apply->generation = mesh->generation;
-        apply->revision = mesh->revision;
         write_row(rows, &mesh->header_, &model->mesh, MODEL_MESH, "", apply);
     } else {
         /* Of two that insert it, the second is refused: there is one row. */
@@ -195,11 +218,9 @@ void
 model_apply_compose(struct ovsdb_idl_txn *txn, const struct model *model,
                     struct model_apply *apply)
 {
-    const struct sndb_mesh *mesh;
+    const struct sndb_mesh *mesh = compose_mesh(txn, model, apply);
     struct sset gone;
 
-    model_apply_init(apply);
-    mesh = compose_mesh(txn, model, apply);
     for (enum model_kind kind = MODEL_MESH + 1; kind < MODEL_N_KINDS; kind++) {
         compose_kind(txn, model, kind, apply);
     }
@@ -208,11 +229,30 @@ model_apply_compose(struct ovsdb_idl_txn *txn, const struct model *model,
                    apply->removed[MODEL_NODE].n);
     delete_status(ovsdb_idl_txn_get_idl(txn), &gone);
     sset_destroy(&gone);
+    end_revision(mesh, apply);
+}
 
-    if (model_apply_has_changes(apply)) {
-        sndb_mesh_set_generation(mesh, ++apply->generation);
+void
+model_apply_compose_one(struct ovsdb_idl_txn *txn, enum model_kind kind,
+                        const char *key, const void *object,
+                        struct model_apply *apply)
+{
+    const struct model_rows *rows = model_rows_get(kind);
+    const struct sndb_mesh *mesh = begin_revision(txn, apply);
+    const struct ovsdb_idl_row *row
+        = model_rows_find(ovsdb_idl_txn_get_idl(txn), kind, key);
+
+    if (row && object) {
+        write_row(rows, row, object, kind, key, apply);
+    } else if (row) {
+        ovsdb_idl_txn_delete(row);
+        svec_add(&apply->removed[kind], key);
+    } else if (object) {
+        row = ovsdb_idl_txn_insert(txn, rows->table, NULL);
+        rows->write(row, object);
+        svec_add(&apply->added[kind], key);
     }
-    if (!model_apply_is_empty(apply)) {
-        sndb_mesh_set_revision(mesh, apply->revision + 1);
+    if (mesh) {
+        end_revision(mesh, apply);
     }
 }

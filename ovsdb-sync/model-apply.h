@@ -42,6 +42,11 @@ bool model_apply_is_empty(const struct model_apply *);
 void model_apply_compose(struct ovsdb_idl_txn *, const struct model *,
                          struct model_apply *ret_apply);
 
+/* The same for one object alone; 'object' NULL removes it. */
+void model_apply_compose_one(struct ovsdb_idl_txn *, enum model_kind,
+                             const char *key, const void *object,
+                             struct model_apply *ret_apply);
+
 int64_t model_apply_revision(const struct ovsdb_idl *);
 
 #endif /* ovsdb-sync/model-apply.h */

@@ -226,6 +226,10 @@ node_read(const struct ovsdb_idl_row *row_, char **ret_error)
     node->listen_port = row->n_listen_port ? *row->listen_port : 0;
     sset_add_array(&node->uplinks, row->uplinks, row->n_uplinks);
     node->ip_forward = row->ip_forward;
+    node->key_epoch = row->key_epoch;
+    node->revoked = row->revoked;
+    sset_add_array(&node->refused_keys, row->refused_keys,
+                   row->n_refused_keys);
     node->other = other_from_string(row->other);
     source_from_string(row->source, &node->loc);
 
@@ -294,6 +298,7 @@ node_write(const struct ovsdb_idl_row *row_, const void *node_)
                     ? sn_prefix_addr_to_string(&node->address) : NULL;
     char *source = source_to_string(&node->loc);
     const char **uplinks = sset_array(&node->uplinks);
+    const char **refused = sset_array(&node->refused_keys);
 
     sndb_node_set_name(row, node->name);
     sndb_node_set_endpoint(row, node->endpoint);
@@ -303,11 +308,15 @@ node_write(const struct ovsdb_idl_row *row_, const void *node_)
     node_write_routes(row, node);
     sndb_node_set_uplinks(row, uplinks, sset_count(&node->uplinks));
     sndb_node_set_ip_forward(row, node->ip_forward);
+    sndb_node_set_key_epoch(row, node->key_epoch);
+    sndb_node_set_revoked(row, node->revoked);
+    sndb_node_set_refused_keys(row, refused, sset_count(&node->refused_keys));
     sndb_node_set_other(row, other_to_string(node->other));
     sndb_node_set_source(row, source);
     free(address);
     free(source);
     free(uplinks);
+    free(refused);
 }
 
 const struct model_rows model_rows_node = {

@@ -290,6 +290,26 @@ model_rows_get(enum model_kind kind)
     OVS_NOT_REACHED();
 }
 
+const struct ovsdb_idl_row *
+model_rows_find(const struct ovsdb_idl *idl, enum model_kind kind,
+                const char *key)
+{
+    const struct model_rows *rows = model_rows_get(kind);
+    const struct ovsdb_idl_row *row;
+
+    for (row = ovsdb_idl_first_row(idl, rows->table); row;
+         row = ovsdb_idl_next_row(row)) {
+        char *row_key = rows->key(row);
+        bool found = !strcmp(row_key, key);
+
+        free(row_key);
+        if (found) {
+            break;
+        }
+    }
+    return row;
+}
+
 void
 model_rows_add_columns(struct ovsdb_idl *idl)
 {

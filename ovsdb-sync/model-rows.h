@@ -29,6 +29,10 @@ struct model_rows {
 
 const struct model_rows *model_rows_get(enum model_kind);
 
+/* The row of an object, or NULL. */
+const struct ovsdb_idl_row *model_rows_find(const struct ovsdb_idl *,
+                                            enum model_kind, const char *key);
+
 /* Registers all columns of the desired tables, with change tracking. */
 void model_rows_add_columns(struct ovsdb_idl *);
 

@@ -147,6 +147,9 @@ status_sync_node(struct ovsdb_idl_txn *txn, const struct status_node *st)
         sndb_node_status_set_node(row, st->node);
     }
     sndb_node_status_set_public_key(row, null_if_empty(st->public_key));
+    sndb_node_status_set_next_public_key(row,
+                                         null_if_empty(st->next_public_key));
+    sndb_node_status_set_key_epoch(row, count(st->key_epoch));
     sndb_node_status_set_listen_port(row, &listen_port, listen_port > 0);
     sndb_node_status_set_generation(row, count(st->generation));
     sndb_node_status_set_seen(row, seen_now(row->seen));
@@ -206,6 +209,8 @@ static bool
 peer_is_news(const struct sndb_peer_status *row, const struct status_peer *st)
 {
     return row->latest_handshake != count(st->latest_handshake)
+           || !nullable_string_is_equal(row->next_public_key,
+                                        st->next_public_key)
            || !nullable_string_is_equal(row->endpoint,
                                         null_if_empty(st->endpoint));
 }
@@ -214,6 +219,7 @@ static void
 write_peer(const struct sndb_peer_status *row, const struct status_peer *st)
 {
     sndb_peer_status_set_endpoint(row, null_if_empty(st->endpoint));
+    sndb_peer_status_set_next_public_key(row, st->next_public_key);
     sndb_peer_status_set_latest_handshake(row, count(st->latest_handshake));
     sndb_peer_status_set_rx_bytes(row, count(st->rx_bytes));
     sndb_peer_status_set_tx_bytes(row, count(st->tx_bytes));

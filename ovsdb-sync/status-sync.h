@@ -43,6 +43,8 @@ void status_sync_bridge(struct ovsdb_idl_txn *,
 struct status_node {            /* Written by the agent. */
     const char *node;
     const char *public_key;     /* Base64. */
+    const char *next_public_key; /* That it is about to take, or NULL. */
+    int64_t key_epoch;          /* Rotation that 'public_key' came from. */
     uint16_t listen_port;
     int64_t generation;
     const char *datapath;       /* "system" or "netdev". */
@@ -65,6 +67,7 @@ void status_sync_ports(struct ovsdb_idl_txn *, const char *node,
 struct status_peer {
     const char *peer;           /* Node name. */
     const char *endpoint;       /* As seen; "" unknown. */
+    const char *next_public_key; /* Its next key, if it is configured. */
     int64_t latest_handshake;   /* Unix seconds; 0: never. */
     int64_t rx_bytes, tx_bytes;
 };

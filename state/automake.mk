@@ -8,6 +8,7 @@ state_libsnstate_la_SOURCES = \
 	state/document.c \
 	state/document.h \
 	state/export.c \
+	state/inherit.c \
 	state/lint-flow.c \
 	state/lint-names.c \
 	state/lint-network.c \

@@ -7,6 +7,7 @@
 #include "openvswitch/util.h"
 #include "state/document.h"
 #include "state/model.h"
+#include "state/name.h"
 #include "util.h"
 
 /* A node: its networks, exits and raw flows. */
@@ -211,6 +212,23 @@ build_bridges(struct build *build, struct model_node *node,
     }
 }
 
+static void
+build_key_requests(struct model_node *node, const struct doc_value *doc)
+{
+    const struct doc_value *keys = doc_get(doc, "refused_keys");
+
+    node->key_epoch = build_number(doc, "key_epoch", UINT32_MAX, 0);
+    node->says_revoked = doc_get(doc, "revoked") != NULL;
+    node->revoked = build_bool(doc, "revoked", false);
+    for (size_t i = 0; i < doc_n_items(keys); i++) {
+        const struct doc_value *key = doc_item(keys, i);
+
+        if (key->type == DOC_SCALAR && name_is_public_key(key->string)) {
+            sset_add(&node->refused_keys, key->string);
+        }
+    }
+}
+
 void
 build_node(struct build *build, const char *name, const struct sn_loc *loc,
            const struct doc_value *doc)
@@ -238,6 +256,7 @@ build_node(struct build *build, const char *name, const struct sn_loc *loc,
     }
     build_routes(build, node, doc_get(networking, "routes"));
     node->ip_forward = build_bool(networking, "ip_forward", true);
+    build_key_requests(node, doc);
     build_exits(build, name, doc_get(doc, "wireguard"));
     build_bridges(build, node, doc_get(doc_get(doc, "openflow"), "bridges"));
     node->other = build_kept(&schema_node, doc);

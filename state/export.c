@@ -378,6 +378,15 @@ node_to_json(const struct model *model, const struct model_node *node,
                             sn_prefix_addr_to_string(&node->address)));
     }
     put_node_subnets(object, node);
+    if (node->key_epoch) {
+        json_object_put(object, "key_epoch",
+                        json_integer_create(node->key_epoch));
+    }
+    if (node->revoked) {
+        json_object_put(object, "revoked", json_boolean_create(true));
+    }
+    put_unless_empty(object, "refused_keys",
+                     sset_to_json(&node->refused_keys));
     put_unless_empty(object, "wireguard", node_exits_to_json(model, node));
     put_unless_empty(object, "networking", node_networking_to_json(node));
     put_unless_empty(openflow, "bridges", node_bridges_to_json(model, node));

@@ -84,6 +84,7 @@ model_node_create(void)
     struct model_node *node = xzalloc(sizeof *node);
 
     sset_init(&node->uplinks);
+    sset_init(&node->refused_keys);
     node->ip_forward = true;
     return node;
 }
@@ -100,6 +101,7 @@ model_node_free(struct model_node *node)
     }
     free(node->routes);
     sset_destroy(&node->uplinks);
+    sset_destroy(&node->refused_keys);
     free(node->other);
     free(node);
 }
@@ -137,6 +139,9 @@ model_node_equals(const struct model_node *a, const struct model_node *b)
         || !sn_prefix_equals(&a->address, &b->address)
         || !sset_equals(&a->uplinks, &b->uplinks)
         || a->ip_forward != b->ip_forward
+        || a->key_epoch != b->key_epoch
+        || a->revoked != b->revoked
+        || !sset_equals(&a->refused_keys, &b->refused_keys)
         || !nullable_string_is_equal(a->other, b->other)) {
         return false;
     }

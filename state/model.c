@@ -128,6 +128,19 @@ model_get_container(const struct model *model, const char *name)
     return shash_find_data(&model->containers, name);
 }
 
+const struct model_container *
+model_get_trusted(const struct model *model, const char *name,
+                  const char *from)
+{
+    const struct model_container *container = model_get_container(model,
+                                                                  name);
+    const struct model_node *node
+        = container ? model_get_node(model, container->node) : NULL;
+
+    return node && node->revoked && strcmp(node->name, from) ? NULL
+           : container;
+}
+
 const struct model_segment *
 model_get_segment(const struct model *model, const char *name)
 {

@@ -64,6 +64,12 @@ struct model_node {
     size_t n_routes;
     struct sset uplinks;        /* Physical ports of vmbr0. */
     bool ip_forward;            /* Agent sets forwarding (default true). */
+
+    /* What `socknet node` asks for. */
+    uint32_t key_epoch;         /* Rotations of its key. */
+    bool revoked;               /* The other nodes know it no more. */
+    bool says_revoked;          /* The file does; not compared. */
+    struct sset refused_keys;   /* Public keys that nobody takes again. */
     char *other;                /* JSON object: kept verbatim. */
 };
 
@@ -205,6 +211,11 @@ const struct model_exit *model_get_exit(const struct model *,
                                         const char *node_slash_name);
 const struct model_container *model_get_container(const struct model *,
                                                   const char *);
+/* The same as seen from node 'from': containers of another node that was
+ * revoked are not there. */
+const struct model_container *model_get_trusted(const struct model *,
+                                                const char *name,
+                                                const char *from);
 const struct model_segment *model_get_segment(const struct model *,
                                               const char *);
 const struct model_acl *model_get_acl(const struct model *, const char *);
@@ -226,6 +237,10 @@ const char *model_kind_to_string(enum model_kind);  /* "container", … */
  * order of 'loc'. */
 void model_assign_addresses(struct model *, const struct model *previous,
                             struct diags *);
+
+/* What `socknet node` asked for lasts until the file speaks of it: takes it
+ * over from 'previous' (may be NULL). */
+void model_inherit(struct model *, const struct model *previous);
 
 /* Text to selector and back; ports only when 'with_ports'.  Returns NULL or an
  * error to free.  Which of the plain names is a container, a segment or a

@@ -71,3 +71,14 @@ str_is_decimal(const char *s)
 {
     return s[0] && strspn(s, "0123456789") == strlen(s);
 }
+
+bool
+name_is_public_key(const char *s)
+{
+    static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    /* 43 characters have 258 bits: the last has two to spare. */
+    return (strlen(s) == 44 && strspn(s, base64) == 43 && s[43] == '='
+            && strchr("AEIMQUYcgkosw048", s[42]));
+}

@@ -17,4 +17,7 @@ bool name_is_reserved(const char *);
 
 bool str_is_decimal(const char *);      /* "0", "42", not "", "+1" or "0x1". */
 
+/* Whether 's' is the base64 of 32 bytes, as `wg pubkey` prints a key. */
+bool name_is_public_key(const char *s);
+
 #endif /* state/name.h */

@@ -204,6 +204,10 @@ schema_check_scalar(const struct schema *schema,
     case SCHEMA_IPV4:
     case SCHEMA_IPV6:
         return check_prefix(schema->type, s, ret_fix);
+    case SCHEMA_PUBLIC_KEY:
+        return (name_is_public_key(s) ? NULL
+                : xstrdup("a WireGuard public key, as `wg pubkey` prints "
+                          "it"));
     case SCHEMA_MAC:
         return check_mac(s);
     case SCHEMA_ENDPOINT:

@@ -51,6 +51,8 @@ schema_pattern(enum schema_type type)
         return "^[0-9A-Fa-f:.]+/[0-9]{1,3}$";
     case SCHEMA_MAC:
         return "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$";
+    case SCHEMA_PUBLIC_KEY:
+        return "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$";
     default:
         return ".";
     }
@@ -150,6 +152,7 @@ schema_value_to_json(const struct schema *schema)
     case SCHEMA_IPV4:
     case SCHEMA_IPV6:
     case SCHEMA_MAC:
+    case SCHEMA_PUBLIC_KEY:
     case SCHEMA_ENDPOINT:
     case SCHEMA_SELECTOR:
         return json_typed("string", schema_pattern(schema->type));

@@ -32,6 +32,7 @@ static const struct schema network = SCALAR(NETWORK);
 static const struct schema ipv4 = SCALAR(IPV4);
 static const struct schema ipv6 = SCALAR(IPV6);
 static const struct schema mac = SCALAR(MAC);
+static const struct schema public_key = SCALAR(PUBLIC_KEY);
 static const struct schema endpoint = SCALAR(ENDPOINT);
 static const struct schema selector = SCALAR(SELECTOR);
 static const struct schema names = LIST_OR_ONE(&name);
@@ -40,6 +41,7 @@ static const struct schema addresses = LIST_OR_ONE(&address);
 static const struct schema networks = LIST_OR_ONE(&network);
 static const struct schema selectors = LIST_OR_ONE(&selector);
 static const struct schema strings = LIST_OR_ONE(&string);
+static const struct schema public_keys = LIST_OR_ONE(&public_key);
 static const struct schema flow_list = APPENDED_LIST(&string);
 static const struct schema policy = ENUM("deny", "allow");
 static const struct schema action = ENUM("accept", "deny");
@@ -171,6 +173,12 @@ static const struct schema_key node_keys[] = {
     { "subnet", &networks, 0, "Network of its containers, one per family." },
     { "gateway", &addresses, 0,
       "Address of the host in each subnet; the first one if absent." },
+    { "key_epoch", &number, 0,
+      "How often its key was rotated; `socknet node rotate` raises it." },
+    { "revoked", &boolean, 0,
+      "Whether the other nodes refuse it; `socknet node revoke` does so." },
+    { "refused_keys", &public_keys, 0,
+      "Public keys of its that nobody takes any more." },
     { "netmaker", &any, SCHEMA_KEEP,
       "Kept; of one host's file, network and interface name the mesh." },
     { "wireguard", &wireguard, 0, "Exits." },

@@ -33,6 +33,7 @@ enum schema_type {
     SCHEMA_IPV4,                /* 10.0.0.102/24: an address with its mask. */
     SCHEMA_IPV6,
     SCHEMA_MAC,
+    SCHEMA_PUBLIC_KEY,          /* WireGuard's, base64. */
     SCHEMA_ENDPOINT,            /* HOST or HOST:PORT. */
     SCHEMA_SELECTOR,            /* model_selector_parse() checks it. */
 };

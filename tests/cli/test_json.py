@@ -52,6 +52,7 @@ COMMANDS = [
     ('explain', ['--from', 'state.yaml', '0x5302000000670001']),
     ('export', []),
     ('status', []),
+    ('node', ['rotate', 'node2']),
     ('nodes', []),
     ('containers', []),
     ('flows', ['--node', 'node2']),

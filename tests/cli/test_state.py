@@ -118,7 +118,7 @@ def test_nodes_json(socknet, network):
     assert set(nodes['nodes'][0]) == {
         'name', 'endpoint', 'address', 'subnets', 'agent_generation',
         'controller_generation', 'connected', 'datapath', 'wireguard',
-        'public_key', 'n_flows', 'n_repairs'}
+        'key_state', 'public_key', 'n_flows', 'n_repairs'}
     assert nodes['nodes'][0]['endpoint'] is None
     assert nodes['nodes'][1]['subnets'] == ['10.1.0.0/24']
     assert set(nodes['peers'][0]) == {

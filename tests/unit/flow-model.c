@@ -62,6 +62,7 @@ fm_node(struct model *model, const char *name, const char *subnets,
     node->n_subnets = list.n;
     svec_destroy(&list);
     sset_init(&node->uplinks);
+    sset_init(&node->refused_keys);
     split_set(uplinks, &node->uplinks);
     node->ip_forward = true;
     model_put(model, MODEL_NODE, name, node);

@@ -50,6 +50,10 @@ add_node(struct model *model)
     node->routes[1].via = xstrdup("eth0");
     sset_add(&node->uplinks, "eno1");
     node->ip_forward = false;
+    node->key_epoch = 3;
+    node->revoked = true;
+    sset_add(&node->refused_keys,
+             "VZDZxA+wzu5sNoLO8US4olWjWsI7bRblOCkvJlNkgnY=");
     node->other = xstrdup("{\"systemd\":{}}");
     model_put(model, MODEL_NODE, node->name, node);
 }

@@ -98,6 +98,9 @@ step_node(struct world *w)
         fm_node(w->model, node_names[i], subnets[i][draw(w, 2)],
                 draw(w, 4) ? addresses[i] : NULL,
                 draw(w, 3) ? "" : draw(w, 2) ? "eno1" : "eno1 tap0");
+        struct model_node *node = shash_find_data(&w->model->nodes,
+                                                  node_names[i]);
+        node->revoked = !draw(w, 4);
     }
     changed(w, MODEL_NODE, node_names[i]);
 }

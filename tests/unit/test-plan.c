@@ -21,6 +21,8 @@
 #define KEY_A "VZDZxA+wzu5sNoLO8US4olWjWsI7bRblOCkvJlNkgnY="
 #define KEY_B "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="
 
+#define KEY_C "gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA="
+
 #define MESH \
     "mesh: {name: m, prefix: 100.64.0.0/24, interface: nm-privacy,\n" \
     "       listen_port: 51821}\n"
@@ -187,6 +189,73 @@ test_endpoints(void **state)
     assert_string_equal(plan->peers[2].endpoint, "host.example:51821");
     assert_string_equal(plan->peers[3].endpoint, "host.example:9");
     plan_destroy(plan);
+    sset_destroy(&problems);
+}
+
+static void
+test_revoked(void **state)
+{
+    static const char yaml[] = MESH
+        "nodes:\n"
+        "  a: {subnet: 10.0.0.0/24, networking: {routes:"
+        " {10.1.0.0/24: {via: nm-privacy, metric: 50}}}}\n"
+        "  b: {subnet: 10.1.0.0/24, revoked: true, refused_keys: ["
+        KEY_B "]}\n"
+        "  c: {subnet: 10.2.0.0/24}\n";
+
+    /* No way to b: not by the default route either. */
+    assert_plan(yaml, "a",
+                "nm-privacy port 51821 behind NAT\n"
+                "tunnel: 100.64.0.1/24\n"
+                "gateways: 10.0.0.1/24\n"
+                "local: 10.0.0.0/24\n"
+                "peer c (no key) - allowed: 100.64.0.3/32 10.2.0.0/24\n"
+                "route 10.1.0.0/24 dev  metric 0\n"
+                "route 10.2.0.0/24 dev nm-privacy metric 0\n", NULL);
+    assert_plan(yaml, "b",
+                "nm-privacy port 51821 behind NAT\n"
+                "tunnel: 100.64.0.2/24\n"
+                "gateways: 10.1.0.1/24\n"
+                "local: 10.1.0.0/24\n"
+                "route 10.0.0.0/24 dev  metric 0\n"
+                "route 10.2.0.0/24 dev  metric 0\n", NULL);
+}
+
+/* Whoever presents it. */
+static void
+test_refused_key(void **state)
+{
+    static const char yaml[] = MESH
+        "nodes:\n"
+        "  a: {subnet: 10.0.0.0/24}\n"
+        "  b: {subnet: 10.1.0.0/24}\n"
+        "  c: {subnet: 10.2.0.0/24, refused_keys: [" KEY_B "]}\n";
+    struct smap next = SMAP_INITIALIZER(&next);
+    struct sset problems = SSET_INITIALIZER(&problems);
+    struct plan *plan = make_plan(yaml, "a", NULL, &problems);
+
+    assert_false(plan->peers[0].has_key);
+    assert_string_equal(SSET_FIRST(&problems), "node b reports a public key "
+                        "that was revoked; it is refused");
+    plan_destroy(plan);
+    sset_clear(&problems);
+
+    plan = make_plan(yaml, "b", NULL, &problems);
+    smap_add(&next, "a", KEY_B);
+    plan_set_next_keys(plan, &next);
+    assert_true(plan->peers[0].has_key);
+    assert_false(plan->peers[0].has_next_key);
+    smap_replace(&next, "a", KEY_A);        /* The one that it has. */
+    plan_set_next_keys(plan, &next);
+    assert_false(plan->peers[0].has_next_key);
+    smap_replace(&next, "a", "nonsense");
+    plan_set_next_keys(plan, &next);
+    assert_false(plan->peers[0].has_next_key);
+    smap_replace(&next, "a", KEY_C);
+    plan_set_next_keys(plan, &next);
+    assert_true(plan->peers[0].has_next_key);
+    plan_destroy(plan);
+    smap_destroy(&next);
     sset_destroy(&problems);
 }
 
@@ -456,6 +525,8 @@ main(void)
         cmocka_unit_test(test_moved_container),
         cmocka_unit_test(test_bad_keys),
         cmocka_unit_test(test_exit_numbers),
+        cmocka_unit_test(test_revoked),
+        cmocka_unit_test(test_refused_key),
         cmocka_unit_test(test_nft_text),
         cmocka_unit_test(test_nft_parse_ingress),
     };

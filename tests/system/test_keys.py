@@ -1,0 +1,172 @@
+"""Keys of nodes: rotated under traffic, revoked, taken back."""
+
+import json
+import os
+import re
+import stat
+import time
+
+import agents
+import pytest
+from harness import eventually
+
+A, B = agents.NODES
+
+
+def public_key(net, node):
+    return agents.out(net, node, "wg", "show", "nm-privacy",
+                      "public-key").strip()
+
+
+def peer_keys(net, node):
+    return agents.out(net, node, "wg", "show", "nm-privacy",
+                      "peers").split()
+
+
+def listed(net, name):
+    out = net.socknet(A, "nodes", name, "--json").stdout
+    return json.loads(out)["nodes"][0]
+
+
+def key_folder(net, node):
+    return os.path.dirname(agents.key_file(net, node))
+
+
+@pytest.fixture
+def killing(expect_logs):
+    expect_logs += agents.CUT_OFF
+
+
+@pytest.fixture
+def streams(net):
+    """Pings both ways between containers and between the hosts."""
+    assert net.reaches("op-dbus-api", "vector-db")
+    assert net.reaches(A, "100.64.0.2")
+    def start():
+        pings = [net.pinger("op-dbus-api", "vector-db"),
+                 net.pinger(A, "100.64.0.2"), net.pinger(B, "100.64.0.1")]
+        time.sleep(0.5)
+        return pings
+    return start
+
+
+def stopped(pings):
+    """What came of the pings, and of some after that."""
+    time.sleep(0.5)
+    return [p.stop() for p in pings]
+
+
+def test_rotation_loses_no_packet(net, streams):
+    before = public_key(net, B)
+    pings = streams()
+    net.socknet(A, "node", "rotate", B, "--wait", timeout=60)
+    assert eventually(lambda: peer_keys(net, A) == [public_key(net, B)])
+    results = stopped(pings)
+
+    assert public_key(net, B) != before
+    assert listed(net, B)["key_state"] == "in use"
+    for result in results:
+        assert result.sent > 20 and result.lost <= 2, str(result)
+    names = os.listdir(key_folder(net, B))
+    assert [n for n in names if n.endswith(".key")] == ["privacy-mesh.key"]
+    mode = os.stat(agents.key_file(net, B)).st_mode
+    assert stat.S_IMODE(mode) == 0o600
+
+
+def test_rotation_of_the_other_side(net, streams):
+    before = public_key(net, A)
+    pings = streams()
+    net.socknet(A, "node", "rotate", A, "--wait", timeout=60)
+    results = stopped(pings)
+    assert public_key(net, A) != before
+    for result in results:
+        assert result.sent > 20 and result.lost <= 2, str(result)
+
+
+@agents.not_in_vm
+def test_rotation_waits_for_who_cannot_follow(net, killing):
+    """A's agent is dead, its tunnel lives: B's new key would end it."""
+    before = public_key(net, B)
+    assert net.reaches(A, "100.64.0.2")
+    net.kill(A, "agent")
+    try:
+        net.socknet(A, "node", "rotate", B)
+        assert eventually(lambda: os.path.exists(os.path.join(
+            key_folder(net, B), "privacy-mesh.next.key")))
+        # An agent that is killed in the middle goes on where it was.
+        net.kill(B, "agent")
+        net.start(B, "agent")
+        assert net.ping(B, "100.64.0.1", 5) == 5
+        assert public_key(net, B) == before
+    finally:
+        net.start(A, "agent")
+    assert eventually(lambda: public_key(net, B) != before, 10)
+    assert eventually(lambda: peer_keys(net, A) == [public_key(net, B)], 10)
+    assert net.reaches(A, "100.64.0.2")
+
+
+def test_next_key_is_dropped_when_nobody_wants_it(net, killing):
+    """Left by an agent that was killed after its rotation was done."""
+    net.kill(B, "agent")
+    stale = os.path.join(key_folder(net, B), "privacy-mesh.next.key")
+    with open(agents.key_file(net, B)) as f:
+        key = f.read()
+    with open(os.open(stale, os.O_CREAT | os.O_WRONLY, 0o600), "w") as f:
+        f.write("A" + key[1:])
+    net.start(B, "agent")
+    assert eventually(lambda: not os.path.exists(stale), 10)
+    assert net.reaches(A, "100.64.0.2")
+
+
+@pytest.fixture
+def revoked(net, expect_logs):
+    expect_logs.append("this node is revoked")
+    expect_logs.append("public key that was revoked")
+    key = public_key(net, B)
+    net.socknet(A, "node", "revoke", B)
+    yield key
+    net.socknet(A, "node", "restore", B)
+    assert eventually(lambda: net.ping(A, "100.64.0.2", 1), 15, 0.2)
+    net.settle()
+
+
+def test_revoked_node_is_gone(net, revoked):
+    assert eventually(lambda: not peer_keys(net, A), 5, 0.02)
+    assert eventually(lambda: net.run(A, "ip", "route", "get", "10.1.0.103",
+                                      check=False).returncode != 0)
+    assert not net.ping("op-dbus-api", "vector-db", 2)
+    assert eventually(lambda: any(
+        re.search(r"nw_dst=10\.1\.0\.0/24 actions=drop", f)
+        and "route" in f for f in net.flows(A)))
+    assert listed(net, B)["key_state"] == "revoked"
+    status = net.socknet(A, "status").stdout
+    assert "the node is revoked" in status
+    assert eventually(lambda: "this node is revoked" in net.appctl(
+        B, "socknet-agent", "status"))
+
+
+def test_revoked_node_stays_out(net, revoked):
+    """Neither an apply nor its agent's new key brings it back."""
+    assert eventually(lambda: public_key(net, B) != revoked, 10)
+    net.apply()
+    assert listed(net, B)["key_state"] == "revoked"
+    assert not peer_keys(net, A)
+    exported = net.socknet(A, "export").stdout
+    assert "revoked: true" in exported and revoked in exported
+
+
+def test_former_key_is_refused_for_ever(net, killing, revoked):
+    """Whoever has the stolen key and the certificate presents it again."""
+    path = agents.key_file(net, B)
+    with open(path) as f:
+        stolen = f.read()
+    net.kill(B, "agent")
+    assert eventually(lambda: not peer_keys(net, A), 5)
+    net.socknet(A, "node", "restore", B)
+    with open(path, "w") as f:
+        f.write(stolen)
+    time.sleep(0.2)
+    assert revoked not in peer_keys(net, A)
+    net.start(B, "agent")
+    assert eventually(lambda: len(peer_keys(net, A)) == 1, 15)
+    assert peer_keys(net, A) != [revoked]
