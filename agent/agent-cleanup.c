@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "agent/addr.h"
+#include "agent/central.h"
 #include "agent/discover.h"
 #include "agent/exits.h"
 #include "agent/link.h"
@@ -91,6 +92,7 @@ agent_cleanup(const struct agent_config *config)
     put_error(&errors, "mesh interface",
               error ? error : mesh_cleanup(nlk, &links));
     put_error(&errors, "nftables", nft_cleanup(nft));
+    central_cleanup(config->state_dir);
 
     sset_destroy(&problems);
     links_destroy(&links);

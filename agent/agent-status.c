@@ -154,10 +154,7 @@ agent_format_status(const struct agent *a, struct ds *ds)
     const char *problem;
 
     ds_put_format(ds, "node: %s\n", a->node);
-    ds_put_format(ds, "central database: %s\n",
-                  central_is_connected(a->central) ? "connected"
-                  : central_model(a->central) ? "away, working headless"
-                  : "not reached yet");
+    central_format_status(a->central, ds);
     ds_put_format(ds, "switch database: %s\n",
                   vswitch_is_connected(a->sw) ? "connected" : "away");
     ds_put_format(ds, "generation: %"PRId64" of %"PRId64"\n", a->enforced,

@@ -56,7 +56,8 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     a->discover = discover_create();
     a->names = names_create();
     a->sw = vswitch_create(config->ovsdb);
-    a->central = config->db ? central_create(config->db, a->node) : NULL;
+    a->central = config->db ? central_create(config->db, a->node,
+                                             config->state_dir) : NULL;
     links_init(&a->links);
     sset_init(&a->plan_problems);
     sset_init(&a->problems);

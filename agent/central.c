@@ -27,11 +27,18 @@ struct central {
     bool ready;
 };
 
+static char *
+cache_path(const char *state_dir)
+{
+    return xasprintf("%s/agent-cache.db", state_dir);
+}
+
 struct central *
-central_create(const char *remote, const char *node)
+central_create(const char *remote, const char *node, const char *state_dir)
 {
     struct central *c = xzalloc(sizeof *c);
     struct sset nodes = SSET_INITIALIZER(&nodes);
+    char *cache = cache_path(state_dir);
 
     c->conn = db_connection_create(remote);
     model_sync_add_columns(c->conn->idl);
@@ -39,6 +46,8 @@ central_create(const char *remote, const char *node)
     sset_add(&nodes, node);
     status_sync_limit(c->conn->idl, &nodes);
     sset_destroy(&nodes);
+    db_connection_set_cache(c->conn, cache);
+    free(cache);
     c->loop = (struct ovsdb_idl_loop)
         OVSDB_IDL_LOOP_INITIALIZER(c->conn->idl);
     c->sync = model_sync_create(c->conn->idl);
@@ -81,6 +90,15 @@ replace_smap(struct smap *was, struct smap *now)
     hmap_swap(&was->map, &now->map);
     smap_destroy(now);
     return changed;
+}
+
+void
+central_cleanup(const char *state_dir)
+{
+    char *cache = cache_path(state_dir);
+
+    db_connection_forget_cache(cache);
+    free(cache);
 }
 
 static bool
@@ -156,6 +174,12 @@ bool
 central_is_connected(const struct central *c)
 {
     return ovsdb_idl_is_connected(c->conn->idl);
+}
+
+void
+central_format_status(const struct central *c, struct ds *ds)
+{
+    db_connection_format_status(c->conn, ds);
 }
 
 const struct model *

@@ -3,24 +3,30 @@
 
 /* The central database as the agent sees it: the model and the other nodes'
  * public keys come in, status goes out.  Without the database the last known
- * contents stay. */
+ * contents stay, also for an agent that starts without it. */
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct central;
+struct ds;
 struct model;
 struct ovsdb_idl_txn;
 struct smap;
 
-struct central *central_create(const char *remote, const char *node);
+/* What the database said last is kept in 'state_dir'. */
+struct central *central_create(const char *remote, const char *node,
+                               const char *state_dir);
 void central_destroy(struct central *);
+/* Removes what was kept there, lest an agent make it all again. */
+void central_cleanup(const char *state_dir);
 
 /* Once per iteration.  True if the model, a key or the generation changed. */
 bool central_run(struct central *);
 void central_commit_and_wait(struct central *);
 
 bool central_is_connected(const struct central *);
+void central_format_status(const struct central *, struct ds *);
 /* NULL until the database has been read once. */
 const struct model *central_model(const struct central *);
 int64_t central_generation(const struct central *);

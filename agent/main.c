@@ -53,7 +53,7 @@ print_help(void)
            "its own)\n"
            "  --ovsdb=REMOTE    the switch's database (default: its local "
            "socket)\n"
-           "  --state-dir=DIR   where the key is (default: %s)\n"
+           "  --state-dir=DIR   where key and cache are (default: %s)\n"
            "  --cleanup         remove what agents made on this host, then "
            "exit\n"
            "\n"

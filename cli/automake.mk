@@ -28,6 +28,8 @@ cli_libsncli_la_SOURCES = \
 	cli/flow-list.c \
 	cli/flow-list.h \
 	cli/flow-switch.c \
+	cli/local-daemon.c \
+	cli/local-daemon.h \
 	cli/make-dirs.c \
 	cli/make-dirs.h \
 	cli/offline.c \

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include "cli/command.h"
+#include "cli/local-daemon.h"
 #include "cli/output.h"
 #include "cli/problems.h"
 #include "cli/session.h"
@@ -185,6 +186,60 @@ print_nodes(const struct command_context *ctx, const struct session *session,
     free(nodes);
 }
 
+/* What the host does while there is no database to ask. */
+static void
+print_local_daemon(struct output *out, const char *name,
+                   enum local_daemon_state state, const char *text)
+{
+    char *database, *generation;
+
+    database = local_daemon_value(text, "central database");
+    generation = local_daemon_value(text, "generation");
+    if (!generation) {
+        generation = local_daemon_value(text, "  generation");
+    }
+    output_record(out);
+    output_string(out, "daemon", "daemon", name);
+    output_boolean(out, "answers", NULL, state == LOCAL_DAEMON_ANSWERS);
+    output_string(out, "database", "central database",
+                  database ? database
+                  : state == LOCAL_DAEMON_ABSENT ? "(it does not run here)"
+                  : "(it does not answer)");
+    output_string(out, "generation", "generation", generation);
+    free(generation);
+    free(database);
+}
+
+static int
+print_without_database(const struct command_context *ctx)
+{
+    static const char *const names[] = {
+        "socknet-agent", "socknet-controller",
+    };
+    enum local_daemon_state states[ARRAY_SIZE(names)];
+    char *texts[ARRAY_SIZE(names)];
+    bool any = false;
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        states[i] = local_daemon_ask(names[i], "status", &texts[i]);
+        any |= states[i] != LOCAL_DAEMON_ABSENT;
+    }
+    if (any) {
+        struct output *out = output_create(ctx->json, "status");
+
+        output_begin(out, "local", OUTPUT_TABLE,
+                     "This host goes on without it:");
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+            print_local_daemon(out, names[i], states[i], texts[i]);
+        }
+        output_finish(out);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        free(texts[i]);
+    }
+    return EXIT_ERROR;
+}
+
 int
 cmd_status(struct command_context *ctx, int argc, char *argv[])
 {
@@ -206,7 +261,7 @@ cmd_status(struct command_context *ctx, int argc, char *argv[])
 
     struct session *session = session_open(ctx);
     if (!session) {
-        return EXIT_ERROR;
+        return print_without_database(ctx);
     }
 
     struct output *out = output_create(ctx->json, "status");

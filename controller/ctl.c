@@ -8,6 +8,7 @@
 #include "controller/stats.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/list.h"
+#include "ovsdb-sync/db-connection.h"
 #include "unixctl.h"
 #include "util.h"
 
@@ -24,6 +25,7 @@ struct waiting_audit {
 
 struct ctl {
     struct fleet *fleet;
+    const struct db_connection *db;
     struct ovs_list audits;
     bool exiting;
 };
@@ -81,17 +83,18 @@ ctl_stats(struct unixctl_conn *conn, int argc, const char *argv[],
     ds_destroy(&s);
 }
 
-/* For each selected bridge: its part of the reply. */
+/* The text in 's', which this takes over, and for each selected bridge its
+ * part of the reply. */
 static void
 reply_per_bridge(struct ctl *ctl, struct unixctl_conn *conn,
-                 const char *node,
+                 const char *node, struct ds s,
                  void (*format)(const struct bridge *, struct ds *))
 {
-    struct ds s = DS_EMPTY_INITIALIZER;
     struct bridge **bridges;
     size_t n;
 
     if (!check_node(ctl, conn, node)) {
+        ds_destroy(&s);
         return;
     }
     bridges = fleet_bridges(ctl->fleet, &n);
@@ -106,9 +109,13 @@ reply_per_bridge(struct ctl *ctl, struct unixctl_conn *conn,
 
 static void
 ctl_status(struct unixctl_conn *conn, int argc, const char *argv[],
-           void *ctl)
+           void *ctl_)
 {
-    reply_per_bridge(ctl, conn, argc > 1 ? argv[1] : NULL,
+    struct ds s = DS_EMPTY_INITIALIZER;
+    struct ctl *ctl = ctl_;
+
+    db_connection_format_status(ctl->db, &s);
+    reply_per_bridge(ctl, conn, argc > 1 ? argv[1] : NULL, s,
                      bridge_format_status);
 }
 
@@ -116,7 +123,9 @@ static void
 ctl_flows_dump(struct unixctl_conn *conn, int argc, const char *argv[],
                void *ctl)
 {
-    reply_per_bridge(ctl, conn, argc > 1 ? argv[1] : NULL,
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    reply_per_bridge(ctl, conn, argc > 1 ? argv[1] : NULL, s,
                      bridge_format_flows);
 }
 
@@ -130,7 +139,9 @@ static void
 ctl_recompute(struct unixctl_conn *conn, int argc, const char *argv[],
               void *ctl)
 {
-    reply_per_bridge(ctl, conn, argc > 1 ? argv[1] : NULL, check_compile);
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    reply_per_bridge(ctl, conn, argc > 1 ? argv[1] : NULL, s, check_compile);
 }
 
 static void
@@ -206,11 +217,12 @@ ctl_exit(struct unixctl_conn *conn, int argc, const char *argv[],
 }
 
 struct ctl *
-ctl_create(struct fleet *fleet)
+ctl_create(struct fleet *fleet, const struct db_connection *db)
 {
     struct ctl *ctl = xzalloc(sizeof *ctl);
 
     ctl->fleet = fleet;
+    ctl->db = db;
     ovs_list_init(&ctl->audits);
     unixctl_command_register("stats", "", 0, 0, ctl_stats, ctl);
     unixctl_command_register("status", "[NODE]", 0, 1, ctl_status, ctl);

@@ -5,10 +5,11 @@
 
 #include <stdbool.h>
 
+struct db_connection;
 struct fleet;
 
 struct ctl;
-struct ctl *ctl_create(struct fleet *);
+struct ctl *ctl_create(struct fleet *, const struct db_connection *);
 void ctl_destroy(struct ctl *);
 void ctl_run(struct ctl *);
 bool ctl_is_exiting(const struct ctl *);

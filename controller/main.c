@@ -27,9 +27,13 @@
 
 VLOG_DEFINE_THIS_MODULE(main);
 
+/* Of a controller's own: it need not run as the agent's user. */
+#define DEFAULT_STATE_DIR "/var/lib/socknet/controller"
+
 struct options {
     struct fleet_options fleet;
     const char *db;
+    const char *state_dir;
     char *unixctl_path;
 };
 
@@ -44,6 +48,8 @@ usage: %s [OPTION]...\n\
                     unix:/run/socknet/db.sock)\n\
   --node=NAME       manage this node's bridge (default: this host's name);\n\
                     may be repeated\n\
+  --state-dir=DIR   where what the database said last is kept (default:\n\
+                    %s)\n\
   --all             manage the bridges of all nodes that have a target\n\
   --bridge=NODE=TARGET\n\
                     where a node's bridge is: unix:FILE, tcp:HOST:PORT or\n\
@@ -64,7 +70,7 @@ Running (socknet-controller(8) has more):\n\
 \n\
   -h, --help        print this help\n\
   -V, --version     print the version\n",
-           program_name, program_name);
+           program_name, program_name, DEFAULT_STATE_DIR);
 }
 
 static void
@@ -103,6 +109,7 @@ enum {
     OPT_NODE,
     OPT_ALL,
     OPT_BRIDGE,
+    OPT_STATE_DIR,
     OPT_UNIXCTL,
     VLOG_OPTION_ENUMS,
     DAEMON_OPTION_ENUMS,
@@ -113,6 +120,7 @@ static const struct option long_options[] = {
     {"node", required_argument, NULL, OPT_NODE},
     {"all", no_argument, NULL, OPT_ALL},
     {"bridge", required_argument, NULL, OPT_BRIDGE},
+    {"state-dir", required_argument, NULL, OPT_STATE_DIR},
     {"unixctl", required_argument, NULL, OPT_UNIXCTL},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -142,6 +150,9 @@ parse_options(struct options *o, int argc, char *argv[])
             break;
         case OPT_BRIDGE:
             add_target(o, optarg);
+            break;
+        case OPT_STATE_DIR:
+            o->state_dir = optarg;
             break;
         case OPT_UNIXCTL:
             o->unixctl_path = optarg;
@@ -175,6 +186,7 @@ options_init(struct options *o)
     o->fleet.default_node = xstrdup(hostname);
     o->fleet.default_target = xasprintf("unix:%s/vmbr0.mgmt", ovs_rundir());
     o->db = db_connection_default_remote();
+    o->state_dir = DEFAULT_STATE_DIR;
     o->unixctl_path = NULL;
 }
 
@@ -222,6 +234,15 @@ run(struct fleet *fleet, struct db_connection *db, struct ctl *ctl,
     model_sync_destroy(sync);
 }
 
+static void
+set_cache(struct db_connection *db, const char *state_dir)
+{
+    char *path = xasprintf("%s/controller-cache.db", state_dir);
+
+    db_connection_set_cache(db, path);
+    free(path);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -250,8 +271,9 @@ main(int argc, char *argv[])
     if (!o.fleet.all) {
         status_sync_limit(db->idl, &o.fleet.nodes);
     }
+    set_cache(db, o.state_dir);
     fleet = fleet_create(&o.fleet);
-    ctl = ctl_create(fleet);
+    ctl = ctl_create(fleet, db);
     daemonize_complete();
     VLOG_INFO("%s (socknet) %s, database %s", program_name, sn_version(),
               o.db);

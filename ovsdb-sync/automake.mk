@@ -1,5 +1,12 @@
 noinst_LTLIBRARIES += ovsdb-sync/libsnsync.la
 ovsdb_sync_libsnsync_la_SOURCES = \
+	ovsdb-sync/cache-file.c \
+	ovsdb-sync/cache-file.h \
+	ovsdb-sync/cache-replay.c \
+	ovsdb-sync/cache-replay.h \
+	ovsdb-sync/cache-schema.h \
+	ovsdb-sync/db-cache.c \
+	ovsdb-sync/db-cache.h \
 	ovsdb-sync/db-connection.c \
 	ovsdb-sync/db-connection.h \
 	ovsdb-sync/model-apply.c \
@@ -13,11 +20,20 @@ ovsdb_sync_libsnsync_la_SOURCES = \
 	ovsdb-sync/status-sync.c \
 	ovsdb-sync/status-sync.h
 nodist_ovsdb_sync_libsnsync_la_SOURCES = \
+	ovsdb-sync/cache-schema.c \
+	ovsdb-sync/cache-file.c \
+	ovsdb-sync/cache-file.h \
+	ovsdb-sync/cache-replay.c \
+	ovsdb-sync/cache-replay.h \
+	ovsdb-sync/cache-schema.h \
+	ovsdb-sync/db-cache.c \
+	ovsdb-sync/db-cache.h \
 	ovsdb-sync/socknet-idl.c \
 	ovsdb-sync/socknet-idl.h
 
 # The IDL of the central database, generated into the build folder.
-BUILT_SOURCES += ovsdb-sync/socknet-idl.c ovsdb-sync/socknet-idl.h
+BUILT_SOURCES += ovsdb-sync/cache-schema.c \
+	ovsdb-sync/socknet-idl.c ovsdb-sync/socknet-idl.h
 CLEANFILES += ovsdb-sync/socknet.ovsidl $(nodist_ovsdb_sync_libsnsync_la_SOURCES)
 
 ovsdb-sync/socknet.ovsidl: schemas/socknet.ovsschema schemas/socknet-idl.ann
@@ -30,3 +46,13 @@ ovsdb-sync/socknet-idl.c: ovsdb-sync/socknet.ovsidl
 ovsdb-sync/socknet-idl.h: ovsdb-sync/socknet.ovsidl
 	$(AM_V_GEN)$(OVSDB_IDLC) c-idl-header ovsdb-sync/socknet.ovsidl \
 	    >$@.tmp && mv $@.tmp $@
+
+# The schema of the cache as text.
+ovsdb-sync/cache-schema.c: schemas/cache.sql
+	$(AM_V_GEN)$(MKDIR_P) ovsdb-sync && { \
+	    echo '#include <config.h>' && \
+	    echo '#include "ovsdb-sync/cache-schema.h"' && \
+	    echo 'const char cache_schema[] =' && \
+	    sed -e 's/["\\]/\\&/g' -e 's/.*/"&\\n"/' \
+	        $(srcdir)/schemas/cache.sql && \
+	    echo ';'; } >$@.tmp && mv $@.tmp $@

@@ -7,12 +7,25 @@
 #include <string.h>
 
 #include "jsonrpc.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
 #include "ovsdb-idl.h"
+#include "ovsdb-sync/cache-file.h"
+#include "ovsdb-sync/cache-replay.h"
+#include "ovsdb-sync/db-cache.h"
 #include "ovsdb-sync/socknet-idl.h"
 #include "stream-ssl.h"
 #include "timeval.h"
 #include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(db_connection);
+
+/* A database that starts together with the daemon has this long to answer
+ * before the cache is taken instead. */
+#define CACHE_GRACE_MS 3000
+/* What is in this process answers at once, or something is wrong. */
+#define REPLAY_LIMIT_MS 5000
 
 const char *
 db_connection_default_remote(void)
@@ -52,7 +65,7 @@ db_connection_check_remote(const char *remote)
 struct db_connection *
 db_connection_create(const char *remote)
 {
-    struct db_connection *conn = xmalloc(sizeof *conn);
+    struct db_connection *conn = xzalloc(sizeof *conn);
 
     if (remote_is_tls(remote)) {
         stream_ssl_set_protocols("TLSv1.2");
@@ -60,7 +73,7 @@ db_connection_create(const char *remote)
     conn->remote = xstrdup(remote);
     conn->idl = ovsdb_idl_create(remote, &sndb_idl_class, false, true);
     ovsdb_idl_set_leader_only(conn->idl, false);
-    conn->next_ms = 0;
+    conn->replayed = true;
     return conn;
 }
 
@@ -68,10 +81,116 @@ void
 db_connection_destroy(struct db_connection *conn)
 {
     if (conn) {
+        db_cache_destroy(conn->cache);
+        cache_replay_destroy(conn->replay);
+        free(conn->cache_path);
         ovsdb_idl_destroy(conn->idl);
         free(conn->remote);
         free(conn);
     }
+}
+
+void
+db_connection_set_cache(struct db_connection *conn, const char *path)
+{
+    conn->cache = db_cache_create(path, conn->idl);
+    if (conn->cache) {
+        conn->cache_path = xstrdup(path);
+        conn->replayed = db_cache_is_empty(conn->cache);
+        conn->replay_ms = time_msec() + CACHE_GRACE_MS;
+    }
+}
+
+void
+db_connection_forget_cache(const char *path)
+{
+    cache_file_unlink(path);
+}
+
+int64_t
+db_connection_headless_since(const struct db_connection *conn)
+{
+    return ovsdb_idl_is_connected(conn->idl) ? 0 : conn->seen;
+}
+
+void
+db_connection_format_status(const struct db_connection *conn, struct ds *ds)
+{
+    if (ovsdb_idl_is_connected(conn->idl)) {
+        ds_put_cstr(ds, "central database: connected\n");
+    } else if (!ovsdb_idl_has_ever_connected(conn->idl)) {
+        ds_put_cstr(ds, "central database: not reached yet\n");
+    } else {
+        char *since = xastrftime_msec("%Y-%m-%d %H:%M:%S UTC",
+                                      conn->seen * 1000, true);
+
+        ds_put_format(ds, "central database: away, working headless since "
+                      "%s\n", since);
+        free(since);
+    }
+}
+
+static void
+restart_session(struct db_connection *conn, const char *remote)
+{
+    ovsdb_idl_set_remote(conn->idl, NULL, true);
+    ovsdb_idl_set_remote(conn->idl, remote, true);
+    conn->next_ms = 0;
+    poll_immediate_wake();
+}
+
+static void
+replay_begin(struct db_connection *conn)
+{
+    char *socket = xasprintf("%s.sock", conn->cache_path);
+    char *error = cache_replay_create(db_cache_file(conn->cache), socket,
+                                      &conn->replay);
+
+    free(socket);
+    conn->replayed = true;
+    if (error) {
+        VLOG_WARN("%s; the cache cannot be used", error);
+        free(error);
+        return;
+    }
+    conn->replay_ms = time_msec() + REPLAY_LIMIT_MS;
+    restart_session(conn, cache_replay_remote(conn->replay));
+}
+
+static void
+replay_end(struct db_connection *conn)
+{
+    if (ovsdb_idl_has_ever_connected(conn->idl)) {
+        conn->seen = db_cache_connected(conn->cache);
+        VLOG_WARN("no database at %s; working headless, with %s",
+                  conn->remote, conn->cache_path);
+    } else {
+        VLOG_WARN("%s: cannot be taken in", conn->cache_path);
+    }
+    cache_replay_destroy(conn->replay);
+    conn->replay = NULL;
+    restart_session(conn, conn->remote);
+}
+
+/* Returns true while the IDL is not the database's. */
+static bool
+replay_run(struct db_connection *conn)
+{
+    long long int now = time_msec();
+
+    if (ovsdb_idl_has_ever_connected(conn->idl) && !conn->replay) {
+        conn->replayed = true;
+    } else if (!conn->replayed && now >= conn->replay_ms) {
+        replay_begin(conn);
+    }
+    if (!conn->replay) {
+        return false;
+    }
+    cache_replay_run(conn->replay);
+    if (ovsdb_idl_has_ever_connected(conn->idl) || now >= conn->replay_ms) {
+        replay_end(conn);
+    }
+    return true;
 }
 
 /* A session tries at 0, 1, 3, 7, ... s and gives each try the time to the next
@@ -88,15 +207,20 @@ db_connection_run(struct db_connection *conn)
 {
     long long int now = time_msec();
 
+    if (replay_run(conn)) {
+        return;
+    }
     if (ovsdb_idl_is_connected(conn->idl)) {
         conn->next_ms = 0;
+        conn->seen = time_wall();
+        if (conn->cache && ovsdb_idl_has_ever_connected(conn->idl)) {
+            db_cache_run(conn->cache);
+        }
     } else if (!conn->next_ms) {
         conn->next_ms = now + session_lifetime_ms(conn);
     } else if (now >= conn->next_ms) {
-        ovsdb_idl_set_remote(conn->idl, NULL, true);
-        ovsdb_idl_set_remote(conn->idl, conn->remote, true);
+        restart_session(conn, conn->remote);
         conn->next_ms = now + session_lifetime_ms(conn);
-        poll_immediate_wake();
     }
 }
 
@@ -105,6 +229,15 @@ db_connection_wait(struct db_connection *conn)
 {
     if (conn->next_ms) {
         poll_timer_wait_until(conn->next_ms);
+    }
+    if (conn->replay) {
+        cache_replay_wait(conn->replay);
+    }
+    if (conn->replay || !conn->replayed) {
+        poll_timer_wait_until(conn->replay_ms);
+    }
+    if (conn->cache && ovsdb_idl_is_connected(conn->idl)) {
+        db_cache_wait(conn->cache);
     }
 }
 

@@ -8,17 +8,32 @@
  * the poll loop.  While the database is away, it is tried again about every
  * second (the IDL's own backoff grows to 8 s); nothing ever blocks.
  *
+ * With db_connection_set_cache(), a daemon that does not reach the database in
+ * the first seconds gets what it held when it was last heard, in its IDL:
+ * ovsdb_idl_has_ever_connected() and everything else is as if it had been
+ * connected and then lost the connection.
+ *
  * TLS (remotes "ssl:") is stream-ssl's: the program has parsed
  * STREAM_SSL_LONG_OPTIONS; db_connection_create() allows TLS 1.2 and up. */
 
 #include <stdbool.h>
+#include <stdint.h>
 
+struct cache_replay;
+struct db_cache;
+struct ds;
 struct ovsdb_idl;
 
 struct db_connection {
     struct ovsdb_idl *idl;
     char *remote;
     long long int next_ms;      /* When to start the session afresh. */
+    struct db_cache *cache;     /* Or NULL. */
+    char *cache_path;
+    struct cache_replay *replay; /* Instead of the database, for a moment. */
+    long long int replay_ms;    /* When to begin it, or to give it up. */
+    bool replayed;              /* It was tried, or needs not be. */
+    int64_t seen;               /* When the database was last connected. */
 };
 
 /* $SOCKNET_DB, or the local unix socket. */
@@ -32,7 +47,21 @@ char *db_connection_check_remote(const char *remote);
 struct db_connection *db_connection_create(const char *remote);
 void db_connection_destroy(struct db_connection *);     /* And the IDL. */
 
-/* Do not run or wait for the IDL: that stays with the caller. */
+/* After the columns are registered; 'path' is the cache's file. */
+void db_connection_set_cache(struct db_connection *, const char *path);
+
+/* Removes such a file that no daemon uses. */
+void db_connection_forget_cache(const char *path);
+
+/* Since when the database is away (seconds since 1970), as far as that is
+ * known; 0 if it is connected or has never been. */
+int64_t db_connection_headless_since(const struct db_connection *);
+
+/* Adds a line that tells people the same. */
+void db_connection_format_status(const struct db_connection *, struct ds *);
+
+/* Between ovsdb_idl_run() and ovsdb_idl_track_clear().  Do not run or wait for
+ * the IDL: that stays with the caller. */
 void db_connection_run(struct db_connection *);
 void db_connection_wait(struct db_connection *);
 

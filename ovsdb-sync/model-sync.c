@@ -464,6 +464,16 @@ model_sync_must_hold(const struct model_sync *sync, int64_t generation)
     return sync->generation > 0 && generation == 0;
 }
 
+/* After a reconnect to a server that does not know what we have seen, all rows
+ * are new ones, and the IDL does not tell which of the old ones did not come
+ * again.  There is always a row of Mesh. */
+static bool
+contents_are_new(const struct sndb_mesh *mesh)
+{
+    return mesh && ovsdb_idl_row_get_seqno(&mesh->header_,
+                                           OVSDB_IDL_CHANGE_INSERT) > 0;
+}
+
 bool
 model_sync_run(struct model_sync *sync, struct model_changes *changes)
 {
@@ -485,7 +495,7 @@ model_sync_run(struct model_sync *sync, struct model_changes *changes)
         return true;
     }
 
-    if (!sync->read_once || sync->hold) {
+    if (!sync->read_once || sync->hold || contents_are_new(mesh)) {
         run_all(sync, changes);
         changes->all = changes->all || !sync->read_once;
         sync->read_once = true;

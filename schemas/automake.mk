@@ -1,2 +1,2 @@
 dist_pkgdata_DATA += schemas/socknet.ovsschema
-EXTRA_DIST += schemas/socknet-idl.ann
+EXTRA_DIST += schemas/cache.sql schemas/socknet-idl.ann

@@ -264,7 +264,9 @@ def raw_flow(name, flow, node='a', position=0):
 class Controller(Daemon):
     def __init__(self, folder, program, db, args, name='controller'):
         super().__init__(folder, name,
-                         [program, '--db=' + db.remote] + list(args))
+                         [program, '--db=' + db.remote,
+                          '--state-dir=%s/%s-state' % (folder, name)]
+                         + list(args))
 
     def stop(self, sig=signal.SIGTERM):
         """Asks it to end: then a sanitizer looks for leaks."""

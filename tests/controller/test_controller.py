@@ -540,7 +540,7 @@ def test_without_privileges(world):
     c = world.controller('--node=a', '--bridge=a=' + world.sw.target,
                          start=False)
     c.args = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups',
-              '--no-new-privs'] + c.args
+              '--no-new-privs'] + c.args + ['--state-dir=%s' % mine]
     c.ctl = mine / 'controller.ctl'
     c.start()
     world.db.wait_enforced('a')

@@ -1,0 +1,36 @@
+#ifndef SN_DB_CACHE_H
+#define SN_DB_CACHE_H 1
+
+/* Headless operation: what an IDL holds of the central database is kept in a
+ * file, and given back to the IDL of a daemon that starts while the database
+ * is away.  Every row is kept that the daemon's IDL monitors, but for what
+ * only tells how things are at the moment, so that a table or a column that is
+ * new in the schema needs nothing here.
+ *
+ * An empty database that takes the place of one that was not does not empty
+ * the cache (see model_sync_run()). */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cache_file;
+struct db_cache;
+struct ovsdb_idl;
+
+/* With the file at 'path', for 'idl'.  If it cannot be used, that is logged
+ * and NULL returned: a daemon works without. */
+struct db_cache *db_cache_create(const char *path, struct ovsdb_idl *);
+/* Writes what is not written yet. */
+void db_cache_destroy(struct db_cache *);
+
+bool db_cache_is_empty(const struct db_cache *);
+/* When the database was last heard (seconds since 1970), by the cache. */
+int64_t db_cache_connected(const struct db_cache *);
+struct cache_file *db_cache_file(struct db_cache *);
+
+/* While the IDL is connected to the database, after each ovsdb_idl_run() and
+ * before its track is cleared. */
+void db_cache_run(struct db_cache *);
+void db_cache_wait(struct db_cache *);
+
+#endif /* ovsdb-sync/db-cache.h */
