@@ -15,6 +15,7 @@ struct agent {
     struct nft *nft;
     struct mesh *mesh;
     struct rotation rotation;
+    struct ct_configs *configs;
     struct discover *discover;
     struct names *names;
     struct vswitch *sw;
