@@ -174,6 +174,20 @@ addr_sync(struct nlk *nlk, const struct link *link,
     return error;
 }
 
+bool
+addr_has_ipv6(struct nlk *nlk, const struct link *link)
+{
+    struct addr_list list = { .n = 0 };
+    int error = addr_dump(nlk, link->ifindex, &list);
+    bool found = false;
+
+    for (size_t i = 0; !error && i < list.n; i++) {
+        found |= list.addrs[i].global && !list.addrs[i].prefix.is_v4;
+    }
+    free(list.addrs);
+    return found;
+}
+
 int
 addr_remove_all(struct nlk *nlk)
 {

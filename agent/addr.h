@@ -22,6 +22,9 @@ int addr_sync(struct nlk *, const struct link *,
               const struct sn_prefix *wanted, size_t n_wanted,
               bool owns_link);
 
+/* Whether 'link' has an IPv6 address that can speak beyond it. */
+bool addr_has_ipv6(struct nlk *, const struct link *);
+
 /* Removes every address that the agent added, on any link. */
 int addr_remove_all(struct nlk *);
 

@@ -15,9 +15,9 @@ struct agent {
     struct nft *nft;
     struct mesh *mesh;
     struct rotation rotation;
-    struct ct_configs *configs;
     struct discover *discover;
     struct names *names;
+    struct exit_watch *exits;
     struct vswitch *sw;
     struct central *central;
 

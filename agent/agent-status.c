@@ -8,7 +8,7 @@
 #include "agent/bridge.h"
 #include "agent/central.h"
 #include "agent/discover.h"
-#include "agent/exits.h"
+#include "agent/exit-watch.h"
 #include "agent/keys.h"
 #include "agent/mesh.h"
 #include "agent/names.h"
@@ -116,22 +116,26 @@ report_peers(struct agent *a, struct ovsdb_idl_txn *txn)
 static void
 report_exits(struct agent *a, struct ovsdb_idl_txn *txn)
 {
-    size_t n;
-    struct exit_state *states = exits_get_states(a->sw, &a->links, a->plan,
-                                                 &n);
-    struct status_exit *rows = xcalloc(n + 1, sizeof *rows);
+    const struct plan *plan = a->plan;
+    struct status_exit *rows = xcalloc(plan->n_exits + 1, sizeof *rows);
+    size_t n = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        rows[i] = (struct status_exit) {
-            .name = states[i].name,
-            .port = states[i].port,
-            .state = states[i].up ? "up" : "down",
-            .reason = states[i].reason,
-        };
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        const struct plan_exit *x = &plan->exits[i];
+        struct exit_view view;
+
+        if (exit_watch_get(a->exits, x->name, &view) && view.known) {
+            rows[n++] = (struct status_exit) {
+                .name = x->name,
+                .port = x->port,
+                .state = view.up ? "up" : "down",
+                .reason = view.reason,
+                .since = view.since,
+            };
+        }
     }
     status_sync_exits(txn, a->node, rows, n);
     free(rows);
-    exits_free_states(states, n);
 }
 
 void
@@ -203,25 +207,21 @@ agent_format_peers(const struct agent *a, struct ds *ds)
 void
 agent_format_exits(const struct agent *a, struct ds *ds)
 {
-    size_t n = 0, j = 0;
-    struct exit_state *states
-        = a->plan ? exits_get_states(a->sw, &a->links, a->plan, &n) : NULL;
-
     for (size_t i = 0; a->plan && i < a->plan->n_exits; i++) {
         const struct plan_exit *x = &a->plan->exits[i];
+        struct exit_view view;
 
         ds_put_format(ds, "%s: tunnel %s, port %s, table %"PRIu32, x->name,
                       x->tunnel, x->port, x->table);
-        if (x->enabled) {
-            const struct exit_state *s = &states[j++];
-
-            ds_put_format(ds, ", %s%s%s\n", s->up ? "up" : "down",
-                          s->reason[0] ? ": " : "", s->reason);
-        } else {
+        if (!x->enabled) {
             ds_put_cstr(ds, ", disabled\n");
+        } else if (!exit_watch_get(a->exits, x->name, &view) || !view.known) {
+            ds_put_cstr(ds, ", not probed yet\n");
+        } else {
+            ds_put_format(ds, ", %s%s%s\n", view.up ? "up" : "down",
+                          view.reason[0] ? ": " : "", view.reason);
         }
     }
-    exits_free_states(states, n);
 }
 
 void

@@ -9,8 +9,8 @@
 #include "agent/agent-private.h"
 #include "agent/bridge.h"
 #include "agent/central.h"
-#include "agent/ct-configs.h"
 #include "agent/discover.h"
+#include "agent/exit-watch.h"
 #include "agent/exits.h"
 #include "agent/host.h"
 #include "agent/mesh.h"
@@ -54,9 +54,9 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     a->nft = nft_create();
     a->mesh = mesh_create(config->state_dir);
     rotation_init(&a->rotation);
-    a->configs = ct_configs_create(config->pve_dir, config->lxc_dir);
     a->discover = discover_create();
     a->names = names_create();
+    a->exits = exit_watch_create();
     a->sw = vswitch_create(config->ovsdb);
     a->central = config->db ? central_create(config->db, a->node,
                                              config->state_dir) : NULL;
@@ -79,8 +79,8 @@ agent_destroy(struct agent *a)
         central_destroy(a->central);
         vswitch_destroy(a->sw);
         names_destroy(a->names);
+        exit_watch_destroy(a->exits);
         discover_destroy(a->discover);
-        ct_configs_destroy(a->configs);
         mesh_destroy(a->mesh);
         nft_destroy(a->nft);
         nlk_close(a->nlk);
@@ -150,29 +150,6 @@ pass_routes(struct agent *a, struct sset *problems)
     return ok;
 }
 
-/* What must not get into the host's own stack: with the userspace datapath
- * that is all that containers send. */
-static bool
-pass_ingress(struct agent *a, bool netdev, struct sset *problems)
-{
-    struct sset guarded = SSET_INITIALIZER(&guarded);
-    const char *name;
-
-    SSET_FOR_EACH (name, discover_get_firewalls(a->discover)) {
-        sset_add(&guarded, name);
-    }
-    if (netdev) {
-        SSET_FOR_EACH (name, discover_get_veths(a->discover)) {
-            sset_add(&guarded, name);
-        }
-    }
-
-    bool ok = nft_sync_ingress(a->nft, (netdev || !sset_is_empty(&guarded)
-                                        ? &guarded : NULL), problems);
-    sset_destroy(&guarded);
-    return ok;
-}
-
 static bool
 pass_discover(struct agent *a, struct sset *problems)
 {
@@ -183,10 +160,11 @@ pass_discover(struct agent *a, struct sset *problems)
     if (!vswitch_is_ready(a->sw) || !datapath) {
         return false;           /* Nothing known: nothing changed. */
     }
-    ct_configs_add_problems(a->configs, problems);
-    discover_run(a->discover, a->nlk, &a->links, a->sw, a->configs, model,
-                 a->node, problems);
-    bool ok = pass_ingress(a, netdev, problems);
+    discover_run(a->discover, a->nlk, &a->links, a->sw, model, a->node,
+                 problems);
+    bool ok = nft_sync_ingress(a->nft, netdev
+                               ? discover_get_veths(a->discover) : NULL,
+                               problems);
     ok &= discover_sync_external_ids(a->discover, a->sw);
     return ok;
 }
@@ -215,9 +193,11 @@ pass_all(struct agent *a, struct sset *problems)
     ok &= host_sync_bridge(a->nlk, &a->links, a->plan, problems);
     ok &= pass_routes(a, problems);
     ok &= pass_discover(a, problems);
+    exit_watch_sync(a->exits, a->sw, &a->links, a->plan, central_exit_before,
+                    a->central);
     /* Not part of what is enforced: a port 53 that is taken is a problem. */
     names_sync(a->names, &a->links, central_model(a->central), a->plan,
-               problems);
+               a->exits, problems);
     return ok;
 }
 
@@ -278,6 +258,9 @@ agent_run(struct agent *a)
         a->dirty = true;
     }
     names_run(a->names);
+    if (exit_watch_run(a->exits)) {
+        a->dirty = true;
+    }
     if (events & NLK_NFT) {
         nft_set_stale(a->nft);
     }
@@ -288,12 +271,8 @@ agent_run(struct agent *a)
         }
     }
     bool switch_changed = vswitch_run(a->sw);
-    if (switch_changed || (events & NLK_ROUTE)) {
-        ct_configs_set_stale(a->configs);   /* Written before the plug. */
-    }
-    bool configs_changed = ct_configs_run(a->configs);
     bool resolved = resolve_run();
-    if (events || switch_changed || configs_changed || resolved) {
+    if (events || switch_changed || resolved) {
         a->dirty = true;
     }
     if (now >= a->next_pass_ms) {
@@ -315,8 +294,8 @@ void
 agent_wait(struct agent *a)
 {
     nlk_wait(a->nlk);
-    ct_configs_wait(a->configs);
     names_wait(a->names);
+    exit_watch_wait(a->exits);
     resolve_wait();
     if (!vswitch_commit_and_wait(a->sw)) {
         a->next_pass_ms = time_msec() + RETRY_INTERVAL_MS;
@@ -334,6 +313,5 @@ agent_resync(struct agent *a)
     agent_stats.resyncs++;
     nft_set_stale(a->nft);
     discover_set_stale(a->discover);
-    ct_configs_set_stale(a->configs);
     a->stale_plan = a->dirty = true;
 }

@@ -7,8 +7,6 @@ agent_libsnagent_la_SOURCES = \
 	agent/agent-status.c \
 	agent/bridge.c agent/bridge.h \
 	agent/central.c agent/central.h \
-	agent/ct-config.c agent/ct-config.h \
-	agent/ct-configs.c agent/ct-configs.h \
 	agent/discover.c agent/discover.h \
 	agent/dns-clients.c agent/dns-clients.h \
 	agent/dns-forward.c agent/dns-forward.h \
@@ -16,20 +14,22 @@ agent_libsnagent_la_SOURCES = \
 	agent/dns-server.c agent/dns-server.h \
 	agent/dns-sock.c agent/dns-sock.h \
 	agent/dns-zone.c agent/dns-zone.h \
+	agent/exit-health.c agent/exit-health.h \
+	agent/exit-probe.c agent/exit-probe.h \
+	agent/exit-watch.c agent/exit-watch.h \
 	agent/exits.c agent/exits.h \
 	agent/host.c agent/host.h \
-	agent/identity.c agent/identity.h \
 	agent/keyring.c \
 	agent/keys.c agent/keys.h \
 	agent/link.c agent/link.h \
-	agent/lxc-conf.c \
 	agent/mesh.c agent/mesh.h \
 	agent/names.c agent/names.h \
 	agent/nft.c agent/nft.h \
+	agent/nft-exit.c agent/nft-exit.h \
 	agent/nft-text.c \
 	agent/nlk.c agent/nlk.h \
 	agent/plan.c agent/plan.h \
-	agent/pve-conf.c \
+	agent/plan-exit.c agent/plan-exit.h \
 	agent/resolve.c agent/resolve.h \
 	agent/rotation.c agent/rotation.h \
 	agent/route.c agent/route.h \

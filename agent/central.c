@@ -1,6 +1,9 @@
 #include <config.h>
 #include "agent/central.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "agent/stats.h"
 #include "ovsdb-idl.h"
 #include "ovsdb-sync/db-connection.h"
@@ -231,6 +234,21 @@ central_get_node(const struct central *c, const char *node,
         }
     }
     return false;
+}
+
+int
+central_exit_before(const char *name, int64_t *ret_since, const void *c_)
+{
+    const struct central *c = c_;
+    const struct sndb_exit_status *row;
+
+    SNDB_EXIT_STATUS_FOR_EACH (row, c->conn->idl) {
+        if (!strcmp(row->node, c->node) && !strcmp(row->name, name)) {
+            *ret_since = row->n_since ? row->since[0] : 0;
+            return !strcmp(row->state, "up");
+        }
+    }
+    return -1;
 }
 
 struct ovsdb_idl_txn *

@@ -47,6 +47,9 @@ struct central_node {
 /* False: it never reported. */
 bool central_get_node(const struct central *, const char *node,
                       struct central_node *ret);
+/* What the database has of this node's exit 'name': see exit-watch.h. */
+int central_exit_before(const char *name, int64_t *ret_since,
+                        const void *central);
 /* The open transaction for status rows, or NULL. */
 struct ovsdb_idl_txn *central_txn(struct central *);
 

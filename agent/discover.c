@@ -1,12 +1,10 @@
 #include <config.h>
 #include "agent/discover.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/ct-config.h"
-#include "agent/ct-configs.h"
-#include "agent/identity.h"
 #include "agent/link.h"
 #include "agent/plan.h"
 #include "agent/vswitch.h"
@@ -16,7 +14,6 @@
 #include "smap.h"
 #include "sset.h"
 #include "state/model.h"
-#include "state/port-name.h"
 #include "timeval.h"
 #include "util.h"
 #include "vswitch-idl.h"
@@ -39,17 +36,14 @@ struct discover {
     struct port_report *ports;
     size_t n_ports, allocated_ports;
     struct sset veths;
-    struct sset firewalls;
 };
 
 /* What the parts of a run share. */
 struct discover_run {
     struct discover *d;
-    const struct model *model;
-    const struct ct_configs *configs;
     struct nlk *nlk;
     const struct links *links;
-    const struct ovsrec_bridge *br;
+    const struct vswitch *sw;
     const struct model_node *node;
     struct shash by_veth;       /* Veth -> const struct model_container. */
     struct sset *problems;
@@ -73,7 +67,6 @@ discover_create(void)
 
     shash_init(&d->plugs);
     sset_init(&d->veths);
-    sset_init(&d->firewalls);
     return d;
 }
 
@@ -96,7 +89,6 @@ discover_destroy(struct discover *d)
         free(d->ports);
         shash_destroy_free_data(&d->plugs);
         sset_destroy(&d->veths);
-        sset_destroy(&d->firewalls);
         free(d);
     }
 }
@@ -126,10 +118,32 @@ discover_get_veths(const struct discover *d)
     return &d->veths;
 }
 
-const struct sset *
-discover_get_firewalls(const struct discover *d)
+/* Proxmox's names: "veth<vmid>i<n>"; the short-lived other end of it,
+ * "veth<vmid>i<n>p"; with firewall=1 the bridge's port is "fwln<vmid>o<n>" and
+ * the veth is on a Linux bridge behind it. */
+static bool
+is_transient_peer(const char *name)
 {
-    return &d->firewalls;
+    size_t len = strlen(name);
+    unsigned int vmid;
+    int n = 0;
+
+    return (len && name[len - 1] == 'p'
+            && ovs_scan(name, "veth%ui%*u%n", &vmid, &n)
+            && n == (int) len - 1);
+}
+
+/* "fwln102o0" -> "veth102i0", to free; NULL for another name. */
+static char *
+firewall_veth(const char *name)
+{
+    unsigned int vmid, index;
+    int n = 0;
+
+    if (ovs_scan(name, "fwln%uo%u%n", &vmid, &index, &n) && !name[n]) {
+        return xasprintf("veth%ui%u", vmid, index);
+    }
+    return NULL;
 }
 
 static struct port_report *
@@ -212,17 +226,6 @@ forget_unplugged(struct discover *d)
     }
 }
 
-static char *
-find_contradiction(const struct discover_run *run,
-                   const struct model_container *c, const struct link *veth,
-                   struct eth_addr seen)
-{
-    struct identity id = { .container = c, .veth = veth, .seen = seen };
-
-    id.config = ct_configs_find_veth(run->configs, c->veth, &seen, &id.nic);
-    return identity_check(&id, run->configs, run->links);
-}
-
 /* A declared container's port that is in the switch. */
 static void
 report_container(struct discover_run *run, struct port_report *r,
@@ -231,21 +234,23 @@ report_container(struct discover_run *run, struct port_report *r,
 {
     const struct link *veth = links_find(run->links, c->veth);
     struct eth_addr seen = veth ? plug_mac(run, veth) : eth_addr_zero;
-    char *contradiction = find_contradiction(run, c, veth, seen);
 
     r->ofport = (iface->n_ofport && iface->ofport[0] > 0 ? iface->ofport[0]
                  : 0);
     r->mac = eth_addr_is_zero(seen) && c->has_hwaddr ? c->hwaddr : seen;
-    if (contradiction) {
-        report_set(r, PORT_QUARANTINE, "%s", contradiction);
-        free(contradiction);
+    if (strcmp(iface->name, c->veth)) {
+        report_set(r, PORT_QUARANTINE, "%s is behind a firewall bridge; set "
+                   "firewall=0 on the container's network device", c->veth);
+    } else if (c->has_hwaddr && !eth_addr_is_zero(seen)
+               && !eth_addr_equals(seen, c->hwaddr)) {
+        report_set(r, PORT_QUARANTINE, "its MAC address is "ETH_ADDR_FMT" "
+                   "and hwaddr says "ETH_ADDR_FMT, ETH_ADDR_ARGS(seen),
+                   ETH_ADDR_ARGS(c->hwaddr));
     } else if (iface->error) {
         report_set(r, PORT_DOWN, "%s", iface->error);
     } else if (!r->ofport) {
         report_set(r, PORT_DOWN, "the switch has not opened it yet");
-    } else if (!veth) {
-        report_set(r, PORT_DOWN, "there is no interface %s", c->veth);
-    } else if (!veth->up) {
+    } else if (!veth || !veth->up) {
         report_set(r, PORT_DOWN, "%s is down", c->veth);
     } else if (eth_addr_is_zero(r->mac)) {
         report_set(r, PORT_DOWN, "the container's MAC address is not known; "
@@ -255,17 +260,14 @@ report_container(struct discover_run *run, struct port_report *r,
     }
 }
 
-/* Of two ports of a container, one behind a firewall's bridge and one not, the
- * latter is the one that flows go by. */
 static const struct model_container *
 find_container(const struct discover_run *run, const char *port)
 {
-    char *veth = port_name_veth(port);
-    bool hidden = strcmp(veth, port) && vswitch_find_port(run->br, veth);
+    char *behind = firewall_veth(port);
     const struct model_container *c
-        = hidden ? NULL : shash_find_data(&run->by_veth, veth);
+        = shash_find_data(&run->by_veth, behind ? behind : port);
 
-    free(veth);
+    free(behind);
     return c;
 }
 
@@ -277,32 +279,16 @@ is_own_port(const struct ovsrec_interface *iface)
     return owner && !strcmp(owner, VSWITCH_OWNER);
 }
 
-/* Ports that are no container's: the bridge's own, exits, uplinks, those of
- * virtual machines, and what Proxmox has there for a moment. */
+/* Ports that are nobody's: the bridge's own, exits, uplinks, and what Proxmox
+ * has there for a moment. */
 static bool
 is_ignored(const struct discover_run *run,
            const struct ovsrec_interface *iface)
 {
     return (!strcmp(iface->name, SN_BRIDGE)
             || is_own_port(iface)
-            || port_name_is_transient(iface->name)
-            || port_name_is_tap(iface->name)
+            || is_transient_peer(iface->name)
             || sset_contains(&run->node->uplinks, iface->name));
-}
-
-static void
-report_stranger(struct discover_run *run, struct port_report *r)
-{
-    char *veth = port_name_veth(r->name);
-    const struct ct_nic *nic;
-    const struct ct_config *config
-        = ct_configs_find_veth(run->configs, veth, &r->mac, &nic);
-    char *reason = identity_explain_stranger(r->name, config, nic,
-                                             run->configs, run->model);
-
-    report_set(r, PORT_QUARANTINE, "%s", reason);
-    free(reason);
-    free(veth);
 }
 
 static void
@@ -333,30 +319,8 @@ discover_port(struct discover_run *run, const struct ovsrec_interface *iface)
     if (link) {
         link_read_peer_mac(run->nlk, link, &r->mac);
     }
-    report_stranger(run, r);
-}
-
-/* Why nothing is plugged. */
-static char *
-explain_missing(const struct discover_run *run,
-                const struct model_container *c, const struct link *veth)
-{
-    const struct ct_nic *nic;
-    const struct ct_config *config
-        = ct_configs_find_veth(run->configs, c->veth, &c->hwaddr, &nic);
-
-    if (nic && nic->link_down) {
-        return xasprintf("%s has it down (link_down)", config->file);
-    } else if (veth) {
-        return xasprintf("%s exists and is not plugged into "SN_BRIDGE,
-                         c->veth);
-    }
-
-    char *absent = identity_explain_absence(c, run->configs);
-    char *reason = xasprintf("there is no interface %s%s%s", c->veth,
-                             absent ? "; " : "", absent ? absent : "");
-    free(absent);
-    return reason;
+    report_set(r, PORT_QUARANTINE, "no container of this node declares it "
+               "(veth: %s)", iface->name);
 }
 
 static void
@@ -374,9 +338,8 @@ discover_missing(struct discover_run *run)
         if (veth && !strcmp(veth->kind, "veth")) {
             sset_add(&run->d->veths, c->veth);
         }
-        char *reason = explain_missing(run, c, veth);
-        report_set(r, PORT_MISSING, "%s", reason);
-        free(reason);
+        report_set(r, PORT_MISSING, veth ? "%s exists and is not plugged "
+                   "into "SN_BRIDGE : "there is no interface %s", c->veth);
     }
 }
 
@@ -395,24 +358,6 @@ index_containers(struct discover_run *run, const struct model *model)
     }
 }
 
-static void
-find_firewalls(struct discover *d, const struct links *links)
-{
-    const struct shash_node *node;
-
-    sset_clear(&d->firewalls);
-    SHASH_FOR_EACH (node, &links->by_name) {
-        const struct link *veth = node->data;
-        char *bridge = (strcmp(veth->kind, "veth") ? NULL
-                        : port_name_firewall_bridge(veth->name));
-
-        if (bridge && links_find(links, bridge)) {
-            sset_add(&d->firewalls, bridge);
-        }
-        free(bridge);
-    }
-}
-
 static int
 compare_reports(const void *a_, const void *b_)
 {
@@ -423,16 +368,14 @@ compare_reports(const void *a_, const void *b_)
 
 void
 discover_run(struct discover *d, struct nlk *nlk, const struct links *links,
-             const struct vswitch *sw, const struct ct_configs *configs,
-             const struct model *model, const char *node,
-             struct sset *problems)
+             const struct vswitch *sw, const struct model *model,
+             const char *node, struct sset *problems)
 {
     struct discover_run run = {
-        .d = d, .nlk = nlk, .links = links, .model = model,
-        .configs = configs, .problems = problems,
-        .br = vswitch_find_bridge(sw, SN_BRIDGE),
+        .d = d, .nlk = nlk, .links = links, .sw = sw, .problems = problems,
         .node = model_get_node(model, node),
     };
+    const struct ovsrec_bridge *br;
 
     discover_clear_ports(d);
     if (!run.node) {
@@ -441,13 +384,13 @@ discover_run(struct discover *d, struct nlk *nlk, const struct links *links,
     sset_clear(&d->veths);
     shash_init(&run.by_veth);
     index_containers(&run, model);
-    for (size_t i = 0; run.br && i < run.br->n_ports; i++) {
-        for (size_t j = 0; j < run.br->ports[i]->n_interfaces; j++) {
-            discover_port(&run, run.br->ports[i]->interfaces[j]);
+    br = vswitch_find_bridge(sw, SN_BRIDGE);
+    for (size_t i = 0; br && i < br->n_ports; i++) {
+        for (size_t j = 0; j < br->ports[i]->n_interfaces; j++) {
+            discover_port(&run, br->ports[i]->interfaces[j]);
         }
     }
     discover_missing(&run);
-    find_firewalls(d, links);
     forget_unplugged(d);
     shash_destroy(&run.by_veth);
     if (d->n_ports > 1) {

@@ -76,20 +76,27 @@ clients_put(struct dns_clients *clients, const struct sn_prefix *prefix,
     c->stale = false;
 }
 
-/* As the flows choose it: the first that is enabled. */
 static const struct plan_exit *
-find_exit(const struct plan *plan, const struct model_container *c)
+find_plan_exit(const struct plan *plan, const char *key)
+{
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        if (!strcmp(plan->exits[i].key, key)) {
+            return &plan->exits[i];
+        }
+    }
+    return NULL;
+}
+
+/* As the flows choose it: the first that can be used. */
+static const struct plan_exit *
+find_exit(const struct plan *plan, const struct model_container *c,
+          dns_is_usable *is_usable, const void *aux)
 {
     for (size_t i = 0; i < c->exits.n; i++) {
-        for (size_t j = 0; j < plan->n_exits; j++) {
-            const struct plan_exit *x = &plan->exits[j];
-            char *key = xasprintf("%s/%s", plan->node, x->name);
-            bool found = x->enabled && !strcmp(key, c->exits.names[i]);
+        const struct plan_exit *x = find_plan_exit(plan, c->exits.names[i]);
 
-            free(key);
-            if (found) {
-                return x;
-            }
+        if (x && x->enabled && is_usable(x, aux)) {
+            return x;
         }
     }
     return NULL;
@@ -116,7 +123,7 @@ is_denied_internet(const struct model *model, const struct model_container *c)
 
 static enum dns_way
 container_way(const struct model *model, const struct plan *plan,
-              const struct model_container *c, dns_is_up *is_up,
+              const struct model_container *c, dns_is_usable *is_usable,
               const void *aux, const char **ret_device)
 {
     *ret_device = NULL;
@@ -128,8 +135,8 @@ container_way(const struct model *model, const struct plan *plan,
         return model->mesh.resolvers.n ? DNS_WAY_HOST : DNS_WAY_NONE;
     }
 
-    const struct plan_exit *x = find_exit(plan, c);
-    if (!x || !is_up(x->tunnel, aux)) {
+    const struct plan_exit *x = find_exit(plan, c, is_usable, aux);
+    if (!x) {
         return DNS_WAY_DOWN;
     }
     *ret_device = x->tunnel;
@@ -158,7 +165,7 @@ clients_put_nodes(struct dns_clients *clients, const struct model *model,
 
 void
 dns_clients_update(struct dns_clients *clients, const struct model *model,
-                   const struct plan *plan, dns_is_up *is_up,
+                   const struct plan *plan, dns_is_usable *is_usable,
                    const void *aux)
 {
     struct shash_node *node;
@@ -171,8 +178,8 @@ dns_clients_update(struct dns_clients *clients, const struct model *model,
     SHASH_FOR_EACH (node, &model->containers) {
         const struct model_container *container = node->data;
         const char *device;
-        enum dns_way way = container_way(model, plan, container, is_up, aux,
-                                         &device);
+        enum dns_way way = container_way(model, plan, container, is_usable,
+                                         aux, &device);
 
         for (size_t i = 0; i < container->n_addresses; i++) {
             clients_put(clients, &container->addresses[i], way, device, true);

@@ -12,6 +12,7 @@
 
 struct model;
 struct plan;
+struct plan_exit;
 
 enum dns_way {
     DNS_WAY_HOST,               /* As the host routes. */
@@ -41,12 +42,13 @@ void dns_clients_destroy(struct dns_clients *);
 struct dns_client *dns_clients_find(const struct dns_clients *,
                                     const struct sn_prefix *address);
 
-/* Whether the interface is there and up. */
-typedef bool dns_is_up(const char *interface, const void *aux);
+/* Whether the exit leads out at the moment. */
+typedef bool dns_is_usable(const struct plan_exit *, const void *aux);
 
 /* Makes the clients those of 'model', as seen from the plan's node.  Those
  * that stay keep their counts. */
 void dns_clients_update(struct dns_clients *, const struct model *,
-                        const struct plan *, dns_is_up *, const void *aux);
+                        const struct plan *, dns_is_usable *,
+                        const void *aux);
 
 #endif /* agent/dns-clients.h */

@@ -155,9 +155,11 @@ exit_sync_port(struct nlk *nlk, const struct link *port,
     return !error;
 }
 
+/* A tunnel without an IPv6 address carries no IPv6: masquerading would look
+ * for one on the other links and give the host away. */
 static void
-exit_add_routes(const struct plan_exit *x, const struct link *tunnel,
-                struct route_list *routes)
+exit_add_routes(struct nlk *nlk, const struct plan_exit *x,
+                const struct link *tunnel, struct route_list *routes)
 {
     struct route route = { .table = x->table };
 
@@ -169,9 +171,7 @@ exit_add_routes(const struct plan_exit *x, const struct link *tunnel,
         route.oif = 0;
         route.metric = ROUTE_UNREACHABLE_METRIC;
         route_list_add(routes, &route);
-        if (tunnel && tunnel->up
-            && (v4 || !sysctl_get(1, "ipv6/conf/%s/disable_ipv6",
-                                  x->tunnel))) {
+        if (tunnel && tunnel->up && (v4 || addr_has_ipv6(nlk, tunnel))) {
             route.oif = tunnel->ifindex;
             route.metric = 0;
             route_list_add(routes, &route);
@@ -199,7 +199,7 @@ exits_sync_kernel(struct nlk *nlk, const struct links *links,
         rules[n_rules++] = (struct rule) { x->port, false, x->table };
         /* For what the agent itself sends by the tunnel: see dns-forward.h. */
         rules[n_rules++] = (struct rule) { x->tunnel, true, x->table };
-        exit_add_routes(x, tunnel, routes);
+        exit_add_routes(nlk, x, tunnel, routes);
         if (tunnel) {
             ok &= !sysctl_set(problems, 2, "ipv4/conf/%s/rp_filter",
                               x->tunnel);
@@ -214,59 +214,4 @@ exits_sync_kernel(struct nlk *nlk, const struct links *links,
     }
     free(rules);
     return ok && !error;
-}
-
-static char *
-exit_reason(const struct vswitch *sw, const struct links *links,
-            const struct plan_exit *x)
-{
-    const struct ovsrec_interface *iface
-        = vswitch_is_ready(sw) ? vswitch_find_interface(sw, x->port) : NULL;
-    const struct link *tunnel = links_find(links, x->tunnel);
-
-    if (!tunnel) {
-        return xasprintf("there is no interface %s; start the tunnel",
-                         x->tunnel);
-    } else if (!tunnel->up) {
-        return xasprintf("%s is down", x->tunnel);
-    } else if (iface && iface->error) {
-        return xasprintf("port %s: %s", x->port, iface->error);
-    } else if (!iface || !iface->n_ofport || iface->ofport[0] <= 0) {
-        return xasprintf("port %s is not in the switch yet", x->port);
-    } else if (!links_find(links, x->port)) {
-        return xasprintf("there is no interface %s", x->port);
-    }
-    return xstrdup("");
-}
-
-struct exit_state *
-exits_get_states(const struct vswitch *sw, const struct links *links,
-                 const struct plan *plan, size_t *n_states)
-{
-    struct exit_state *states = xcalloc(plan->n_exits + 1, sizeof *states);
-    size_t n = 0;
-
-    for (size_t i = 0; i < plan->n_exits; i++) {
-        const struct plan_exit *x = &plan->exits[i];
-
-        if (x->enabled) {
-            struct exit_state *s = &states[n++];
-
-            s->name = x->name;
-            s->port = x->port;
-            s->reason = exit_reason(sw, links, x);
-            s->up = !s->reason[0];
-        }
-    }
-    *n_states = n;
-    return states;
-}
-
-void
-exits_free_states(struct exit_state *states, size_t n_states)
-{
-    for (size_t i = 0; i < n_states; i++) {
-        free(states[i].reason);
-    }
-    free(states);
 }

@@ -22,12 +22,6 @@ struct route_list;
 struct sset;
 struct vswitch;
 
-struct exit_state {
-    const char *name, *port;    /* In the plan. */
-    bool up;
-    char *reason;               /* Why not; "" if up. */
-};
-
 /* Ports of the switch: made for enabled exits, removed for others that an
  * agent made.  Writes into the switch's open transaction; true if there was
  * nothing to write. */
@@ -39,12 +33,6 @@ bool exits_sync_ports(struct vswitch *, const struct plan *,
 bool exits_sync_kernel(struct nlk *, const struct links *,
                        const struct plan *, struct route_list *routes,
                        struct sset *problems);
-
-/* One per enabled exit.  Free with exits_free_states(). */
-struct exit_state *exits_get_states(const struct vswitch *,
-                                    const struct links *,
-                                    const struct plan *, size_t *n_states);
-void exits_free_states(struct exit_state *, size_t n_states);
 
 /* Removes the ports that agents made, in the switch's open transaction. */
 void exits_cleanup_ports(struct vswitch *);

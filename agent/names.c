@@ -8,6 +8,7 @@
 #include "agent/dns-forward.h"
 #include "agent/dns-server.h"
 #include "agent/dns-zone.h"
+#include "agent/exit-watch.h"
 #include "agent/link.h"
 #include "agent/plan.h"
 #include "lib/evloop.h"
@@ -108,11 +109,9 @@ names_find_resolvers(struct names *n, const struct model *model,
 }
 
 static bool
-link_is_up(const char *name, const void *links)
+exit_is_usable(const struct plan_exit *x, const void *exits)
 {
-    const struct link *link = links_find(links, name);
-
-    return link && link->up;
+    return exit_watch_is_usable(exits, x);
 }
 
 static void
@@ -136,7 +135,7 @@ names_set_links(struct names *n, const struct links *links,
 void
 names_sync(struct names *n, const struct links *links,
            const struct model *model, const struct plan *plan,
-           struct sset *problems)
+           const struct exit_watch *exits, struct sset *problems)
 {
     if (!model || !model->mesh.names) {
         dns_server_listen(n->server, NULL, 0, problems);
@@ -150,7 +149,7 @@ names_sync(struct names *n, const struct links *links,
     names_set_links(n, links, plan);
     names_find_resolvers(n, model, plan);
     dns_clients_update(dns_server_clients(n->server), model, plan,
-                       link_is_up, links);
+                       exit_is_usable, exits);
     dns_server_listen(n->server, plan->gateways.prefixes, plan->gateways.n,
                       problems);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct ds;
+struct exit_watch;
 struct links;
 struct model;
 struct names;
@@ -21,7 +22,8 @@ void names_set_model(struct names *, const struct model *, const char *node,
                      int64_t generation);
 /* In a pass: addresses, clients, resolvers. */
 void names_sync(struct names *, const struct links *, const struct model *,
-                const struct plan *, struct sset *problems);
+                const struct plan *, const struct exit_watch *,
+                struct sset *problems);
 
 /* Once per iteration. */
 void names_run(struct names *);

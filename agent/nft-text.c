@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "agent/link.h"
+#include "agent/nft-exit.h"
 #include "agent/plan.h"
 #include "openvswitch/dynamic-string.h"
 #include "sset.h"
@@ -12,35 +12,12 @@
 /* The text of the agent's tables, to and from. */
 
 static void
-put_clamp(const struct links *links, const char *tunnel, struct ds *ds)
-{
-    const struct link *link = links_find(links, tunnel);
-
-    ds_put_format(ds, "\t\toifname \"%s\" tcp flags syn tcp option maxseg "
-                  "size set rt mtu\n", tunnel);
-    /* What comes in announces what fits its sender's link, not the tunnel. */
-    if (link && link->mtu > 100) {
-        ds_put_format(ds, "\t\tiifname \"%s\" meta nfproto ipv4 tcp flags "
-                      "syn tcp option maxseg size set %u\n", tunnel,
-                      link->mtu - 40);
-        ds_put_format(ds, "\t\tiifname \"%s\" meta nfproto ipv6 tcp flags "
-                      "syn tcp option maxseg size set %u\n", tunnel,
-                      link->mtu - 60);
-    }
-}
-
-static void
 put_input(const struct plan *plan, struct ds *ds)
 {
     ds_put_cstr(ds, "\tchain input {\n"
                 "\t\ttype filter hook input priority filter; "
                 "policy accept;\n");
-    for (size_t i = 0; i < plan->n_exits; i++) {
-        if (plan->exits[i].enabled) {
-            ds_put_format(ds, "\t\tiifname \"%s\" counter drop\n",
-                          plan->exits[i].port);
-        }
-    }
+    nft_put_exit_input(plan, ds);
     ds_put_cstr(ds, "\t}\n\n");
 }
 
@@ -56,23 +33,9 @@ put_forward(const struct plan *plan, const struct links *links,
                   "\t\toifname \"%s\" jump from_outside\n"
                   "\t\toifname \"%s\" jump from_outside\n",
                   SN_BRIDGE, plan->interface, SN_BRIDGE, plan->interface);
-    for (size_t i = 0; i < plan->n_exits; i++) {
-        const struct plan_exit *x = &plan->exits[i];
-
-        if (x->enabled) {
-            ds_put_format(ds, "\t\tiifname \"%s\" oifname != \"%s\" "
-                          "counter drop\n", x->port, x->tunnel);
-            ds_put_format(ds, "\t\tiifname \"%s\" oifname \"%s\" "
-                          "ct state invalid,new counter drop\n", x->tunnel,
-                          SN_BRIDGE);
-        }
-    }
-    put_clamp(links, plan->interface, ds);
-    for (size_t i = 0; i < plan->n_exits; i++) {
-        if (plan->exits[i].enabled) {
-            put_clamp(links, plan->exits[i].tunnel, ds);
-        }
-    }
+    nft_put_exit_forward(plan, ds);
+    nft_put_clamp(links, plan->interface, ds);
+    nft_put_exit_clamps(plan, links, ds);
     ds_put_cstr(ds, "\t}\n\n");
 }
 
@@ -166,14 +129,7 @@ put_postrouting(const struct plan *plan, struct ds *ds)
     ds_put_cstr(ds, "\tchain postrouting {\n"
                 "\t\ttype nat hook postrouting priority srcnat; "
                 "policy accept;\n");
-    for (size_t i = 0; i < plan->n_exits; i++) {
-        const struct plan_exit *x = &plan->exits[i];
-
-        if (x->enabled) {
-            ds_put_format(ds, "\t\tiifname \"%s\" oifname \"%s\" "
-                          "masquerade\n", x->port, x->tunnel);
-        }
-    }
+    nft_put_exit_masquerade(plan, ds);
     ds_put_cstr(ds, "\t}\n");
 }
 
@@ -182,6 +138,7 @@ nft_format(const struct plan *plan, const struct links *links, struct ds *ds)
 {
     ds_put_cstr(ds, "table inet socknet {\n"
                 "\tcomment \"made by socknet-agent\"\n");
+    nft_put_exit_chains(plan, ds);
     put_input(plan, ds);
     put_forward(plan, links, ds);
     put_from_bridge(plan, ds);

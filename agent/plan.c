@@ -1,11 +1,10 @@
 #include <config.h>
 #include "agent/plan.h"
 
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "hash.h"
+#include "agent/plan-exit.h"
 #include "packets.h"
 #include "smap.h"
 #include "sset.h"
@@ -349,68 +348,6 @@ builder_add_written_routes(struct plan_builder *b)
     }
 }
 
-/* The number is free of those of the exits before this one. */
-static uint32_t
-exit_number(const struct plan *plan, const char *interface)
-{
-    uint32_t number = hash_string(interface, 0) % PLAN_EXIT_TABLES;
-
-    for (size_t i = 0; i < plan->n_exits; i++) {
-        if (plan->exits[i].table == PLAN_EXIT_TABLE_BASE + number) {
-            number = (number + 1) % PLAN_EXIT_TABLES;
-            i = SIZE_MAX;       /* Start over. */
-        }
-    }
-    return number;
-}
-
-static void
-builder_add_exit(struct plan_builder *b, const struct model_exit *exit)
-{
-    struct plan *plan = b->plan;
-    char *port = xasprintf("x-%s", exit->interface);
-    uint32_t number = exit_number(plan, exit->interface);
-    uint32_t hash = hash_string(plan->node, hash_string(exit->interface, 0));
-
-    if (strlen(port) >= IFNAMSIZ || plan->n_exits >= PLAN_EXIT_TABLES) {
-        sset_add_and_free(b->problems, xasprintf(
-            "exit %s: %s is too long a name for the exit's port; give the "
-            "interface a name of at most %d characters", exit->name, port,
-            IFNAMSIZ - 3));
-        free(port);
-        return;
-    }
-    struct plan_exit *x = &plan->exits[plan->n_exits++];
-    x->name = xstrdup(exit->name);
-    x->tunnel = xstrdup(exit->interface);
-    x->port = port;
-    x->enabled = exit->enabled;
-    x->table = PLAN_EXIT_TABLE_BASE + number;
-    x->address = (struct sn_prefix) { .is_v4 = true, .plen = 32 };
-    memcpy(x->address.addr.s6_addr,
-           (uint8_t[16]) { [10] = 0xff, [11] = 0xff,
-                           169, 254, 83, number + 1 }, 16);
-    x->mac = (struct eth_addr) { .ea = { 0x02, 0x53, 0x4e, hash >> 16,
-                                         hash >> 8, hash } };
-}
-
-static void
-builder_add_exits(struct plan_builder *b)
-{
-    const struct shash_node **exits = shash_sort(&b->model->exits);
-    size_t n = shash_count(&b->model->exits);
-
-    b->plan->exits = xcalloc(n + 1, sizeof *b->plan->exits);
-    for (size_t i = 0; i < n; i++) {
-        const struct model_exit *exit = exits[i]->data;
-
-        if (!strcmp(exit->node, b->plan->node)) {
-            builder_add_exit(b, exit);
-        }
-    }
-    free(exits);
-}
-
 /* What the operator asks of keys. */
 static void
 builder_set_requests(struct plan_builder *b)
@@ -480,7 +417,7 @@ plan_create(const struct model *model, const char *node,
     builder_add_nodes(&b, keys);
     builder_add_strangers(&b);
     builder_add_written_routes(&b);
-    builder_add_exits(&b);
+    plan_add_exits(plan, model, problems);
     free(b.owners);
     return plan;
 }
@@ -499,14 +436,9 @@ plan_destroy(struct plan *plan)
     for (size_t i = 0; i < plan->n_routes; i++) {
         free(plan->routes[i].device);
     }
-    for (size_t i = 0; i < plan->n_exits; i++) {
-        free(plan->exits[i].name);
-        free(plan->exits[i].tunnel);
-        free(plan->exits[i].port);
-    }
+    plan_free_exits(plan);
     free(plan->peers);
     free(plan->routes);
-    free(plan->exits);
     sset_destroy(&plan->refused_keys);
     free(plan->tunnel.prefixes);
     free(plan->gateways.prefixes);

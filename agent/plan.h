@@ -9,11 +9,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "agent/exit-health.h"
 #include "agent/wg.h"
 #include "lib/prefix.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/types.h"
 #include "sset.h"
+#include "svec.h"
 
 struct model;
 struct smap;
@@ -48,14 +50,29 @@ struct plan_route {
     uint32_t metric;
 };
 
+/* How an exit is probed, with the defaults filled in. */
+struct plan_probe {
+    bool enabled;
+    struct svec targets;        /* "ADDRESS:PORT". */
+    struct exit_health_config health;
+    char *seen_by;              /* URL. */
+};
+
+void plan_probe_init(struct plan_probe *);      /* The defaults. */
+void plan_probe_clone(struct plan_probe *, const struct plan_probe *);
+bool plan_probe_equals(const struct plan_probe *, const struct plan_probe *);
+void plan_probe_destroy(struct plan_probe *);
+
 struct plan_exit {
-    char *name;                 /* "warp". */
+    char *key;                  /* "oo1424oo/warp". */
+    char *name;                 /* "warp"; of another node: as 'key'. */
     char *tunnel;               /* "warp0". */
     char *port;                 /* "x-warp0". */
     bool enabled;
     uint32_t table;
     struct sn_prefix address;   /* Of the port, in the host. */
     struct eth_addr mac;        /* Of the port. */
+    struct plan_probe probe;
 };
 
 struct plan {

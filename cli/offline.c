@@ -14,7 +14,6 @@
 #include "openvswitch/shash.h"
 #include "packets.h"
 #include "state/model.h"
-#include "state/port-name.h"
 #include "svec.h"
 #include "util.h"
 
@@ -165,8 +164,9 @@ put_exits(struct offline *offline, const struct model *model)
 
     for (size_t i = 0; i < shash_count(&model->exits); i++) {
         const struct model_exit *exit = nodes[i]->data;
-        if (exit->enabled && !strcmp(exit->node, offline->node)) {
-            char *port = xasprintf("x-%s", exit->interface);
+        if (exit->enabled
+            && model_exit_is_used(model, exit, offline->node)) {
+            char *port = model_exit_port(exit, offline->node);
             char *what = xasprintf("exit port %s", port);
             put_port(offline, port,
                      choose_mac(offline, port, what,
@@ -203,13 +203,9 @@ put_containers(struct offline *offline, const struct model *model)
 
     for (size_t i = 0; i < shash_count(&model->containers); i++) {
         const struct model_container *container = nodes[i]->data;
-        char *firewall = port_name_firewall(container->veth);
-
-        if (!strcmp(container->node, offline->node)
-            && !(firewall && shash_find(&offline->known, firewall))) {
+        if (!strcmp(container->node, offline->node)) {
             put_port(offline, container->veth, eth_addr_zero);
         }
-        free(firewall);
     }
     free(nodes);
 }

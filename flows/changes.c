@@ -3,10 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "flows/compiler-private.h"
-#include "flows/ports.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/util.h"
-#include "state/port-name.h"
 #include "util.h"
 
 /* Taking in changes: which owners does a changed object or port touch?
@@ -133,9 +131,6 @@ compiler_change_exit(struct compiler *c, const char *key)
     size_t len = strlen(c->node_name);
     struct shash_node *node;
 
-    if (strncmp(key, c->node_name, len) || key[len] != '/') {
-        return;
-    }
     sset_add(&c->dirty_exits, key);
     SHASH_FOR_EACH (node, &c->model->containers) {
         const struct model_container *container = node->data;
@@ -143,7 +138,9 @@ compiler_change_exit(struct compiler *c, const char *key)
             sset_add(&c->dirty_containers, node->name);
         }
     }
-    c->dirty_raw = true;
+    if (!strncmp(key, c->node_name, len) && key[len] == '/') {
+        c->dirty_raw = true;
+    }
 }
 
 /* Containers of a node that is revoked, or no more, come and go with that. */
@@ -180,8 +177,6 @@ compiler_change_node(struct compiler *c, const char *name)
         sset_clear(&c->uplinks);
         if (node) {
             const char *uplink;
-
-            flow_ports_add_taps(c->ports, &c->uplinks);
             SSET_FOR_EACH (uplink, &node->uplinks) {
                 sset_add(&c->uplinks, uplink);
             }
@@ -228,46 +223,21 @@ compiler_change(struct compiler *c, enum model_kind kind, const char *key)
     }
 }
 
-/* A virtual machine's port is like an uplink, as long as it is there. */
-static void
-compiler_change_tap(struct compiler *c, const char *name)
-{
-    const struct model_node *node = model_get_node(c->model, c->node_name);
-    bool was_empty = sset_is_empty(&c->uplinks);
-
-    if (node && (flow_ports_find(c->ports, name)
-                 || sset_contains(&node->uplinks, name))) {
-        sset_add(&c->uplinks, name);
-    } else {
-        sset_find_and_delete(&c->uplinks, name);
-    }
-    c->dirty_base = true;
-    if (sset_is_empty(&c->uplinks) != was_empty) {
-        c->dirty_all_nodes = true;
-        c->dirty_all_containers = true;
-    }
-}
-
 static void
 compiler_change_port(struct compiler *c, const char *name)
 {
-    char *veth = port_name_veth(name);
-    const struct sset *containers = shash_find_data(&c->veths, veth);
+    const struct sset *containers = shash_find_data(&c->veths, name);
     struct shash_node *node;
 
-    free(veth);
     if (containers) {
         compiler_touch_veth(c, containers);
     }
     SHASH_FOR_EACH (node, &c->model->exits) {
-        char *port = exit_port_name(node->data);
+        char *port = model_exit_port(node->data, c->node_name);
         if (!strcmp(port, name)) {
             compiler_change_exit(c, node->name);
         }
         free(port);
-    }
-    if (port_name_is_tap(name)) {
-        compiler_change_tap(c, name);
     }
     if (sset_contains(&c->uplinks, name)) {
         c->dirty_base = true;

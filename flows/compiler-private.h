@@ -92,15 +92,21 @@ void place_free(struct place *);
 const char *compiler_get_endpoint(const struct compiler *,
                                   const struct model_container *,
                                   struct endpoint *ret_ep);
-/* The exit that a container uses now: the first of its list on this node that
- * is enabled and has its port.  If none is, the first, where its packets then
- * end: with one exit in the list, nothing but the exit's own flow depends on
- * its being up.  NULL: this node has none of them. */
+/* The exit is enabled, has its port on this bridge, and this node's agent does
+ * not say that it is down. */
+bool compiler_exit_is_usable(const struct compiler *,
+                             const struct model_exit *);
+/* It has flows here: it is this node's, or another's with a port for it. */
+bool compiler_exit_is_here(const struct compiler *,
+                           const struct model_exit *);
+/* The exit that a container uses now: the first of its list that is usable.
+ * If none is, the first that is here, where its packets then end: with one
+ * exit in the list, nothing but the exit's own flow depends on its being up.
+ * NULL: none is here. */
 const struct model_exit *compiler_get_exit(const struct compiler *,
                                            const struct model_container *);
 /* Of this node's containers, the one that has 'veth', or NULL. */
 const char *compiler_veth_owner(const struct compiler *, const char *veth);
-char *exit_port_name(const struct model_exit *);
 uint32_t exit_number(const struct model_exit *);
 /* This host's own addresses: of the mesh and gateways.  Stores a malloc'd
  * array and returns its length. */

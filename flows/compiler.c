@@ -202,7 +202,7 @@ compiler_emit_exit(struct compiler *c, const char *key)
     const struct model_exit *exit = model_get_exit(c->model, key);
 
     compiler_owner_begin(c, "exit", key);
-    if (exit) {
+    if (exit && compiler_exit_is_here(c, exit)) {
         stage_classify_exit(c, exit);
         stage_deliver_exit(c, exit);
     }

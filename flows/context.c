@@ -1,7 +1,6 @@
 #include <config.h>
 
 #include "flows/compiler-private.h"
-#include "flows/ports.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,8 +31,7 @@ compiler_get_endpoint(const struct compiler *c,
                       const struct model_container *container,
                       struct endpoint *ret_ep)
 {
-    const struct flow_port *port = flow_ports_find_veth(c->ports,
-                                                        container->veth);
+    const struct flow_port *port = flow_ports_find(c->ports, container->veth);
     const char *owner = compiler_veth_owner(c, container->veth);
     struct eth_addr mac = container->has_hwaddr ? container->hwaddr
                                                 : container->seen_hwaddr;
@@ -58,14 +56,27 @@ compiler_get_endpoint(const struct compiler *c,
     return NULL;
 }
 
-static bool
-exit_is_up(const struct compiler *c, const struct model_exit *exit)
+bool
+compiler_exit_is_usable(const struct compiler *c,
+                        const struct model_exit *exit)
 {
-    char *name = exit_port_name(exit);
-    bool up = exit->enabled && flow_ports_find(c->ports, name);
+    char *name = model_exit_port(exit, c->node_name);
+    bool up = (exit->enabled && flow_ports_find(c->ports, name)
+               && !sset_contains(&exit->down_at, c->node_name));
 
     free(name);
     return up;
+}
+
+bool
+compiler_exit_is_here(const struct compiler *c, const struct model_exit *exit)
+{
+    char *name = model_exit_port(exit, c->node_name);
+    bool here = (!strcmp(exit->node, c->node_name)
+                 || flow_ports_find(c->ports, name));
+
+    free(name);
+    return here;
 }
 
 const struct model_exit *
@@ -77,20 +88,14 @@ compiler_get_exit(const struct compiler *c,
     for (size_t i = 0; i < container->exits.n; i++) {
         const struct model_exit *exit = model_get_exit(
             c->model, container->exits.names[i]);
-        if (exit && !strcmp(exit->node, c->node_name)) {
-            if (exit_is_up(c, exit)) {
-                return exit;
-            }
-            first = first ? first : exit;
+
+        if (exit && compiler_exit_is_usable(c, exit)) {
+            return exit;
+        } else if (exit && !first && compiler_exit_is_here(c, exit)) {
+            first = exit;
         }
     }
     return first;
-}
-
-char *
-exit_port_name(const struct model_exit *exit)
-{
-    return xasprintf("x-%s", exit->interface);
 }
 
 uint32_t

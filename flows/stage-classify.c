@@ -1,7 +1,6 @@
 #include <config.h>
 
 #include "flows/compiler-private.h"
-#include "flows/ports.h"
 #include "flow.h"
 #include "packets.h"
 
@@ -118,8 +117,7 @@ void
 stage_classify_quarantine(struct compiler *c,
                           const struct model_container *container)
 {
-    const struct flow_port *port = flow_ports_find_veth(c->ports,
-                                                        container->veth);
+    const struct flow_port *port = flow_ports_find(c->ports, container->veth);
 
     if (port) {
         emit_flow(&c->emit, SN_TABLE_CLASSIFY, 110,
@@ -133,7 +131,7 @@ stage_classify_quarantine(struct compiler *c,
 void
 stage_classify_exit(struct compiler *c, const struct model_exit *exit)
 {
-    char *name = exit_port_name(exit);
+    char *name = model_exit_port(exit, c->node_name);
     const struct flow_port *port = flow_ports_find(c->ports, name);
 
     if (port) {

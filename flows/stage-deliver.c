@@ -184,9 +184,9 @@ stage_deliver_container(struct compiler *c, const struct endpoint *ep)
 void
 stage_deliver_exit(struct compiler *c, const struct model_exit *exit)
 {
-    char *name = exit_port_name(exit);
+    char *name = model_exit_port(exit, c->node_name);
     const struct flow_port *port = flow_ports_find(c->ports, name);
-    bool up = port && exit->enabled;
+    bool up = compiler_exit_is_usable(c, exit);
 
     deliver_flow(c, 100, SN_OUT_EXIT,
                  cookie_exit(exit, up ? SN_WHY_EXIT : SN_WHY_DROP_EXIT_DOWN));

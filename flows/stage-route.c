@@ -154,8 +154,8 @@ stage_route_revoked(struct compiler *c, const struct model_node *node)
     }
 }
 
-/* A container that ought to have an exit, but this node has none of those that
- * it names. */
+/* A container that ought to have an exit, but none of those that it names is
+ * here. */
 void
 stage_route_container(struct compiler *c, const struct endpoint *ep)
 {

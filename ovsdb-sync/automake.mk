@@ -9,8 +9,11 @@ ovsdb_sync_libsnsync_la_SOURCES = \
 	ovsdb-sync/db-cache.h \
 	ovsdb-sync/db-connection.c \
 	ovsdb-sync/db-connection.h \
+	ovsdb-sync/exit-views.c \
+	ovsdb-sync/exit-views.h \
 	ovsdb-sync/model-apply.c \
 	ovsdb-sync/model-apply.h \
+	ovsdb-sync/model-rows-exit.c \
 	ovsdb-sync/model-rows-host.c \
 	ovsdb-sync/model-rows-private.h \
 	ovsdb-sync/model-rows.c \

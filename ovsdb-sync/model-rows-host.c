@@ -327,56 +327,6 @@ const struct model_rows model_rows_node = {
     .aside = { &sndb_node_col_source },
 };
 
-/* Exit. */
-
-static char *
-exit_key(const struct ovsdb_idl_row *row_)
-{
-    const struct sndb_exit *row = SNDB_ROW(exit, row_);
-
-    return xasprintf("%s/%s", row->node, row->name);
-}
-
-static void *
-exit_read(const struct ovsdb_idl_row *row_, char **ret_error)
-{
-    const struct sndb_exit *row = SNDB_ROW(exit, row_);
-    struct model_exit *exit = model_object_create(MODEL_EXIT);
-
-    *ret_error = NULL;
-    exit->node = xstrdup(row->node);
-    exit->name = xstrdup(row->name);
-    exit->interface = xstrdup(row->interface);
-    exit->enabled = row->enabled;
-    exit->other = other_from_string(row->other);
-    source_from_string(row->source, &exit->loc);
-    return exit;
-}
-
-static void
-exit_write(const struct ovsdb_idl_row *row_, const void *exit_)
-{
-    const struct sndb_exit *row = SNDB_ROW(exit, row_);
-    const struct model_exit *exit = exit_;
-    char *source = source_to_string(&exit->loc);
-
-    sndb_exit_set_node(row, exit->node);
-    sndb_exit_set_name(row, exit->name);
-    sndb_exit_set_interface(row, exit->interface);
-    sndb_exit_set_enabled(row, exit->enabled);
-    sndb_exit_set_other(row, other_to_string(exit->other));
-    sndb_exit_set_source(row, source);
-    free(source);
-}
-
-const struct model_rows model_rows_exit = {
-    .table = &sndb_table_exit,
-    .key = exit_key,
-    .read = exit_read,
-    .write = exit_write,
-    .aside = { &sndb_exit_col_source },
-};
-
 /* Container. */
 
 static char *
@@ -445,6 +395,8 @@ container_read(const struct ovsdb_idl_row *row_, char **ret_error)
     for (size_t i = 0; i < row->n_exits; i++) {
         svec_add(&ct->exits, row->value_exits[i]);
     }
+    ct->exits_from = nullable_xstrdup(row->exits_from);
+    ct->no_exit = row->n_no_exit && row->no_exit[0];
     ct->other = other_from_string(row->other);
     source_from_string(row->source, &ct->loc);
 
@@ -493,6 +445,8 @@ container_write_lists(const struct sndb_container *row,
     sndb_container_set_services(row, CONST_STRINGS(services), ct->n_services);
     sndb_container_set_exits(row, order, CONST_STRINGS(ct->exits.names),
                              ct->exits.n);
+    sndb_container_set_exits_from(row, ct->exits_from);
+    sndb_container_set_no_exit(row, &ct->no_exit, ct->no_exit);
     sndb_container_set_tags(row, tags, sset_count(&ct->tags));
     free_strings(addresses, ct->n_addresses);
     free_strings(services, ct->n_services);

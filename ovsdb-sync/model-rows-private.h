@@ -1,8 +1,9 @@
 #ifndef SN_MODEL_ROWS_PRIVATE_H
 #define SN_MODEL_ROWS_PRIVATE_H 1
 
-/* What the two halves of model-rows share: model-rows.c has the policy tables
- * and the registry, model-rows-host.c what belongs to hosts. */
+/* What the parts of model-rows share: model-rows.c has the policy tables and
+ * the registry, model-rows-host.c and model-rows-exit.c what belongs to
+ * hosts. */
 
 #include <stdlib.h>
 #include "ovsdb-sync/model-rows.h"

@@ -155,6 +155,10 @@ segment_read(const struct ovsdb_idl_row *row_, char **ret_error)
     segment->internet = !row->internet ? INTERNET_UNSET
                         : !strcmp(row->internet, "exit") ? INTERNET_EXIT
                         : INTERNET_DENY;
+    /* The keys are sorted: the order of preference. */
+    for (size_t i = 0; i < row->n_exits; i++) {
+        svec_add(&segment->exits, row->value_exits[i]);
+    }
     segment->other = other_from_string(row->other);
     source_from_string(row->source, &segment->loc);
     *ret_error = selectors_read(row->members, row->n_members, &segment->loc,
@@ -178,6 +182,20 @@ internet_to_string(enum model_internet internet)
 }
 
 static void
+segment_write_exits(const struct sndb_segment *row,
+                    const struct model_segment *segment)
+{
+    int64_t *order = xcalloc(segment->exits.n + 1, sizeof *order);
+
+    for (size_t i = 0; i < segment->exits.n; i++) {
+        order[i] = i;
+    }
+    sndb_segment_set_exits(row, order, CONST_STRINGS(segment->exits.names),
+                           segment->exits.n);
+    free(order);
+}
+
+static void
 segment_write(const struct ovsdb_idl_row *row_, const void *segment_)
 {
     const struct sndb_segment *row = SNDB_ROW(segment, row_);
@@ -192,6 +210,7 @@ segment_write(const struct ovsdb_idl_row *row_, const void *segment_)
                                    CONST_STRINGS(segment->isolated_from.names),
                                    segment->isolated_from.n);
     sndb_segment_set_internet(row, internet_to_string(segment->internet));
+    segment_write_exits(row, segment);
     sndb_segment_set_other(row, other_to_string(segment->other));
     sndb_segment_set_source(row, source);
     free_strings(members, segment->n_members);

@@ -10,6 +10,7 @@
 #include "openvswitch/hmap.h"
 #include "openvswitch/vlog.h"
 #include "ovsdb-idl.h"
+#include "ovsdb-sync/exit-views.h"
 #include "ovsdb-sync/model-rows.h"
 #include "ovsdb-sync/socknet-idl.h"
 #include "packets.h"
@@ -49,6 +50,7 @@ struct model_sync {
     struct shash keys[MODEL_N_KINDS]; /* Key to its struct row_entry. */
     struct hmap ports;          /* struct port_entry, by uuid. */
     struct hmap port_owners;    /* struct port_entry, by container. */
+    struct exit_views exits;
     int64_t generation;
     bool read_once;
     bool hold;                  /* The database is new and empty. */
@@ -66,6 +68,7 @@ model_sync_add_columns(struct ovsdb_idl *idl)
     for (size_t i = 0; i < ARRAY_SIZE(port_columns); i++) {
         ovsdb_idl_track_add_column(idl, port_columns[i]);
     }
+    exit_views_add_columns(idl);
 }
 
 struct model_sync *
@@ -81,6 +84,7 @@ model_sync_create(struct ovsdb_idl *idl)
     }
     hmap_init(&sync->ports);
     hmap_init(&sync->port_owners);
+    exit_views_init(&sync->exits);
     return sync;
 }
 
@@ -123,6 +127,7 @@ model_sync_destroy(struct model_sync *sync)
     }
     hmap_destroy(&sync->ports);
     hmap_destroy(&sync->port_owners);
+    exit_views_destroy(&sync->exits);
     model_destroy(sync->model);
     free(sync);
 }
@@ -324,6 +329,8 @@ row_present(struct model_sync *sync, enum model_kind kind,
     }
     if (kind == MODEL_CONTAINER) {
         container_apply_status(sync, object);
+    } else if (kind == MODEL_EXIT) {
+        exit_views_apply(&sync->exits, object);
     }
 
     compare |= !row_entry_find(sync, &row->uuid);
@@ -335,6 +342,20 @@ row_present(struct model_sync *sync, enum model_kind kind,
     }
     model_put(sync->model, kind, key, object);
     free(key);
+}
+
+/* What the agents say of exits, for exits that are there already. */
+static void
+exits_run(struct model_sync *sync, struct model_changes *changes)
+{
+    struct shash_node *node;
+
+    exit_views_read(&sync->exits, sync->idl);
+    SHASH_FOR_EACH (node, &sync->model->exits) {
+        if (exit_views_apply(&sync->exits, node->data)) {
+            model_changes_add(changes, MODEL_EXIT, node->name);
+        }
+    }
 }
 
 static bool
@@ -386,6 +407,7 @@ run_all(struct model_sync *sync, struct model_changes *changes)
     SNDB_PORT_STATUS_FOR_EACH (port, sync->idl) {
         port_changed(sync, port, false, &touched);
     }
+    exits_run(sync, changes);
     for (enum model_kind kind = 0; kind < MODEL_N_KINDS; kind++) {
         const struct ovsdb_idl_table_class *table
             = model_rows_get(kind)->table;
@@ -445,6 +467,9 @@ run_changes(struct model_sync *sync, struct model_changes *changes)
 
     SNDB_PORT_STATUS_FOR_EACH_TRACKED (port, sync->idl) {
         port_changed(sync, port, row_is_deleted(&port->header_), &touched);
+    }
+    if (exit_views_are_stale(sync->idl)) {
+        exits_run(sync, changes);
     }
     for (enum model_kind kind = 0; kind < MODEL_N_KINDS; kind++) {
         run_tracked(sync, kind, changes);

@@ -288,6 +288,8 @@ status_sync_exits(struct ovsdb_idl_txn *txn, const char *node,
         sndb_exit_status_set_port(row, null_if_empty(exits[i].port));
         sndb_exit_status_set_state(row, exits[i].state);
         sndb_exit_status_set_reason(row, null_if_empty(exits[i].reason));
+        int64_t since = exits[i].since;
+        sndb_exit_status_set_since(row, &since, since > 0);
     }
     SHASH_FOR_EACH (gone, &rows) {
         sndb_exit_status_delete(gone->data);

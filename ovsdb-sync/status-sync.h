@@ -79,10 +79,11 @@ void status_sync_peers(struct ovsdb_idl_txn *, const char *node,
                        long long int *next_counters_ms);
 
 struct status_exit {
-    const char *name;           /* "warp". */
+    const char *name;           /* "warp"; of another node: "NODE/warp". */
     const char *port;           /* "x-warp0". */
     const char *state;          /* up, down */
     const char *reason;
+    int64_t since;              /* Unix seconds. */
 };
 void status_sync_exits(struct ovsdb_idl_txn *, const char *node,
                        const struct status_exit *, size_t n);

@@ -1,6 +1,7 @@
 noinst_LTLIBRARIES += state/libsnstate.la
 state_libsnstate_la_SOURCES = \
 	state/build-container.c \
+	state/build-exit.c \
 	state/build-node.c \
 	state/build-policy.c \
 	state/build.c \
@@ -22,6 +23,7 @@ state_libsnstate_la_SOURCES = \
 	state/merge.c \
 	state/merge.h \
 	state/model-address.c \
+	state/model-exit.c \
 	state/model-object.c \
 	state/model.c \
 	state/model.h \
@@ -29,8 +31,6 @@ state_libsnstate_la_SOURCES = \
 	state/name.h \
 	state/places.c \
 	state/places.h \
-	state/port-name.c \
-	state/port-name.h \
 	state/rawflow-text.c \
 	state/rawflow-text.h \
 	state/rawflow.c \

@@ -13,7 +13,7 @@
 #include "state/name.h"
 #include "util.h"
 
-/* Containers, and which exits their "exit" means. */
+/* Containers. */
 
 static uint8_t
 ip_proto_from_string(const char *s)
@@ -68,91 +68,6 @@ build_container_addresses(struct build *build,
                   "give it an ipv4_address in its properties",
                   "container \"%s\" has no address: it can reach nothing",
                   container->name);
-    }
-}
-
-static void
-build_unknown_exit(struct build *build, const char *node, const char *name,
-                   const struct sn_loc *loc)
-{
-    const struct shash_node *exit_node;
-    struct suggest near;
-    char *fix = NULL;
-
-    suggest_init(&near, name);
-    SHASH_FOR_EACH (exit_node, &build->model->exits) {
-        const struct model_exit *exit = exit_node->data;
-        if (!strcmp(exit->node, node)) {
-            suggest_offer(&near, exit->name);
-            if (!strcmp(exit->interface, name)) {
-                near.best = exit->name;
-                break;
-            }
-        }
-    }
-    if (near.best) {
-        fix = xasprintf("write %s", near.best);
-    } else {
-        fix = xasprintf("an exit \"%s\" comes from wireguard: "
-                        "{%s_tunnel: {interface: ...}} on the node",
-                        name, name);
-    }
-    diags_add(build->diags, DIAG_ERROR, loc, fix,
-              "node \"%s\" has no exit \"%s\"", node, name);
-    free(fix);
-}
-
-/* Adds the exit that 'scalar', "NAME" or "NODE/NAME", means. */
-static void
-build_container_exit(struct build *build, struct model_container *container,
-                     const struct doc_value *scalar)
-{
-    const char *s = scalar->string;
-    const char *slash = strchr(s, '/');
-    char *node = slash ? xmemdup0(s, slash - s) : xstrdup(container->node);
-    const char *name = slash ? slash + 1 : s;
-    char *key = xasprintf("%s/%s", node, name);
-
-    if (strcmp(node, container->node)) {
-        /* Traffic would have to cross the mesh first. */
-        diags_add(build->diags, DIAG_ERROR, &scalar->loc,
-                  "use an exit of the container's own node",
-                  model_get_exit(build->model, key)
-                  ? "exit \"%s\" is on another node than container \"%s\": "
-                    "this version leaves only by exits of the container's "
-                    "own node"
-                  : "there is no exit \"%s\" for container \"%s\"",
-                  s, container->name);
-    } else if (!model_get_exit(build->model, key)) {
-        build_unknown_exit(build, node, name, &scalar->loc);
-    } else if (!svec_contains_unsorted(&container->exits, key)) {
-        svec_add(&container->exits, key);
-        places_put(&build->places, &scalar->loc, "container/%s/exit/%s",
-                   container->name, key);
-    }
-    free(key);
-    free(node);
-}
-
-static void
-build_container_exits(struct build *build, struct model_container *container,
-                      const struct doc_value *doc)
-{
-    const struct doc_value *list = doc && doc->type == DOC_MAP
-                                   ? doc_get(doc, "via") : doc;
-    size_t n = doc_n_items(list);
-
-    for (size_t i = 0; i < n; i++) {
-        const struct doc_value *item = doc_item(list, i);
-        if (item->type != DOC_SCALAR || !item->string[0]
-            || doc_is_null(item)) {
-            continue;
-        } else if (strcmp(item->string, "none")) {
-            build_container_exit(build, container, item);
-        } else if (n > 1) {
-            diags_add(build->diags, DIAG_ERROR, &item->loc, NULL,
-                      "\"none\" stands alone: it is no exit of a list");
-        }
     }
 }
 

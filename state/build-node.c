@@ -10,7 +10,7 @@
 #include "state/name.h"
 #include "util.h"
 
-/* A node: its networks, exits and raw flows. */
+/* A node: its networks and raw flows. */
 
 static void
 build_subnets(struct build *build, struct model_node *node,
@@ -106,49 +106,6 @@ build_routes(struct build *build, struct model_node *node,
                                        member->key, &node->routes[j].loc);
             }
         }
-    }
-}
-
-/* "wireguard.warp_tunnel" is the exit "warp". */
-static void
-build_exits(struct build *build, const char *node_name,
-            const struct doc_value *wireguard)
-{
-    size_t n = wireguard && wireguard->type == DOC_MAP
-               ? wireguard->n_members : 0;
-
-    for (size_t i = 0; i < n; i++) {
-        const struct doc_member *member = &wireguard->members[i];
-        const char *end = strstr(member->key, "_tunnel");
-        const char *interface = doc_get_string(member->value, "interface");
-
-        if (!end || end == member->key || end[strlen("_tunnel")]
-            || !interface) {
-            continue;
-        }
-        const struct schema *wg = schema_find_key(&schema_node,
-                                                  "wireguard")->schema;
-        struct model_exit *exit = model_object_create(MODEL_EXIT);
-        exit->loc = member->key_loc;
-        exit->node = xstrdup(node_name);
-        exit->name = xmemdup0(member->key, end - member->key);
-        exit->interface = xstrdup(interface);
-        exit->enabled = build_bool(member->value, "enabled", true);
-        exit->other = build_kept(wg->item, member->value);
-
-        char *key = xasprintf("%s/%s", node_name, exit->name);
-        places_put(&build->places, &doc_get(member->value, "interface")->loc,
-                   "exit/%s/interface", key);
-        const char *const hooks[] = { "post_up", "pre_down" };
-        for (size_t j = 0; j < ARRAY_SIZE(hooks); j++) {
-            const struct doc_value *hook = doc_get(member->value, hooks[j]);
-            if (hook) {
-                places_put(&build->places, &hook->loc, "exit/%s/%s", key,
-                           hooks[j]);
-            }
-        }
-        model_put(build->model, MODEL_EXIT, key, exit);
-        free(key);
     }
 }
 

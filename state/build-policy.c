@@ -109,6 +109,7 @@ build_segments(struct build *build, const struct doc_value *segments)
                             : !strcmp(internet, "deny") ? INTERNET_DENY
                             : INTERNET_UNSET;
         segment->other = build_kept(schema, member->value);
+        build_segment_exits(build, segment, doc_get(member->value, "exit"));
         build_isolated_from(build, segment, segments,
                             doc_get(member->value, "isolated_from"));
         model_put(build->model, MODEL_SEGMENT, member->key, segment);

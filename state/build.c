@@ -173,4 +173,5 @@ build_model(struct build *build, const struct doc_value *root,
                             nodes->members[i].value);
     }
     build_policy(build, root);
+    build_inherited_exits(build);
 }

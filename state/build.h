@@ -13,7 +13,9 @@
 
 struct doc_value;
 struct model;
+struct model_container;
 struct model_node;
+struct model_segment;
 
 struct build {
     struct model *model;
@@ -34,6 +36,15 @@ void build_node_containers(struct build *, const char *name,
 void build_infer_subnets(struct build *, const char *name,
                          const struct doc_value *node);
 void build_policy(struct build *, const struct doc_value *root);
+void build_exits(struct build *, const char *node_name,
+                 const struct doc_value *wireguard);
+void build_container_exits(struct build *, struct model_container *,
+                           const struct doc_value *exit);
+void build_segment_exits(struct build *, struct model_segment *,
+                         const struct doc_value *exit);
+/* Gives containers without an exit of their own that of their segment; once
+ * everything else is there. */
+void build_inherited_exits(struct build *);
 
 /* Values; the default if there is none, or none that is valid. */
 char *build_string(const struct doc_value *map, const char *key,

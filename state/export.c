@@ -171,6 +171,34 @@ node_networking_to_json(const struct model_node *node)
     return networking;
 }
 
+static void
+put_unless_zero(struct json *object, const char *key, uint32_t number)
+{
+    if (number) {
+        json_object_put(object, key, json_integer_create(number));
+    }
+}
+
+static struct json *
+probe_to_json(const struct model_probe *probe)
+{
+    struct json *object = json_object_create();
+
+    if (probe->disabled) {
+        json_object_put(object, "enabled", json_boolean_create(false));
+    }
+    put_unless_empty(object, "targets", strings_to_json(
+                         (const char *const *) probe->targets.names,
+                         probe->targets.n));
+    put_unless_zero(object, "interval", probe->interval_s);
+    put_unless_zero(object, "down_after", probe->down_after);
+    put_unless_zero(object, "up_after", probe->up_after);
+    if (probe->seen_by) {
+        json_object_put_string(object, "seen_by", probe->seen_by);
+    }
+    return object;
+}
+
 static struct json *
 node_exits_to_json(const struct model *model, const struct model_node *node)
 {
@@ -184,6 +212,10 @@ node_exits_to_json(const struct model *model, const struct model_node *node)
             json_object_put_string(tunnel, "interface", exit->interface);
             json_object_put(tunnel, "enabled",
                             json_boolean_create(exit->enabled));
+            if (exit->profile) {
+                json_object_put_string(tunnel, "profile", exit->profile);
+            }
+            put_unless_empty(tunnel, "probe", probe_to_json(&exit->probe));
             json_merge_other(tunnel, exit->other);
             json_object_put_nocopy(wireguard,
                                    xasprintf("%s_tunnel", exit->name),
@@ -305,10 +337,15 @@ container_to_json(const struct model *model,
                                ETH_ADDR_ARGS(container->hwaddr));
     }
     put_unless_empty(object, "tags", sset_to_json(&container->tags));
-    for (size_t i = 0; i < container->exits.n; i++) {
-        /* All are of the container's own node. */
-        const char *slash = strchr(container->exits.names[i], '/');
-        json_array_add(exits, json_string_create(slash ? slash + 1 : ""));
+    if (container->no_exit) {
+        json_array_add(exits, json_string_create("none"));
+    }
+    for (size_t i = 0; i < container->exits.n && !container->exits_from;
+         i++) {
+        const char *key = container->exits.names[i];
+        size_t n = strlen(container->node);
+        bool own = !strncmp(key, container->node, n) && key[n] == '/';
+        json_array_add(exits, json_string_create(own ? key + n + 1 : key));
     }
     put_unless_empty(object, "exit", exits);
     json_object_put(object, "properties",
@@ -414,6 +451,9 @@ segment_to_json(const struct model_segment *segment)
                                segment->internet == INTERNET_EXIT
                                ? "exit" : "deny");
     }
+    put_unless_empty(object, "exit", strings_to_json(
+                         (const char *const *) segment->exits.names,
+                         segment->exits.n));
     json_merge_other(object, segment->other);
     return object;
 }

@@ -192,6 +192,10 @@ lint_exit_interface(struct lint *lint, struct lint_seen *seen,
     } else if (!strcmp(s, "vmbr0")) {
         diags_add(lint->diags, DIAG_ERROR, loc, NULL,
                   "\"%s\" is the bridge, and no exit", s);
+    } else if (!strncmp(s, "xr-", 3) || !strncmp(s, "x-", 2)) {
+        diags_add(lint->diags, DIAG_ERROR, loc, "give it another name",
+                  "\"%s\" is a name that socknet gives to its own devices",
+                  s);
     }
     char *device = xasprintf("exit %s/%s", exit->node, s);
     lint_duplicate(lint, seen, device, loc, "exit interface", s);

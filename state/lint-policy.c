@@ -249,11 +249,6 @@ lint_exits(struct lint *lint, const struct model_container *c)
             diags_add(lint->diags, DIAG_ERROR, loc, NULL,
                       "there is no exit \"%s\" for container \"%s\"", key,
                       c->name);
-        } else if (strcmp(exit->node, c->node)) {
-            diags_add(lint->diags, DIAG_ERROR, loc,
-                      "use an exit of the container's own node",
-                      "exit \"%s\" is on another node than container \"%s\"",
-                      key, c->name);
         } else if (!exit->enabled && c->exits.n == 1) {
             diags_add(lint->diags, DIAG_WARNING, loc, NULL,
                       "exit \"%s\" is not enabled, so container \"%s\" does "

@@ -154,14 +154,39 @@ model_node_equals(const struct model_node *a, const struct model_node *b)
 
 /* Exit. */
 
+static void *
+model_exit_create(void)
+{
+    struct model_exit *exit = xzalloc(sizeof *exit);
+
+    svec_init(&exit->probe.targets);
+    sset_init(&exit->down_at);
+    return exit;
+}
+
 static void
 model_exit_free(struct model_exit *exit)
 {
     free(exit->node);
     free(exit->name);
     free(exit->interface);
+    free(exit->profile);
+    svec_destroy(&exit->probe.targets);
+    free(exit->probe.seen_by);
+    sset_destroy(&exit->down_at);
     free(exit->other);
     free(exit);
+}
+
+static bool
+model_probe_equals(const struct model_probe *a, const struct model_probe *b)
+{
+    return a->disabled == b->disabled
+           && svec_equal(&a->targets, &b->targets)
+           && a->interval_s == b->interval_s
+           && a->down_after == b->down_after
+           && a->up_after == b->up_after
+           && nullable_string_is_equal(a->seen_by, b->seen_by);
 }
 
 static bool
@@ -171,7 +196,10 @@ model_exit_equals(const struct model_exit *a, const struct model_exit *b)
            && nullable_string_is_equal(a->node, b->node)
            && nullable_string_is_equal(a->name, b->name)
            && nullable_string_is_equal(a->interface, b->interface)
+           && nullable_string_is_equal(a->profile, b->profile)
            && a->enabled == b->enabled
+           && model_probe_equals(&a->probe, &b->probe)
+           && sset_equals(&a->down_at, &b->down_at)
            && nullable_string_is_equal(a->other, b->other);
 }
 
@@ -199,6 +227,7 @@ model_container_free(struct model_container *container)
     free(container->gateway);
     sset_destroy(&container->tags);
     svec_destroy(&container->exits);
+    free(container->exits_from);
     for (size_t i = 0; i < container->n_services; i++) {
         free(container->services[i].name);
     }
@@ -238,6 +267,8 @@ model_container_equals(const struct model_container *a,
         || !nullable_string_is_equal(a->gateway, b->gateway)
         || !sset_equals(&a->tags, &b->tags)
         || !svec_equal(&a->exits, &b->exits)
+        || !nullable_string_is_equal(a->exits_from, b->exits_from)
+        || a->no_exit != b->no_exit
         || !nullable_string_is_equal(a->other, b->other)
         || !eth_addr_equals(a->seen_hwaddr, b->seen_hwaddr)
         || a->quarantined != b->quarantined) {
@@ -292,6 +323,7 @@ model_segment_create(void)
     struct model_segment *segment = xzalloc(sizeof *segment);
 
     svec_init(&segment->isolated_from);
+    svec_init(&segment->exits);
     return segment;
 }
 
@@ -301,6 +333,7 @@ model_segment_free(struct model_segment *segment)
     free(segment->name);
     model_selectors_free(segment->members, segment->n_members);
     svec_destroy(&segment->isolated_from);
+    svec_destroy(&segment->exits);
     free(segment->other);
     free(segment);
 }
@@ -312,6 +345,7 @@ model_segment_equals(const struct model_segment *a,
     if (!sn_loc_equals(&a->loc, &b->loc)
         || !nullable_string_is_equal(a->name, b->name)
         || a->internet != b->internet
+        || !svec_equal(&a->exits, &b->exits)
         || !nullable_string_is_equal(a->other, b->other)
         || !model_selectors_equal(a->members, a->n_members,
                                   b->members, b->n_members)) {
@@ -379,7 +413,7 @@ model_object_create(enum model_kind kind)
     switch (kind) {
     case MODEL_MESH: return model_mesh_create();
     case MODEL_NODE: return model_node_create();
-    case MODEL_EXIT: return xzalloc(sizeof(struct model_exit));
+    case MODEL_EXIT: return model_exit_create();
     case MODEL_CONTAINER: return model_container_create();
     case MODEL_SEGMENT: return model_segment_create();
     case MODEL_ACL: return xzalloc(sizeof(struct model_acl));

@@ -73,13 +73,28 @@ struct model_node {
     char *other;                /* JSON object: kept verbatim. */
 };
 
+/* How an exit's health is found out: 0, NULL and none stand for the agent's
+ * defaults. */
+struct model_probe {
+    bool disabled;
+    struct svec targets;        /* "ADDRESS:PORT" of TCP; one is enough. */
+    uint32_t interval_s;
+    uint32_t down_after, up_after;      /* Probes in a row. */
+    char *seen_by;              /* URL that answers with one's address. */
+};
+
 struct model_exit {
     struct sn_loc loc;
     char *node;
     char *name;                 /* "warp". */
     char *interface;            /* "warp0": a WireGuard device of the host. */
+    char *profile;              /* wg-quick's file that makes it, or NULL. */
     bool enabled;
+    struct model_probe probe;
     char *other;
+
+    /* Status: the nodes whose agents say that they cannot leave by it. */
+    struct sset down_at;
 };
 
 struct model_port {             /* A service that a container declares. */
@@ -102,6 +117,8 @@ struct model_container {
     char *gateway;              /* As written, or NULL. */
     struct sset tags;
     struct svec exits;          /* "NODE/NAME" in order of preference. */
+    char *exits_from;           /* The segment that gave them, or NULL. */
+    bool no_exit;               /* "exit: none": not from a segment either. */
     struct model_port *services;
     size_t n_services;
     char *other;
@@ -144,6 +161,7 @@ struct model_segment {
     size_t n_members;
     struct svec isolated_from;  /* Segment names. */
     enum model_internet internet;
+    struct svec exits;          /* Of members without one: as written. */
     char *other;
 };
 
@@ -209,6 +227,17 @@ char *model_raw_flow_key(const char *node, const char *text);
 const struct model_node *model_get_node(const struct model *, const char *);
 const struct model_exit *model_get_exit(const struct model *,
                                         const char *node_slash_name);
+/* The device by which 'node' reaches the internet by an exit: its own device,
+ * or a tunnel to the node that has it.  Caller frees. */
+char *model_exit_device(const struct model_exit *, const char *node);
+/* The port of 'node's bridge that leads there.  Caller frees. */
+char *model_exit_port(const struct model_exit *, const char *node);
+/* Whether it is an exit of 'node' or a container there names it. */
+bool model_exit_is_used(const struct model *, const struct model_exit *,
+                        const char *node);
+/* Parses "ADDRESS:PORT", "[ADDRESS]:PORT".  NULL or an error to free. */
+char *model_probe_target_parse(const char *, struct sn_prefix *ret_address,
+                               uint16_t *ret_port);
 const struct model_container *model_get_container(const struct model *,
                                                   const char *);
 /* The same as seen from node 'from': containers of another node that was

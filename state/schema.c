@@ -65,10 +65,26 @@ static const struct schema_key mesh_keys[] = {
 };
 static const struct schema mesh = MAP(mesh_keys);
 
+static const struct schema_key probe_keys[] = {
+    { "enabled", &boolean, 0, "Whether the exit is probed." },
+    { "targets", &strings, 0,
+      "ADDRESS:PORT of TCP; one that answers is enough." },
+    { "interval", &number, 0, "Seconds between probes." },
+    { "down_after", &number, 0, "Failures in a row that make it down." },
+    { "up_after", &number, 0, "Successes in a row that make it up again." },
+    { "seen_by", &string, 0,
+      "URL that answers with the address of who asks." },
+    { NULL },
+};
+static const struct schema probe = MAP(probe_keys);
+
 static const struct schema_key tunnel_keys[] = {
     { "interface", &interface, SCHEMA_REQUIRED,
       "WireGuard device of the host that leads out." },
+    { "profile", &string, 0,
+      "wg-quick's file on the host that the agent makes the device of." },
     { "enabled", &boolean, 0, "Whether the exit may be used." },
+    { "probe", &probe, 0, "How the agent sees whether it works." },
     { "post_up", &string, SCHEMA_KEEP, "Kept; wg-quick's, not run." },
     { "pre_down", &string, SCHEMA_KEEP, "Kept; wg-quick's, not run." },
     { NULL },
@@ -198,6 +214,7 @@ static const struct schema_key segment_keys[] = {
     { "isolated_from", &names, 0,
       "Segments that its members open no connection to." },
     { "internet", &internet, 0, "Whether its members reach the internet." },
+    { "exit", &exits, 0, "Exits of members that name none themselves." },
     { NULL },
 };
 static const struct schema segment = MAP(segment_keys);

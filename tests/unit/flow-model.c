@@ -111,7 +111,7 @@ void
 fm_exit(struct model *model, const char *node, const char *name,
         const char *interface, bool enabled)
 {
-    struct model_exit *exit = xzalloc(sizeof *exit);
+    struct model_exit *exit = model_object_create(MODEL_EXIT);
     char *key = xasprintf("%s/%s", node, name);
 
     exit->node = xstrdup(node);
@@ -201,8 +201,8 @@ collect_ports(const struct model *model, const char *node,
     }
     SHASH_FOR_EACH (snode, &model->exits) {
         const struct model_exit *exit = snode->data;
-        if (!strcmp(exit->node, node)) {
-            sset_add_and_free(names, xasprintf("x-%s", exit->interface));
+        if (model_exit_is_used(model, exit, node)) {
+            sset_add_and_free(names, model_exit_port(exit, node));
         }
     }
     if (n) {

@@ -67,7 +67,15 @@ add_exit(struct model *model)
     exit->node = xstrdup("n1");
     exit->name = xstrdup("warp");
     exit->interface = xstrdup("warp0");
+    exit->profile = xstrdup("/etc/socknet/warp.conf");
     exit->enabled = true;
+    exit->probe.disabled = true;
+    svec_add(&exit->probe.targets, "[2001:db8::1]:443");
+    svec_add(&exit->probe.targets, "192.0.2.1:80");
+    exit->probe.interval_s = 7;
+    exit->probe.down_after = 4;
+    exit->probe.up_after = 5;
+    exit->probe.seen_by = xstrdup("http://192.0.2.1/");
     model_put(model, MODEL_EXIT, "n1/warp", exit);
 }
 
@@ -133,6 +141,8 @@ add_policy(struct model *model)
     segment->members[1] = selector(SEL_GLOB, "web-*", 0);
     svec_add(&segment->isolated_from, "management");
     segment->internet = INTERNET_EXIT;
+    svec_add(&segment->exits, "warp");
+    svec_add(&segment->exits, "n1/warp");
     model_put(model, MODEL_SEGMENT, segment->name, segment);
 
     acl->loc = loc(70);

@@ -485,9 +485,9 @@ test_is_reply(void **cmocka OVS_UNUSED)
 /* Whose queries for other domains go where. */
 
 static bool
-is_up(const char *interface, const void *down)
+is_up(const struct plan_exit *x, const void *down)
 {
-    return !down || strcmp(interface, down);
+    return !down || strcmp(x->tunnel, down);
 }
 
 static void

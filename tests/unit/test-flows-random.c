@@ -125,7 +125,7 @@ step_container(struct world *w)
 {
     static const char *const tags[] = { "t0", "t1", "t2" };
     static const char *const exits[] = { "", "", "", "a/warp", "a/alt a/warp",
-                                         "b/warp" };
+                                         "b/warp", "b/warp a/alt" };
     int number = draw(w, N_CONTAINERS);
     int node = draw(w, 2) ? 0 : draw(w, 4) ? 1 : 2;
     char *name = xasprintf("c%d", number);
@@ -145,10 +145,6 @@ step_container(struct world *w)
             free(container->veth);
             container->veth = xasprintf("veth%u",
                                         100 + draw(w, N_CONTAINERS));
-        }
-        if (!draw(w, 4)) {      /* One that a firewall may hide. */
-            free(container->veth);
-            container->veth = xasprintf("veth%ui0", 100 + number);
         }
         container->has_hwaddr = draw(w, 4);
         container->hwaddr = fm_mac(number + (draw(w, 6) ? 0 : 0x100));
@@ -270,6 +266,10 @@ step_exit(struct world *w)
         model_remove(w->model, MODEL_EXIT, key);
     } else {
         fm_exit(w->model, keys[i][0], keys[i][1], keys[i][2], draw(w, 3));
+        struct model_exit *exit = shash_find_data(&w->model->exits, key);
+        if (draw(w, 2)) {
+            sset_add(&exit->down_at, draw(w, 3) ? "a" : "b");
+        }
     }
     changed(w, MODEL_EXIT, key);
     free(key);
@@ -304,16 +304,11 @@ static void
 step_port(struct world *w)
 {
     static const char *const others[] = { "x-warp0", "x-wg1", "eno1", "tap0",
-                                          "vmbr0", "stranger", "tap100i0",
-                                          "tap101i0" };
-    static const char *const ends[][2] = {
-        { "veth", "" }, { "veth", "i0" }, { "fwln", "o0" },
-    };
-    const char *const *end = ends[draw(w, ARRAY_SIZE(ends))];
+                                          "vmbr0", "stranger",
+                                          "x-xr-e2a1278d" };
     uint32_t i = draw(w, N_CONTAINERS + ARRAY_SIZE(others));
-    char *name = i < N_CONTAINERS
-                 ? xasprintf("%s%u%s", end[0], 100 + i, end[1])
-                 : xstrdup(others[i - N_CONTAINERS]);
+    char *name = i < N_CONTAINERS ? xasprintf("veth%u", 100 + i)
+                                  : xstrdup(others[i - N_CONTAINERS]);
 
     if (!draw(w, 3)) {
         flow_ports_remove(w->ports, name);

@@ -460,6 +460,31 @@ test_cost_of_exits(void **state)
     assert_cost(w, 0, 1);       /* What came in by it. */
 }
 
+/* Another exit takes over, also one of another node, and gives back. */
+static void
+test_failover(void **state)
+{
+    struct world *w = *state;
+
+    fm_exit(w->model, "b", "warp", "warp0", true);
+    world_run(w, MODEL_EXIT, "b/warp", NULL);
+    assert_cost(w, 0, 0);       /* Nobody here uses it. */
+    fm_container(w->model, "idle", "102", "a", "10.0.0.102/24", "",
+                 "a/warp b/warp");
+    world_run(w, MODEL_CONTAINER, "idle", NULL);
+    assert_cost(w, 0, 0);       /* Second choice. */
+    flow_ports_put(w->ports, "x-xr-e2a1278d", u16_to_ofp(50), fm_mac(50));
+    world_run(w, 0, NULL, "x-xr-e2a1278d");
+    assert_cost(w, 2, 0);       /* In and out of the port. */
+    struct model_exit *warp = shash_find_data(&w->model->exits, "a/warp");
+    sset_add(&warp->down_at, "b");
+    world_run(w, MODEL_EXIT, "a/warp", NULL);
+    assert_cost(w, 0, 0);       /* What b sees is b's. */
+    sset_add(&warp->down_at, "a");
+    world_run(w, MODEL_EXIT, "a/warp", NULL);
+    assert_cost(w, 2, 0);       /* The container's; the exit's is a drop. */
+}
+
 static void
 test_pending(void **state)
 {
@@ -565,6 +590,7 @@ main(void)
         WORLD_TEST(test_cost_of_many_alike),
         WORLD_TEST(test_cost_of_rules),
         WORLD_TEST(test_cost_of_exits),
+        WORLD_TEST(test_failover),
         WORLD_TEST(test_pending),
         WORLD_TEST(test_explain),
         WORLD_TEST(test_clones),

@@ -10,6 +10,8 @@ from .state import LabError
 WEB4, WEB6 = "203.0.113.10", "2001:db8:113::10"
 UPLINK6 = "2001:db8:100::%x"
 ROUTER6 = "2001:db8:100::ffff"
+# Hosts that everybody knows; here they are the web server too.
+FAMOUS = ("1.1.1.1", "9.9.9.9", "2606:4700:4700::1111")
 WARP_MTU = 1280
 WEB_NFT = """
 table inet lab {
@@ -71,6 +73,9 @@ def internet_up(lab):
           "addr add %s/64 dev eth0 nodad" % WEB6, "link set eth0 up",
           "route add default via 203.0.113.1",
           "route add default via 2001:db8:113::1")
+    ns.ip(web, *["addr add %s dev lo" % a for a in FAMOUS])
+    ns.ip(inet, *["route add %s via %s" % (a, WEB6 if ":" in a else WEB4)
+                  for a in FAMOUS])
     lab.internet.run("nft", "-f", "-", input=WEB_NFT)
     lab.internet.daemon(os.path.join(lab.source, "webecho.py"), ns=web,
                         log=lab.path("web.log"))

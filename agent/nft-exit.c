@@ -1,0 +1,124 @@
+#include <config.h>
+#include "agent/nft-exit.h"
+
+#include <inttypes.h>
+
+#include "agent/link.h"
+#include "agent/plan.h"
+#include "openvswitch/dynamic-string.h"
+#include "util.h"
+
+/* Conntrack zones: this, plus the number of the exit's table.  The bridge's is
+ * 0x5343. */
+#define EXIT_ZONE_BASE 0x5400
+
+static uint32_t
+exit_zone(const struct plan_exit *x)
+{
+    return EXIT_ZONE_BASE + x->table - PLAN_EXIT_TABLE_BASE;
+}
+
+/* What the host itself sends by a tunnel is in the zone in which the answers
+ * will be looked for. */
+void
+nft_put_exit_chains(const struct plan *plan, struct ds *ds)
+{
+    ds_put_cstr(ds, "\tchain zones_in {\n"
+                "\t\ttype filter hook prerouting priority raw; "
+                "policy accept;\n");
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        const struct plan_exit *x = &plan->exits[i];
+
+        if (x->enabled) {
+            ds_put_format(ds, "\t\tiifname \"%s\" ct zone set %"PRIu32"\n"
+                          "\t\tiifname \"%s\" ct zone set %"PRIu32"\n",
+                          x->port, exit_zone(x), x->tunnel, exit_zone(x));
+        }
+    }
+    ds_put_cstr(ds, "\t}\n\n\tchain zones_out {\n"
+                "\t\ttype filter hook output priority raw; "
+                "policy accept;\n");
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        const struct plan_exit *x = &plan->exits[i];
+
+        if (x->enabled) {
+            ds_put_format(ds, "\t\toifname \"%s\" ct zone set %"PRIu32"\n",
+                          x->tunnel, exit_zone(x));
+        }
+    }
+    ds_put_cstr(ds, "\t}\n\n");
+}
+
+void
+nft_put_exit_input(const struct plan *plan, struct ds *ds)
+{
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        if (plan->exits[i].enabled) {
+            ds_put_format(ds, "\t\tiifname \"%s\" counter drop\n",
+                          plan->exits[i].port);
+        }
+    }
+}
+
+void
+nft_put_exit_forward(const struct plan *plan, struct ds *ds)
+{
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        const struct plan_exit *x = &plan->exits[i];
+
+        if (!x->enabled) {
+            continue;
+        }
+        ds_put_format(ds, "\t\tiifname \"%s\" oifname != \"%s\" "
+                      "counter drop\n", x->port, x->tunnel);
+        /* In the midst of a connection that began by another exit. */
+        ds_put_format(ds, "\t\tiifname \"%s\" ct state invalid,new "
+                      "tcp flags != syn / fin,syn,rst,ack counter reject "
+                      "with tcp reset\n", x->port);
+        ds_put_format(ds, "\t\tiifname \"%s\" oifname \"%s\" "
+                      "ct state invalid,new counter drop\n", x->tunnel,
+                      SN_BRIDGE);
+    }
+}
+
+void
+nft_put_clamp(const struct links *links, const char *tunnel, struct ds *ds)
+{
+    const struct link *link = links_find(links, tunnel);
+
+    ds_put_format(ds, "\t\toifname \"%s\" tcp flags syn tcp option maxseg "
+                  "size set rt mtu\n", tunnel);
+    /* What comes in announces what fits its sender's link, not the tunnel. */
+    if (link && link->mtu > 100) {
+        ds_put_format(ds, "\t\tiifname \"%s\" meta nfproto ipv4 tcp flags "
+                      "syn tcp option maxseg size set %u\n", tunnel,
+                      link->mtu - 40);
+        ds_put_format(ds, "\t\tiifname \"%s\" meta nfproto ipv6 tcp flags "
+                      "syn tcp option maxseg size set %u\n", tunnel,
+                      link->mtu - 60);
+    }
+}
+
+void
+nft_put_exit_clamps(const struct plan *plan, const struct links *links,
+                    struct ds *ds)
+{
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        if (plan->exits[i].enabled) {
+            nft_put_clamp(links, plan->exits[i].tunnel, ds);
+        }
+    }
+}
+
+void
+nft_put_exit_masquerade(const struct plan *plan, struct ds *ds)
+{
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        const struct plan_exit *x = &plan->exits[i];
+
+        if (x->enabled) {
+            ds_put_format(ds, "\t\tiifname \"%s\" oifname \"%s\" "
+                          "masquerade\n", x->port, x->tunnel);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+#ifndef SN_NFT_EXIT_H
+#define SN_NFT_EXIT_H 1
+
+/* The parts of the table "inet socknet" that are about exits.
+ *
+ * Each exit has a conntrack zone: a connection that began by one exit is none
+ * of another's, so that after a failover its packets meet a reset instead of
+ * leaving with an address that the other tunnel does not have. */
+
+struct ds;
+struct links;
+struct plan;
+
+/* Whole chains. */
+void nft_put_exit_chains(const struct plan *, struct ds *);
+/* Rules of the chains "input", "forward" and "postrouting". */
+void nft_put_exit_input(const struct plan *, struct ds *);
+void nft_put_exit_forward(const struct plan *, struct ds *);
+void nft_put_exit_clamps(const struct plan *, const struct links *,
+                         struct ds *);
+void nft_put_exit_masquerade(const struct plan *, struct ds *);
+/* The rules that make TCP's segments fit a tunnel. */
+void nft_put_clamp(const struct links *, const char *tunnel, struct ds *);
+
+#endif /* agent/nft-exit.h */

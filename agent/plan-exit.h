@@ -1,0 +1,14 @@
+#ifndef SN_PLAN_EXIT_H
+#define SN_PLAN_EXIT_H 1
+
+/* The part of plan_create() that is about exits; pure as the rest. */
+
+struct model;
+struct plan;
+struct sset;
+
+void plan_add_exits(struct plan *, const struct model *,
+                    struct sset *problems);
+void plan_free_exits(struct plan *);
+
+#endif /* agent/plan-exit.h */
