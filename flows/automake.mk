@@ -10,6 +10,7 @@ flows_libsnflows_la_SOURCES = \
 	flows/explain.c flows/explain.h \
 	flows/flow-key.h flows/flow-set.c \
 	flows/idreg.c flows/idreg.h \
+	flows/limits.c flows/limits.h \
 	flows/object-claims.c flows/object-claims.h \
 	flows/objects.c flows/objects.h \
 	flows/points.c flows/points.h \

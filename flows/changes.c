@@ -198,6 +198,10 @@ compiler_change(struct compiler *c, enum model_kind kind, const char *key)
         c->dirty_topology = true;
         c->dirty_base = true;
         c->dirty_all_nodes = true;
+        if (c->model->mesh.new_connections != c->new_connections) {
+            c->new_connections = c->model->mesh.new_connections;
+            c->dirty_all_containers = true;
+        }
         break;
     case MODEL_NODE:
         compiler_change_node(c, key);

@@ -27,6 +27,7 @@ struct compiler {
     struct sset raw_names;      /* Ports that raw flows name... */
     struct sset raw_targets;    /* ...and containers they deliver to. */
     struct shash pending;       /* Container's name -> reason. */
+    uint32_t new_connections;   /* Of the mesh, as containers have it. */
     bool inited;
 
     /* Owners to recompute. */

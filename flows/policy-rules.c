@@ -166,6 +166,7 @@ policy_put_acl(struct policy *p, const char *rule,
                 clause_add_selector(p, clause, ROLE_DST, &acl->dst[j]);
             }
         }
+        clause->rate = acl->rate;
         clause_add_ports(clause, acl->ip_proto, first->ports, first->n_ports);
         policy_clause_put(p, rule, clause);
     }

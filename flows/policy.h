@@ -75,6 +75,7 @@ struct policy_clause {
     uint64_t cookie;
     uint32_t rule;              /* For ct_mark. */
     uint32_t conj_id;
+    struct sn_rate rate;        /* Of the whole rule. */
     bool any[N_ROLES];
     struct policy_sel **sels[N_ROLES];
     size_t n_sels[N_ROLES];

@@ -18,6 +18,7 @@
     SN_REASON(11, MEMBER, "one side of its rules")                           \
     SN_REASON(12, DECIDED, "decided at the source")                          \
     SN_REASON(13, SWITCH, "plain switching among unmanaged ports")           \
+    SN_REASON(14, RATE, "limited to its rate")                               \
     SN_REASON(100, DROP_UNKNOWN_PORT,                                        \
               "drop: unknown port, or a MAC that is not its port's")         \
     SN_REASON(101, DROP_QUARANTINE, "drop: the container is quarantined")    \

@@ -4,6 +4,7 @@
 #include <netinet/icmp6.h>
 #include <stdlib.h>
 #include "flow.h"
+#include "flows/limits.h"
 #include "packets.h"
 
 /* commit: records an accepted new connection, with the rule as its mark.  Of
@@ -59,6 +60,25 @@ commit_error(struct compiler *c, const struct endpoint *ep,
     emit_end(e);
 }
 
+/* New connections of a container that may open so many per second. */
+static void
+commit_limited(struct compiler *c, const struct endpoint *ep)
+{
+    struct emit *e = &c->emit;
+
+    for (int is_v4 = 0; is_v4 < 2; is_v4++) {
+        emit_flow(e, SN_TABLE_COMMIT, 120,
+                  cookie_endpoint(ep, SN_WHY_COMMIT));
+        emit_match_reg(e, SN_REG_ENDPOINT, ep->number);
+        emit_match_family(e, is_v4);
+        emit_match_ct_state(e, CS_TRACKED | CS_NEW, CS_INVALID);
+        limits_emit_new(c, ep);
+        emit_ct_commit(e);
+        emit_goto(e, SN_TABLE_DELIVER);
+        emit_end(e);
+    }
+}
+
 void
 stage_commit_container(struct compiler *c, const struct endpoint *ep)
 {
@@ -67,6 +87,9 @@ stage_commit_container(struct compiler *c, const struct endpoint *ep)
         struct sn_prefix a = sn_prefix_host(&ep->container->addresses[i]);
 
         commit_error(c, ep, &a);
+    }
+    if (c->model->mesh.new_connections) {
+        commit_limited(c, ep);
     }
 }
 
@@ -167,6 +190,7 @@ stage_deliver_container(struct compiler *c, const struct endpoint *ep)
 
         deliver_flow(c, 100, SN_OUT_ADDRESS, cookie);
         emit_match_dst(&c->emit, &a);
+        limits_emit_ingress(c, ep);
         deliver_to_port(c, ep->mac, ep->port->ofport);
         if (!a.is_v4) {
             deliver_flow(c, 100, SN_OUT_NEIGHBOUR, cookie);
@@ -177,6 +201,7 @@ stage_deliver_container(struct compiler *c, const struct endpoint *ep)
     if (sset_contains(&c->raw_targets, ep->container->name)) {
         deliver_flow(c, 100, SN_OUT_ENDPOINT, cookie);
         emit_match_reg(&c->emit, SN_REG_OUT_ID, ep->number);
+        limits_emit_ingress(c, ep);
         deliver_to_port(c, ep->mac, ep->port->ofport);
     }
 }

@@ -4,6 +4,7 @@
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include "flow.h"
+#include "flows/limits.h"
 #include "packets.h"
 
 /* spoof_guard: a container sends only from its own addresses.
@@ -162,6 +163,7 @@ stage_guard_container(struct compiler *c, const struct endpoint *ep)
         emit_flow(e, SN_TABLE_SPOOF_GUARD, 100, cookie);
         emit_match_reg(e, SN_REG_ENDPOINT, ep->number);
         emit_match_src(e, &a);
+        limits_emit_egress(c, ep);
         guard_next(e, a.is_v4);
         emit_end(e);
         if (a.is_v4) {

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include "flow.h"
+#include "flows/limits.h"
 #include "packets.h"
 #include "util.h"
 
@@ -35,14 +36,21 @@ policy_next(enum policy_side side)
     return side == POLICY_EGRESS ? SN_TABLE_ROUTE : SN_TABLE_COMMIT;
 }
 
+static void
+emit_accept(struct emit *e, enum policy_side side, uint32_t rule)
+{
+    emit_set_reg(e, SN_REG_RULE, rule);
+    emit_goto(e, policy_next(side));
+}
+
 /* Denials have no actions. */
 static void
-emit_verdict(struct emit *e, enum policy_side side, enum model_action action,
-             uint32_t rule)
+emit_verdict(struct compiler *c, enum policy_side side,
+             const struct policy_clause *clause)
 {
-    if (action == ACTION_ACCEPT) {
-        emit_set_reg(e, SN_REG_RULE, rule);
-        emit_goto(e, policy_next(side));
+    if (clause->action == ACTION_ACCEPT) {
+        limits_emit_rule(c, clause);
+        emit_accept(&c->emit, side, clause->rule);
     }
 }
 
@@ -60,7 +68,7 @@ emit_errors(struct compiler *c, enum policy_side side, enum model_tier tier,
     emit_match_ct_state(e, CS_TRACKED | CS_RELATED,
                         CS_INVALID | CS_NEW | CS_REPLY_DIR);
     match_set_ct_mark(&e->match, rule);
-    emit_verdict(e, side, ACTION_ACCEPT, rule);
+    emit_accept(e, side, rule);
     emit_end(e);
 }
 
@@ -160,13 +168,13 @@ emit_pair(struct compiler *c, const struct policy_clause *clause,
     for (size_t i = 0; i < clause->n_ports; i++) {
         begin_pair(c, clause, side, src, dst);
         match_port(e, &clause->ports[i]);
-        emit_verdict(e, side, clause->action, clause->rule);
+        emit_verdict(c, side, clause);
         emit_end(e);
     }
     for (int v4 = 0; v4 < 2 && clause_passes_fragments(clause); v4++) {
         begin_pair(c, clause, side, src, dst);
         match_later_fragment(e, v4);
-        emit_verdict(e, side, clause->action, clause->rule);
+        emit_verdict(c, side, clause);
         emit_end(e);
     }
 }
@@ -207,7 +215,7 @@ emit_conjunctive(struct compiler *c, const struct policy_clause *clause,
 
     emit_flow(e, policy_table(side), priority, clause->cookie);
     match_set_conj_id(&e->match, clause->conj_id);
-    emit_verdict(e, side, clause->action, clause->rule);
+    emit_verdict(c, side, clause);
     emit_end(e);
     for (size_t i = 0; clause->ports[0].proto && i < clause->n_ports; i++) {
         emit_flow(e, policy_table(side), priority, clause->cookie);
@@ -354,7 +362,7 @@ policy_default(struct compiler *c, enum policy_side side, uint32_t flags,
     emit_flow(e, policy_table(side), PRIO_DIRECT(TIER_DEFAULT, ACTION_ACCEPT),
               cookie);
     emit_match_flags(e, flags, 0);
-    emit_verdict(e, side, ACTION_ACCEPT, rule);
+    emit_accept(e, side, rule);
     emit_end(e);
     emit_errors(c, side, TIER_DEFAULT, cookie, rule);
 }
@@ -379,7 +387,7 @@ policy_names(struct compiler *c)
             emit_match_ct_dst(e, &gateway);
             match_set_ct_nw_proto(&e->match, protos[j]);
             match_set_ct_tp_dst(&e->match, htons(53));
-            emit_verdict(e, POLICY_EGRESS, ACTION_ACCEPT, POLICY_RULE_NAMES);
+            emit_accept(e, POLICY_EGRESS, POLICY_RULE_NAMES);
             emit_end(e);
         }
     }

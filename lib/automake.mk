@@ -6,6 +6,8 @@ lib_libsnlib_la_SOURCES = \
 	lib/evloop.h \
 	lib/prefix.c \
 	lib/prefix.h \
+	lib/rate.c \
+	lib/rate.h \
 	lib/sn-version.c \
 	lib/sn-version.h \
 	lib/suggest.c \

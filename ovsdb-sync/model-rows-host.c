@@ -73,6 +73,9 @@ mesh_read(const struct ovsdb_idl_row *row_, char **ret_error)
     for (size_t i = 0; i < row->n_resolvers; i++) {
         svec_add(&mesh->resolvers, row->value_resolvers[i]);
     }
+    if (row->n_new_connections) {
+        mesh->new_connections = *row->new_connections;
+    }
     if (row->n_listen_port) {
         mesh->listen_port = *row->listen_port;
     }
@@ -107,6 +110,7 @@ mesh_write(const struct ovsdb_idl_row *row_, const void *mesh_)
     const struct model_mesh *mesh = mesh_;
     char *prefix = sn_prefix_to_string(&mesh->prefix);
     char *source = source_to_string(&mesh->loc);
+    int64_t new_connections = mesh->new_connections;
     int64_t listen_port = mesh->listen_port;
 
     sndb_mesh_set_name(row, mesh->name);
@@ -114,6 +118,8 @@ mesh_write(const struct ovsdb_idl_row *row_, const void *mesh_)
     sndb_mesh_set_interface(row, mesh->interface);
     sndb_mesh_set_listen_port(row, &listen_port, listen_port != 0);
     mesh_write_names(row, mesh);
+    sndb_mesh_set_new_connections(row, &new_connections,
+                                  new_connections != 0);
     sndb_mesh_set_default_policy(
         row, mesh->default_policy == MODEL_ALLOW ? "allow" : "deny");
     sndb_mesh_set_other(row, other_to_string(mesh->other));
@@ -397,6 +403,7 @@ container_read(const struct ovsdb_idl_row *row_, char **ret_error)
     }
     ct->exits_from = nullable_xstrdup(row->exits_from);
     ct->no_exit = row->n_no_exit && row->no_exit[0];
+    model_rows_read_limits(row, &ct->limits);
     ct->other = other_from_string(row->other);
     source_from_string(row->source, &ct->loc);
 
@@ -471,6 +478,7 @@ container_write(const struct ovsdb_idl_row *row_, const void *ct_)
     sndb_container_set_hwaddr(row, ct->has_hwaddr ? mac : NULL);
     sndb_container_set_gateway(row, ct->gateway);
     container_write_lists(row, ct);
+    model_rows_write_limits(row, &ct->limits);
     sndb_container_set_other(row, other_to_string(ct->other));
     sndb_container_set_source(row, source);
     free(source);

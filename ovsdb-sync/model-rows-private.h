@@ -9,6 +9,8 @@
 #include "ovsdb-sync/model-rows.h"
 #include "util.h"
 
+struct sndb_container;
+
 extern const struct model_rows model_rows_mesh;
 extern const struct model_rows model_rows_node;
 extern const struct model_rows model_rows_exit;
@@ -53,6 +55,12 @@ free_strings(char **strings, size_t n)
     }
     free(strings);
 }
+
+/* The column "rate" of a container. */
+void model_rows_read_limits(const struct sndb_container *,
+                            struct model_limits *);
+void model_rows_write_limits(const struct sndb_container *,
+                             const struct model_limits *);
 
 #define CONST_STRINGS(STRINGS) CONST_CAST(const char **, STRINGS)
 

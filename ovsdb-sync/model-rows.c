@@ -225,7 +225,96 @@ static const struct model_rows model_rows_segment = {
     .aside = { &sndb_segment_col_source },
 };
 
+/* Rates: numbers by name; one that is 0 is absent. */
+
+struct rate_field {
+    const char *name;           /* "egress_kbps" */
+    uint32_t *value;
+};
+#define MAX_RATE_FIELDS 4
+
+static void
+rate_fields_read(const struct rate_field fields[], size_t n_fields,
+                 char *const keys[], const int64_t values[], size_t n)
+{
+    for (size_t i = 0; i < n_fields; i++) {
+        for (size_t j = 0; j < n; j++) {
+            if (!strcmp(keys[j], fields[i].name)) {
+                *fields[i].value = MIN(MAX(values[j], 0), UINT32_MAX);
+            }
+        }
+    }
+}
+
+/* Returns how many of the 'n_fields' are not 0; stores them. */
+static size_t
+rate_fields_write(const struct rate_field fields[], size_t n_fields,
+                  const char *keys[], int64_t values[])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_fields; i++) {
+        if (*fields[i].value) {
+            keys[n] = fields[i].name;
+            values[n++] = *fields[i].value;
+        }
+    }
+    return n;
+}
+
+#define CONTAINER_RATE_FIELDS(LIMITS)                                        \
+    { { "egress_kbps", &(LIMITS)->egress_kbps },                             \
+      { "ingress_kbps", &(LIMITS)->ingress_kbps },                           \
+      { "egress_pps", &(LIMITS)->egress_pps },                               \
+      { "burst_kbit", &(LIMITS)->burst_kbit } }
+
+void
+model_rows_read_limits(const struct sndb_container *row,
+                       struct model_limits *limits)
+{
+    const struct rate_field fields[] = CONTAINER_RATE_FIELDS(limits);
+
+    rate_fields_read(fields, ARRAY_SIZE(fields), row->key_rate,
+                     row->value_rate, row->n_rate);
+}
+
+void
+model_rows_write_limits(const struct sndb_container *row,
+                        const struct model_limits *limits_)
+{
+    struct model_limits limits = *limits_;
+    const struct rate_field fields[] = CONTAINER_RATE_FIELDS(&limits);
+    const char *keys[MAX_RATE_FIELDS];
+    int64_t values[MAX_RATE_FIELDS];
+    size_t n = rate_fields_write(fields, ARRAY_SIZE(fields), keys, values);
+
+    sndb_container_set_rate(row, keys, values, n);
+}
+
 /* Acl. */
+
+#define ACL_RATE_FIELDS(RATE)                                                \
+    { { "kbps", &(RATE)->kbps }, { "pps", &(RATE)->pps } }
+
+static void
+acl_read_rate(const struct sndb_acl *row, struct sn_rate *rate)
+{
+    const struct rate_field fields[] = ACL_RATE_FIELDS(rate);
+
+    rate_fields_read(fields, ARRAY_SIZE(fields), row->key_rate,
+                     row->value_rate, row->n_rate);
+}
+
+static void
+acl_write_rate(const struct sndb_acl *row, struct sn_rate rate)
+{
+    const struct rate_field fields[] = ACL_RATE_FIELDS(&rate);
+    const char *keys[MAX_RATE_FIELDS];
+    int64_t values[MAX_RATE_FIELDS];
+    size_t n = rate_fields_write(fields, ARRAY_SIZE(fields), keys, values);
+
+    sndb_acl_set_rate(row, keys, values, n);
+}
 
 static char *
 acl_key(const struct ovsdb_idl_row *row)
@@ -244,6 +333,7 @@ acl_read(const struct ovsdb_idl_row *row_, char **ret_error)
     acl->action = !strcmp(row->action, "accept") ? ACTION_ACCEPT
                                                  : ACTION_DENY;
     acl->ip_proto = row->n_ip_proto ? *row->ip_proto : 0;
+    acl_read_rate(row, &acl->rate);
     acl->other = other_from_string(row->other);
     source_from_string(row->source, &acl->loc);
     *ret_error = selectors_read(row->src, row->n_src, &acl->loc,
@@ -276,6 +366,7 @@ acl_write(const struct ovsdb_idl_row *row_, const void *acl_)
     sndb_acl_set_src(row, CONST_STRINGS(src), acl->n_src);
     sndb_acl_set_dst(row, CONST_STRINGS(dst), acl->n_dst);
     sndb_acl_set_ip_proto(row, &ip_proto, ip_proto != 0);
+    acl_write_rate(row, acl->rate);
     sndb_acl_set_other(row, other_to_string(acl->other));
     sndb_acl_set_source(row, source);
     free_strings(src, acl->n_src);

@@ -175,6 +175,38 @@ build_container_name(struct build *build, const struct doc_value *doc,
 }
 
 static void
+build_container_limits(struct build *build, struct model_container *container,
+                       const struct doc_value *doc)
+{
+    const struct doc_value *burst = doc_get(doc, "burst");
+    struct model_limits *limits = &container->limits;
+
+    *limits = (struct model_limits) {
+        .egress_kbps = build_rate(doc, "egress").kbps,
+        .ingress_kbps = build_rate(doc, "ingress").kbps,
+        .egress_pps = build_number(doc, "pps", UINT32_MAX, 0),
+        .burst_kbit = build_rate(doc, "burst").kbps,
+    };
+
+    uint32_t rate = MAX(limits->egress_kbps, limits->ingress_kbps);
+    if (limits->burst_kbit && !rate) {
+        diags_add(build->diags, DIAG_WARNING, &burst->loc,
+                  "add egress or ingress, or leave the burst out",
+                  "a burst means nothing without a rate");
+    } else if (limits->burst_kbit && limits->burst_kbit < rate / 10) {
+        char *least = sn_rate_to_string((struct sn_rate) {
+            .kbps = rate / 10 });
+        char *fix = xasprintf("write %s, or leave the burst out", least);
+
+        diags_add(build->diags, DIAG_WARNING, &burst->loc, fix,
+                  "TCP does not reach a rate whose burst is less than a "
+                  "tenth of it");
+        free(least);
+        free(fix);
+    }
+}
+
+static void
 build_container(struct build *build, const char *node_name,
                 const struct doc_value *doc)
 {
@@ -209,6 +241,7 @@ build_container(struct build *build, const char *node_name,
     }
     build_container_exits(build, container, doc_get(doc, "exit"));
     build_container_services(container, doc_get(properties, "services"));
+    build_container_limits(build, container, doc_get(doc, "rate"));
 
     const struct schema *lxc = schema_find_key(&schema_node, "lxc")->schema;
     const struct schema *list = schema_find_key(lxc, "containers")->schema;

@@ -212,6 +212,11 @@ build_acl(struct build *build, enum model_tier tier,
     acl->action = action && !strcmp(action, "accept") ? ACTION_ACCEPT
                                                       : ACTION_DENY;
     acl->ip_proto = acl_proto_from_string(doc_get_string(doc, "proto"));
+    acl->rate = build_rate(doc, "rate");
+    if (doc_get(doc, "rate") && acl->action == ACTION_DENY) {
+        diags_add(build->diags, DIAG_ERROR, &doc_get(doc, "rate")->loc,
+                  "leave the rate out", "a rule that denies has no rate");
+    }
     build_selectors(build, doc_get(doc, "src"), false, &acl->src,
                     &acl->n_src);
     build_selectors(build, doc_get(doc, "dst"), true, &acl->dst,

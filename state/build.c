@@ -43,6 +43,18 @@ build_bool(const struct doc_value *map, const char *key, bool dflt)
            : dflt;
 }
 
+struct sn_rate
+build_rate(const struct doc_value *map, const char *key)
+{
+    const char *s = doc_get_string(map, key);
+    struct sn_rate rate = { 0, 0 };
+
+    if (s) {
+        free(sn_rate_parse(s, &rate));
+    }
+    return rate;
+}
+
 bool
 build_prefix(const struct doc_value *scalar, struct sn_prefix *ret_p)
 {
@@ -139,6 +151,8 @@ build_mesh(struct build *build, const struct doc_value *root, bool is_host)
                                      mesh->listen_port);
     mesh->names = build_bool(doc, "names", mesh->names);
     build_resolvers(doc_get(doc, "resolvers"), &mesh->resolvers);
+    mesh->new_connections = build_number(doc, "new_connections", UINT32_MAX,
+                                         0);
     const char *policy = doc_get_string(doc, "default_policy");
     mesh->default_policy = policy && !strcmp(policy, "allow") ? MODEL_ALLOW
                                                               : MODEL_DENY;

@@ -8,6 +8,7 @@
  * other places can tell: duplicates, unknown names. */
 
 #include "lib/diag.h"
+#include "lib/rate.h"
 #include "state/places.h"
 #include "state/schema.h"
 
@@ -52,6 +53,7 @@ char *build_string(const struct doc_value *map, const char *key,
 unsigned int build_number(const struct doc_value *map, const char *key,
                           unsigned int max, unsigned int dflt);
 bool build_bool(const struct doc_value *map, const char *key, bool dflt);
+struct sn_rate build_rate(const struct doc_value *map, const char *key);
 bool build_prefix(const struct doc_value *scalar, struct sn_prefix *ret_p);
 char *build_kept(const struct schema *, const struct doc_value *);
 

@@ -125,6 +125,10 @@ mesh_to_json(const struct model_mesh *mesh)
     json_object_put_string(object, "default_policy",
                            mesh->default_policy == MODEL_ALLOW
                            ? "allow" : "deny");
+    if (mesh->new_connections) {
+        json_object_put(object, "new_connections",
+                        json_integer_create(mesh->new_connections));
+    }
     return object;
 }
 
@@ -316,6 +320,30 @@ container_has_moved(const struct model_container *container,
     return false;
 }
 
+static void
+put_rate(struct json *object, const char *key, struct sn_rate rate)
+{
+    if (rate.kbps || rate.pps) {
+        json_object_put(object, key, json_string_create_nocopy(
+                                   sn_rate_to_string(rate)));
+    }
+}
+
+static struct json *
+limits_to_json(const struct model_limits *limits)
+{
+    struct json *object = json_object_create();
+
+    put_rate(object, "egress", (struct sn_rate) { limits->egress_kbps, 0 });
+    put_rate(object, "ingress", (struct sn_rate) { limits->ingress_kbps, 0 });
+    if (limits->egress_pps) {
+        json_object_put(object, "pps",
+                        json_integer_create(limits->egress_pps));
+    }
+    put_rate(object, "burst", (struct sn_rate) { limits->burst_kbit, 0 });
+    return object;
+}
+
 static struct json *
 container_to_json(const struct model *model,
                   const struct model_container *container)
@@ -348,6 +376,7 @@ container_to_json(const struct model *model,
         json_array_add(exits, json_string_create(own ? key + n + 1 : key));
     }
     put_unless_empty(object, "exit", exits);
+    put_unless_empty(object, "rate", limits_to_json(&container->limits));
     json_object_put(object, "properties",
                     container_properties_to_json(container));
     json_merge_other(object, container->other);
@@ -474,6 +503,7 @@ acl_to_json(const struct model_acl *acl)
                  : acl->ip_proto == IPPROTO_ICMP ? "icmp"
                  : acl->ip_proto == IPPROTO_SCTP ? "sctp"
                  : NULL);
+    put_rate(object, "rate", acl->rate);
     json_merge_other(object, acl->other);
     return object;
 }

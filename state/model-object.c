@@ -73,6 +73,7 @@ model_mesh_equals(const struct model_mesh *a, const struct model_mesh *b)
            && a->names == b->names
            && svec_equal(&a->resolvers, &b->resolvers)
            && a->default_policy == b->default_policy
+           && a->new_connections == b->new_connections
            && nullable_string_is_equal(a->other, b->other);
 }
 
@@ -269,6 +270,7 @@ model_container_equals(const struct model_container *a,
         || !svec_equal(&a->exits, &b->exits)
         || !nullable_string_is_equal(a->exits_from, b->exits_from)
         || a->no_exit != b->no_exit
+        || memcmp(&a->limits, &b->limits, sizeof a->limits)
         || !nullable_string_is_equal(a->other, b->other)
         || !eth_addr_equals(a->seen_hwaddr, b->seen_hwaddr)
         || a->quarantined != b->quarantined) {
@@ -378,6 +380,8 @@ model_acl_equals(const struct model_acl *a, const struct model_acl *b)
            && a->tier == b->tier
            && a->action == b->action
            && a->ip_proto == b->ip_proto
+           && a->rate.kbps == b->rate.kbps
+           && a->rate.pps == b->rate.pps
            && nullable_string_is_equal(a->other, b->other)
            && model_selectors_equal(a->src, a->n_src, b->src, b->n_src)
            && model_selectors_equal(a->dst, a->n_dst, b->dst, b->n_dst);

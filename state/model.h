@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include "lib/diag.h"
 #include "lib/prefix.h"
+#include "lib/rate.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/types.h"
 #include "sset.h"
@@ -41,6 +42,7 @@ struct model_mesh {
     bool names;                 /* Agents serve DNS (default true). */
     struct svec resolvers;      /* Addresses, in order; none: the host's. */
     enum model_policy default_policy;
+    uint32_t new_connections;   /* Per second and container; 0: any. */
     char *other;                /* JSON object: sections kept verbatim. */
 };
 
@@ -103,6 +105,14 @@ struct model_port {             /* A service that a container declares. */
     uint16_t port;
 };
 
+/* Of a container; 0: no limit, or for the burst a tenth of the rate. */
+struct model_limits {
+    uint32_t egress_kbps;       /* Sent. */
+    uint32_t ingress_kbps;      /* Received. */
+    uint32_t egress_pps;
+    uint32_t burst_kbit;        /* Of either direction. */
+};
+
 struct model_container {
     struct sn_loc loc;
     char *name;                 /* Unique over the mesh. */
@@ -121,6 +131,7 @@ struct model_container {
     bool no_exit;               /* "exit: none": not from a segment either. */
     struct model_port *services;
     size_t n_services;
+    struct model_limits limits;
     char *other;
 
     /* Status, from the node's agent (zero when compiled offline). */
@@ -178,6 +189,7 @@ struct model_acl {
     struct model_selector *dst;
     size_t n_dst;
     uint8_t ip_proto;           /* 0: any; IPPROTO_ICMP stands for both. */
+    struct sn_rate rate;        /* Of all its connections on one host. */
     char *other;
 };
 

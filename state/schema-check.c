@@ -6,6 +6,7 @@
 #include <string.h>
 #include "lib/diag.h"
 #include "lib/prefix.h"
+#include "lib/rate.h"
 #include "lib/suggest.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
@@ -122,6 +123,51 @@ check_mac(const char *s)
     return NULL;
 }
 
+/* What was probably meant: a bare number, units of other programs. */
+static char *
+suggest_rate(const char *s)
+{
+    int n = strspn(s, "0123456789");
+    struct sn_rate rate;
+    char *guess = NULL, *fix = NULL;
+
+    if (n && !s[n]) {
+        guess = xasprintf("%skbit", s);
+        fix = xasprintf("write %skbit, or %sMbit", s, s);
+    } else if (n && !strcasecmp(s + n, "mbps")) {
+        guess = xasprintf("%.*sMbit", n, s);
+        fix = xasprintf("write %s (tc's mbps are megabytes)", guess);
+    } else if (n && strchr("kKMG", s[n])) {
+        guess = xasprintf("%.*sbit", n + 1, s);
+        fix = xasprintf("write %s", guess);
+    }
+
+    char *error = guess ? sn_rate_parse(guess, &rate) : NULL;
+    if (error) {
+        free(error);
+        free(fix);
+        fix = NULL;
+    }
+    free(guess);
+    return fix;
+}
+
+static char *
+check_rate(const char *s, bool only_bits, char **ret_fix)
+{
+    struct sn_rate rate;
+    char *error = sn_rate_parse(s, &rate);
+
+    if (error) {
+        *ret_fix = suggest_rate(s);
+    }
+    if (only_bits && (error || rate.pps)) {
+        free(error);
+        return xstrdup("in bits per second, like 100Mbit or 512kbit");
+    }
+    return error;
+}
+
 /* HOST, HOST:PORT, IPV6 or [IPV6]:PORT. */
 static char *
 check_endpoint(const char *s)
@@ -210,6 +256,9 @@ schema_check_scalar(const struct schema *schema,
                           "it"));
     case SCHEMA_MAC:
         return check_mac(s);
+    case SCHEMA_RATE:
+    case SCHEMA_BITS:
+        return check_rate(s, schema->type == SCHEMA_BITS, ret_fix);
     case SCHEMA_ENDPOINT:
         return check_endpoint(s);
     case SCHEMA_MAP:

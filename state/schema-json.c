@@ -53,6 +53,10 @@ schema_pattern(enum schema_type type)
         return "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$";
     case SCHEMA_PUBLIC_KEY:
         return "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$";
+    case SCHEMA_RATE:
+        return "^[0-9]+(\\.[0-9]+)?([kKmMgG]bit|pps)$";
+    case SCHEMA_BITS:
+        return "^[0-9]+(\\.[0-9]+)?[kKmMgG]bit$";
     default:
         return ".";
     }
@@ -153,6 +157,8 @@ schema_value_to_json(const struct schema *schema)
     case SCHEMA_IPV6:
     case SCHEMA_MAC:
     case SCHEMA_PUBLIC_KEY:
+    case SCHEMA_RATE:
+    case SCHEMA_BITS:
     case SCHEMA_ENDPOINT:
     case SCHEMA_SELECTOR:
         return json_typed("string", schema_pattern(schema->type));

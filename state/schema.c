@@ -33,6 +33,8 @@ static const struct schema ipv4 = SCALAR(IPV4);
 static const struct schema ipv6 = SCALAR(IPV6);
 static const struct schema mac = SCALAR(MAC);
 static const struct schema public_key = SCALAR(PUBLIC_KEY);
+static const struct schema rate = SCALAR(RATE);
+static const struct schema bits = SCALAR(BITS);
 static const struct schema endpoint = SCALAR(ENDPOINT);
 static const struct schema selector = SCALAR(SELECTOR);
 static const struct schema names = LIST_OR_ONE(&name);
@@ -61,6 +63,8 @@ static const struct schema_key mesh_keys[] = {
       "Where queries for other domains go, in order of preference." },
     { "default_policy", &policy, 0,
       "What holds between containers that no rule speaks of." },
+    { "new_connections", &number, 0,
+      "Connections per second that a container may open; 0: any number." },
     { NULL },
 };
 static const struct schema mesh = MAP(mesh_keys);
@@ -160,6 +164,16 @@ static const struct schema exits = {
     .or_map = &exit_map,
 };
 
+static const struct schema_key container_rate_keys[] = {
+    { "egress", &bits, 0, "What it may send, like 100Mbit." },
+    { "ingress", &bits, 0, "What it may receive." },
+    { "pps", &number, 0, "Packets per second that it may send." },
+    { "burst", &bits, 0,
+      "What may pass at once, like 10Mbit; a tenth of the rate if absent." },
+    { NULL },
+};
+static const struct schema container_rate = MAP(container_rate_keys);
+
 static const struct schema_key container_keys[] = {
     { "id", &string, SCHEMA_REQUIRED, "VMID or name of the container." },
     { "node", &name, 0, "Where it runs, if not at the node above." },
@@ -168,6 +182,7 @@ static const struct schema_key container_keys[] = {
     { "hwaddr", &mac, 0, "MAC address of the container's side." },
     { "tags", &names, 0, "Tags for segments and rules." },
     { "exit", &exits, 0, "How it reaches the internet." },
+    { "rate", &container_rate, 0, "Limits of what it sends and receives." },
     { "running", &boolean, SCHEMA_KEEP, "Kept." },
     { "properties", &properties, 0, "What the container is." },
     { NULL },
@@ -227,6 +242,9 @@ static const struct schema_key acl_keys[] = {
     { "src", &selectors, SCHEMA_REQUIRED, "Who opens the connection." },
     { "dst", &selectors, SCHEMA_REQUIRED, "To whom; with ports." },
     { "proto", &proto, 0, "Its protocol." },
+    { "rate", &rate, 0,
+      "What all its connections together may carry on one host, like 10Mbit "
+      "or 500pps." },
     { NULL },
 };
 static const struct schema acl = MAP(acl_keys);

@@ -34,6 +34,8 @@ enum schema_type {
     SCHEMA_IPV6,
     SCHEMA_MAC,
     SCHEMA_PUBLIC_KEY,          /* WireGuard's, base64. */
+    SCHEMA_RATE,                /* 100Mbit, 2000pps. */
+    SCHEMA_BITS,                /* 100Mbit: no packets. */
     SCHEMA_ENDPOINT,            /* HOST or HOST:PORT. */
     SCHEMA_SELECTOR,            /* model_selector_parse() checks it. */
 };

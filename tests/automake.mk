@@ -20,6 +20,7 @@ UNIT_TESTS += tests/unit/test-flows tests/unit/test-flows-random
 tests_unit_test_flows_SOURCES = tests/unit/test-flows.c \
 	tests/unit/flow-model.c tests/unit/flow-model.h
 tests_unit_test_flows_random_SOURCES = tests/unit/test-flows-random.c \
+	tests/unit/random-world.c tests/unit/random-world.h \
 	tests/unit/flow-model.c tests/unit/flow-model.h
 endif
 

@@ -99,6 +99,7 @@ sample_model_add_container(struct model *model, const char *name,
     ct->addresses[1] = prefix("fd00:53::5/64");
     ct->gateway = xstrdup("10.0.0.1");
     sset_add(&ct->tags, "privacy");
+    ct->limits = (struct model_limits) { 100000, 50000, 2000, 30000 };
     svec_add(&ct->exits, "n1/warp");
     svec_add(&ct->exits, "n1/other");   /* Not sorted: preference. */
     ct->n_services = 2;
@@ -150,6 +151,7 @@ add_policy(struct model *model)
     acl->tier = TIER_EMERGENCY;
     acl->action = ACTION_ACCEPT;
     acl->ip_proto = IPPROTO_TCP;
+    acl->rate.kbps = 512;
     acl->n_src = 4;
     acl->src = xcalloc(4, sizeof *acl->src);
     acl->src[0] = selector(SEL_CONTAINER, "web", 0);
@@ -188,6 +190,7 @@ sample_model_create(void)
     model->mesh.loc = loc(1);
     model->mesh.default_policy = MODEL_ALLOW;
     model->mesh.names = false;
+    model->mesh.new_connections = 2000;
     svec_add(&model->mesh.resolvers, "192.0.2.53");
     svec_add(&model->mesh.resolvers, "192.0.2.1");
     model->mesh.other = xstrdup("{\"tests\":[]}");

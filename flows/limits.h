@@ -1,0 +1,23 @@
+#ifndef SN_LIMITS_H
+#define SN_LIMITS_H 1
+
+/* Rates: meters of containers and rules.
+ *
+ * Each function adds to the actions of the flow that is being written, and
+ * adds nothing where there is no limit.  Call it in every flow that the same
+ * packets may take, once per packet. */
+
+#include <stdint.h>
+
+struct compiler;
+struct endpoint;
+struct policy_clause;
+
+/* What a container sends, receives, and opens: the last in packets. */
+void limits_emit_egress(struct compiler *, const struct endpoint *);
+void limits_emit_ingress(struct compiler *, const struct endpoint *);
+void limits_emit_new(struct compiler *, const struct endpoint *);
+/* What a rule lets pass on this host. */
+void limits_emit_rule(struct compiler *, const struct policy_clause *);
+
+#endif /* flows/limits.h */
