@@ -188,6 +188,20 @@ addr_has_ipv6(struct nlk *nlk, const struct link *link)
     return found;
 }
 
+void
+addr_list(struct nlk *nlk, addr_cb *cb, void *aux)
+{
+    struct addr_list list = { .n = 0 };
+
+    addr_dump(nlk, 0, &list);
+    for (size_t i = 0; i < list.n; i++) {
+        if (list.addrs[i].global) {
+            cb(list.addrs[i].ifindex, &list.addrs[i].prefix, aux);
+        }
+    }
+    free(list.addrs);
+}
+
 int
 addr_remove_all(struct nlk *nlk)
 {

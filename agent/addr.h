@@ -25,6 +25,10 @@ int addr_sync(struct nlk *, const struct link *,
 /* Whether 'link' has an IPv6 address that can speak beyond it. */
 bool addr_has_ipv6(struct nlk *, const struct link *);
 
+/* Calls 'cb' for every address of global scope. */
+typedef void addr_cb(int ifindex, const struct sn_prefix *, void *aux);
+void addr_list(struct nlk *, addr_cb *, void *aux);
+
 /* Removes every address that the agent added, on any link. */
 int addr_remove_all(struct nlk *);
 

@@ -13,6 +13,7 @@ struct agent {
     char *node;
     struct nlk *nlk;
     struct nft *nft;
+    struct paths *paths;
     struct mesh *mesh;
     struct rotation rotation;
     struct discover *discover;
@@ -22,6 +23,7 @@ struct agent {
     struct central *central;
 
     struct links links;         /* As of the last pass. */
+    struct sset addresses;      /* Of this host, for the other nodes. */
     struct plan *plan;          /* NULL: none yet. */
     struct sset plan_problems;  /* Of the plan. */
     struct sset problems;       /* Of the last pass, with the plan's. */

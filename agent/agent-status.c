@@ -12,6 +12,7 @@
 #include "agent/keys.h"
 #include "agent/mesh.h"
 #include "agent/names.h"
+#include "agent/paths.h"
 #include "agent/plan.h"
 #include "agent/vswitch.h"
 #include "openvswitch/dynamic-string.h"
@@ -38,6 +39,7 @@ report_node(struct agent *a, struct ovsdb_idl_txn *txn)
         .generation = a->enforced,
         .datapath = bridge_datapath_type(a->sw),
         .wireguard = backend == WG_NONE ? NULL : wg_backend_name(backend),
+        .addresses = &a->addresses,
         .problems = &a->problems,
     };
 
@@ -92,11 +94,16 @@ report_peers(struct agent *a, struct ovsdb_idl_txn *txn)
                                                         &pp->next_key)) {
                 wg_key_to_base64(&pp->next_key, next_keys[n]);
             }
+            struct path_status path = paths_get_status(a->paths, pp->node);
+
             wg_endpoint_format(&peer->endpoint, &endpoints[n]);
             rows[n] = (struct status_peer) {
                 .peer = pp->node,
                 .endpoint = ds_cstr(&endpoints[n]),
                 .next_public_key = next_keys[n][0] ? next_keys[n] : NULL,
+                .path = path_kind_to_string(path.kind),
+                .relay = path.relay,
+                .reason = path.reason,
                 .latest_handshake = peer->handshake,
                 .rx_bytes = peer->rx_bytes,
                 .tx_bytes = peer->tx_bytes,
@@ -187,6 +194,8 @@ agent_format_peers(const struct agent *a, struct ds *ds)
                           : "its agent has not reported a key");
             continue;
         }
+        struct path_status path = paths_get_status(a->paths, pp->node);
+        ds_put_format(ds, " %s,", path_kind_to_string(path.kind));
         ds_put_cstr(ds, " endpoint ");
         if (peer->endpoint.ss_family) {
             wg_endpoint_format(&peer->endpoint, ds);
@@ -199,8 +208,9 @@ agent_format_peers(const struct agent *a, struct ds *ds)
         } else {
             ds_put_cstr(ds, ", no handshake");
         }
-        ds_put_format(ds, ", %"PRIu64" B received, %"PRIu64" B sent\n",
-                      peer->rx_bytes, peer->tx_bytes);
+        ds_put_format(ds, ", %"PRIu64" B received, %"PRIu64" B sent%s%s\n",
+                      peer->rx_bytes, peer->tx_bytes,
+                      path.reason[0] ? "; " : "", path.reason);
     }
 }
 

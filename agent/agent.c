@@ -17,6 +17,7 @@
 #include "agent/names.h"
 #include "agent/nft.h"
 #include "agent/nlk.h"
+#include "agent/paths.h"
 #include "agent/plan.h"
 #include "agent/resolve.h"
 #include "agent/route.h"
@@ -35,6 +36,8 @@ VLOG_DEFINE_THIS_MODULE(agent);
 #define PASS_INTERVAL_MS 30
 /* Handshakes, and peers that somebody else changed. */
 #define POLL_INTERVAL_MS 5000
+/* The same while there are NATs. */
+#define POLL_PATHS_INTERVAL_MS 1000
 /* After a transaction that the switch's database refused. */
 #define RETRY_INTERVAL_MS 1000
 /* Whatever no event told. */
@@ -52,7 +55,8 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     }
     a->node = xstrdup(config->node);
     a->nft = nft_create();
-    a->mesh = mesh_create(config->state_dir);
+    a->paths = paths_create();
+    a->mesh = mesh_create(config->state_dir, a->paths);
     rotation_init(&a->rotation);
     a->discover = discover_create();
     a->names = names_create();
@@ -61,6 +65,7 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     a->central = config->db ? central_create(config->db, a->node,
                                              config->state_dir) : NULL;
     links_init(&a->links);
+    sset_init(&a->addresses);
     sset_init(&a->plan_problems);
     sset_init(&a->problems);
     *ret_agent = a;
@@ -82,6 +87,8 @@ agent_destroy(struct agent *a)
         exit_watch_destroy(a->exits);
         discover_destroy(a->discover);
         mesh_destroy(a->mesh);
+        paths_destroy(a->paths);
+        sset_destroy(&a->addresses);
         nft_destroy(a->nft);
         nlk_close(a->nlk);
         free(a->node);
@@ -138,6 +145,48 @@ agent_update_plan(struct agent *a)
     names_set_model(a->names, model, a->node, a->plan_generation);
 }
 
+static int
+agent_poll_interval(const struct agent *a)
+{
+    return (paths_need_polling(a->paths) ? POLL_PATHS_INTERVAL_MS
+            : POLL_INTERVAL_MS);
+}
+
+/* Another address or way out of this host is a reason to look for better
+ * paths. */
+static void
+agent_sync_paths(struct agent *a)
+{
+    struct sset addresses = SSET_INITIALIZER(&addresses);
+
+    host_list_addresses(a->nlk, &a->links, a->plan, &addresses);
+    if (!sset_equals(&addresses, &a->addresses)) {
+        sset_swap(&addresses, &a->addresses);
+        paths_network_changed(a->paths);
+    }
+    sset_destroy(&addresses);
+    paths_set_plan(a->paths, a->plan, mesh_private_key(a->mesh),
+                   mesh_public_key(a->mesh));
+    paths_observe(a->paths, mesh_device(a->mesh));
+}
+
+/* Reports of the other nodes come in all the time: not a pass for each. */
+static void
+agent_run_paths(struct agent *a)
+{
+    if (central_take_news(a->central)) {
+        struct rendezvous r;
+
+        rendezvous_init(&r);
+        rendezvous_read(&r, central_idl(a->central));
+        paths_set_rendezvous(a->paths, &r);
+        rendezvous_destroy(&r);
+    }
+    if (paths_run(a->paths)) {
+        a->next_poll_ms = 0;
+    }
+}
+
 static bool
 pass_routes(struct agent *a, struct sset *problems)
 {
@@ -189,6 +238,7 @@ pass_all(struct agent *a, struct sset *problems)
     ok &= bridge_run(a->sw, problems);
     ok &= exits_sync_ports(a->sw, a->plan, problems);
     ok &= pass_mesh(a, problems);
+    agent_sync_paths(a);
     ok &= host_sync_sysctls(a->nlk, &a->links, a->plan, problems);
     ok &= host_sync_bridge(a->nlk, &a->links, a->plan, problems);
     ok &= pass_routes(a, problems);
@@ -229,20 +279,21 @@ agent_pass(struct agent *a)
     a->report = true;
     a->last_pass_ms = time_msec();
     a->next_pass_ms = a->last_pass_ms + FULL_INTERVAL_MS;
-    a->next_poll_ms = a->last_pass_ms + POLL_INTERVAL_MS;
+    a->next_poll_ms = a->last_pass_ms + agent_poll_interval(a);
 }
 
 /* WireGuard tells nobody about handshakes. */
 static void
 agent_poll(struct agent *a)
 {
-    a->next_poll_ms = time_msec() + POLL_INTERVAL_MS;
+    a->next_poll_ms = time_msec() + agent_poll_interval(a);
     if (a->plan) {
         struct sset ignored = SSET_INITIALIZER(&ignored);
 
         if (!mesh_run(a->mesh, a->nlk, &a->links, a->plan, &ignored)) {
             a->dirty = true;
         }
+        paths_observe(a->paths, mesh_device(a->mesh));
         sset_destroy(&ignored);
         a->report = true;
     }
@@ -270,6 +321,7 @@ agent_run(struct agent *a)
             a->last_pass_ms = LLONG_MIN / 2;    /* Both ends at once. */
         }
     }
+    agent_run_paths(a);
     bool switch_changed = vswitch_run(a->sw);
     bool resolved = resolve_run();
     if (events || switch_changed || resolved) {
@@ -296,6 +348,7 @@ agent_wait(struct agent *a)
     nlk_wait(a->nlk);
     names_wait(a->names);
     exit_watch_wait(a->exits);
+    paths_wait(a->paths);
     resolve_wait();
     if (!vswitch_commit_and_wait(a->sw)) {
         a->next_pass_ms = time_msec() + RETRY_INTERVAL_MS;

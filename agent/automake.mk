@@ -28,8 +28,15 @@ agent_libsnagent_la_SOURCES = \
 	agent/nft-exit.c agent/nft-exit.h \
 	agent/nft-text.c \
 	agent/nlk.c agent/nlk.h \
+	agent/paths.c agent/paths.h agent/paths-private.h \
+	agent/path-probe.c \
+	agent/path-relay.c \
+	agent/path-run.c \
 	agent/plan.c agent/plan.h \
 	agent/plan-exit.c agent/plan-exit.h \
+	agent/probe.c agent/probe.h \
+	agent/probe-message.c agent/probe-message.h \
+	agent/rendezvous.c agent/rendezvous.h \
 	agent/resolve.c agent/resolve.h \
 	agent/rotation.c agent/rotation.h \
 	agent/route.c agent/route.h \

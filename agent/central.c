@@ -28,6 +28,7 @@ struct central {
     unsigned int seqno;
     int64_t generation;
     bool ready;
+    bool news;
 };
 
 static char *
@@ -146,6 +147,7 @@ central_run(struct central *c)
         return false;
     }
     c->seqno = seqno;
+    c->news = true;
     if (model_sync_run(c->sync, &c->changes)) {
         int64_t generation = model_sync_generation(c->sync);
 
@@ -249,6 +251,21 @@ central_exit_before(const char *name, int64_t *ret_since, const void *c_)
         }
     }
     return -1;
+}
+
+const struct ovsdb_idl *
+central_idl(const struct central *c)
+{
+    return c->conn->idl;
+}
+
+bool
+central_take_news(struct central *c)
+{
+    bool news = c->news && c->ready;
+
+    c->news = false;
+    return news;
 }
 
 struct ovsdb_idl_txn *

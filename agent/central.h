@@ -11,6 +11,7 @@
 struct central;
 struct ds;
 struct model;
+struct ovsdb_idl;
 struct ovsdb_idl_txn;
 struct smap;
 
@@ -50,6 +51,10 @@ bool central_get_node(const struct central *, const char *node,
 /* What the database has of this node's exit 'name': see exit-watch.h. */
 int central_exit_before(const char *name, int64_t *ret_since,
                         const void *central);
+/* For what the nodes report of each other; and whether any of it may have
+ * changed since the last call. */
+const struct ovsdb_idl *central_idl(const struct central *);
+bool central_take_news(struct central *);
 /* The open transaction for status rows, or NULL. */
 struct ovsdb_idl_txn *central_txn(struct central *);
 

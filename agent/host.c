@@ -109,6 +109,46 @@ host_sync_sysctls(struct nlk *nlk, const struct links *links,
     return ok;
 }
 
+struct address_list {
+    const struct links *links;
+    const struct plan *plan;
+    struct sset *addresses;
+};
+
+/* Not what leads into tunnels, nor what the agent put there. */
+static void
+add_address(int ifindex, const struct sn_prefix *prefix, void *list_)
+{
+    struct address_list *list = list_;
+    const struct link *link = links_find_ifindex(list->links, ifindex);
+    struct sn_prefix host = sn_prefix_host(prefix);
+
+    if (!link || !strcmp(link->kind, "wireguard")
+        || !strcmp(link->kind, "tun") || !strcmp(link->kind, "ipip")
+        || !strcmp(link->name, list->plan->interface)
+        || !strncmp(link->name, "x-", 2) || !strcmp(link->name, "lo")) {
+        return;
+    }
+    for (size_t i = 0; i < list->plan->gateways.n; i++) {
+        struct sn_prefix ours
+            = sn_prefix_host(&list->plan->gateways.prefixes[i]);
+
+        if (sn_prefix_equals(&ours, &host)) {
+            return;
+        }
+    }
+    sset_add_and_free(list->addresses, sn_prefix_addr_to_string(&host));
+}
+
+void
+host_list_addresses(struct nlk *nlk, const struct links *links,
+                    const struct plan *plan, struct sset *addresses)
+{
+    struct address_list list = { links, plan, addresses };
+
+    addr_list(nlk, add_address, &list);
+}
+
 /* While the mesh interface is away, what is for other nodes must not follow
  * the default route in plain text. */
 static void

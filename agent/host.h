@@ -18,6 +18,10 @@ bool host_sync_bridge(struct nlk *, const struct links *,
 bool host_sync_sysctls(struct nlk *, const struct links *,
                        const struct plan *, struct sset *problems);
 
+/* Adds to 'addresses' those at which other hosts may find this one. */
+void host_list_addresses(struct nlk *, const struct links *,
+                         const struct plan *, struct sset *addresses);
+
 /* Adds the routes of the plan whose interface is there to 'routes'. */
 bool host_add_routes(const struct links *, const struct plan *,
                      struct route_list *routes, struct sset *problems);

@@ -11,6 +11,7 @@
 #include "agent/keys.h"
 #include "agent/link.h"
 #include "agent/nlk.h"
+#include "agent/paths.h"
 #include "agent/plan.h"
 #include "agent/resolve.h"
 #include "agent/route.h"
@@ -35,6 +36,7 @@ VLOG_DEFINE_THIS_MODULE(mesh);
 
 struct mesh {
     struct keyring keyring;
+    struct paths *paths;        /* Not owned. */
     enum wg_backend backend;
     struct wg_device device;    /* As read last. */
     struct smap endpoints;      /* Node -> endpoint configured last. */
@@ -43,11 +45,12 @@ struct mesh {
 };
 
 struct mesh *
-mesh_create(const char *state_dir)
+mesh_create(const char *state_dir, struct paths *paths)
 {
     struct mesh *mesh = xzalloc(sizeof *mesh);
 
     keyring_init(&mesh->keyring, state_dir);
+    mesh->paths = paths;
     mesh->moved_ms = LLONG_MIN / 2;
     wg_device_init(&mesh->device);
     smap_init(&mesh->endpoints);
@@ -75,6 +78,12 @@ struct keyring *
 mesh_keyring(struct mesh *mesh)
 {
     return &mesh->keyring;
+}
+
+const struct wg_key *
+mesh_private_key(const struct mesh *mesh)
+{
+    return mesh->keyring.mesh ? &mesh->keyring.private_key : NULL;
 }
 
 enum wg_backend
@@ -148,6 +157,39 @@ mesh_wanted_next(const struct mesh *mesh, const struct plan_peer *pp,
     }
 }
 
+/* Where the peer is: as the paths say, else as the operator says. */
+static void
+mesh_set_endpoint(const struct mesh *mesh, const struct plan_peer *pp,
+                  struct wg_peer *peer)
+{
+    struct path_endpoint path = paths_get_endpoint(mesh->paths, pp->node);
+    const char *before = smap_get(&mesh->endpoints, pp->node);
+
+    if (path.ss.ss_family != AF_UNSPEC) {
+        peer->endpoint = path.ss;
+        peer->force_endpoint = path.force;
+        peer->reset = path.reset;
+    } else if (pp->endpoint
+               && resolve_endpoint(pp->endpoint, &peer->endpoint)) {
+        peer->force_endpoint = before && strcmp(before, pp->endpoint);
+    }
+}
+
+/* Only a host that others cannot call keeps its hole open; and not before it
+ * knows whom to call: WireGuard would take the next five seconds for an
+ * answer. */
+static bool
+mesh_needs_keepalive(const struct mesh *mesh, const struct plan *plan,
+                     const struct wg_peer *peer)
+{
+    const struct wg_peer *have = wg_device_find_peer(&mesh->device,
+                                                     &peer->key);
+
+    return (plan->behind_nat
+            && (peer->endpoint.ss_family != AF_UNSPEC
+                || (have && have->endpoint.ss_family != AF_UNSPEC)));
+}
+
 static void
 mesh_wanted(const struct mesh *mesh, const struct plan *plan,
             struct wg_device *want)
@@ -156,18 +198,15 @@ mesh_wanted(const struct mesh *mesh, const struct plan *plan,
     want->listen_port = plan->listen_port;
     for (size_t i = 0; i < plan->n_peers; i++) {
         const struct plan_peer *pp = &plan->peers[i];
-        const char *before = smap_get(&mesh->endpoints, pp->node);
 
         if (!pp->has_key
             || wg_key_equals(&pp->key, &mesh->keyring.public_key)) {
             continue;
         }
         struct wg_peer *peer = wg_device_add_peer(want, &pp->key);
-        if (pp->endpoint && resolve_endpoint(pp->endpoint, &peer->endpoint)) {
-            peer->force_endpoint = before && strcmp(before, pp->endpoint);
-        }
-        /* Only a host that others cannot call keeps its hole open. */
-        peer->keepalive_s = plan->behind_nat ? KEEPALIVE_S : 0;
+        mesh_set_endpoint(mesh, pp, peer);
+        peer->keepalive_s = (mesh_needs_keepalive(mesh, plan, peer)
+                             ? KEEPALIVE_S : 0);
         for (size_t j = 0; j < pp->allowed.n; j++) {
             wg_peer_add_allowed(peer, &pp->allowed.prefixes[j]);
         }

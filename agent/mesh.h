@@ -10,6 +10,7 @@ struct keyring;
 struct links;
 struct mesh;
 struct nlk;
+struct paths;
 struct plan;
 struct sset;
 
@@ -17,7 +18,7 @@ struct sset;
  * agent made is ever configured or removed. */
 #define MESH_LINK_ALIAS "socknet mesh"
 
-struct mesh *mesh_create(const char *state_dir);
+struct mesh *mesh_create(const char *state_dir, struct paths *);
 void mesh_destroy(struct mesh *);
 
 /* Brings the interface to what 'plan' says.  May read 'links' anew, if it
@@ -32,6 +33,7 @@ bool mesh_is_starting(const struct mesh *);
 const struct wg_key *mesh_public_key(const struct mesh *);
 /* For rotation.h, which loads it. */
 struct keyring *mesh_keyring(struct mesh *);
+const struct wg_key *mesh_private_key(const struct mesh *);
 enum wg_backend mesh_backend(const struct mesh *);
 /* The device as read last; its peers are empty until then. */
 const struct wg_device *mesh_device(const struct mesh *);

@@ -290,6 +290,7 @@ builder_add_nodes(struct plan_builder *b, const struct smap *keys)
         struct plan_peer *peer = &b->plan->peers[b->plan->n_peers];
         peer->node = xstrdup(node->name);
         peer->endpoint = endpoint_with_port(b->model, node);
+        peer->relay = node->relay;
         builder_set_key(b, peer, smap_get(keys, node->name));
         builder_add_node_prefixes(b, node, b->plan->n_peers++);
     }
@@ -403,6 +404,7 @@ plan_create(const struct model *model, const char *node,
     plan->listen_port = (self->listen_port ? self->listen_port
                          : model->mesh.listen_port);
     plan->behind_nat = !self->endpoint;
+    plan->relay = self->relay;
     plan->ip_forward = self->ip_forward;
     builder_set_requests(&b);
     if (self->address.plen) {

@@ -41,6 +41,7 @@ struct plan_peer {
     bool has_next_key;          /* It is about to take another key. */
     struct wg_key next_key;
     char *endpoint;             /* HOST:PORT; NULL: behind NAT. */
+    bool relay;                 /* It relays for others. */
     struct plan_prefixes allowed;
 };
 
@@ -84,6 +85,7 @@ struct plan {
     bool revoked;               /* No peers: they refuse this node. */
     uint32_t key_epoch;         /* Rotations of the key asked for. */
     struct sset refused_keys;   /* Of all nodes: not to be used. */
+    bool relay;                 /* This node relays for others. */
     bool ip_forward;
     bool has_ipv6;              /* Some subnet of the mesh is IPv6. */
     struct plan_prefixes tunnel;    /* Addresses of the mesh interface. */

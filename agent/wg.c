@@ -277,12 +277,22 @@ diff_peer(const struct wg_peer *have, const struct wg_peer *want,
           int64_t now_s, struct wg_changes *changes)
 {
     struct wg_peer_change c = { .key = want->key };
+    uint16_t keepalive_s = have ? have->keepalive_s : 0;
+    bool again = false;
 
     if (endpoint_is_due(have, want, now_s)) {
         c.set_endpoint = true;
         c.endpoint = want->endpoint;
+        if (have && want->force_endpoint && want->reset) {
+            changes_add_peer(changes, &want->key)->remove = true;
+            have = NULL;
+            keepalive_s = 0;
+        } else if (want->force_endpoint && keepalive_s) {
+            /* That it is switched on is what makes WireGuard send one. */
+            c.set_keepalive = again = keepalive_s == want->keepalive_s;
+        }
     }
-    if ((have ? have->keepalive_s : 0) != want->keepalive_s) {
+    if (keepalive_s != want->keepalive_s) {
         c.set_keepalive = true;
         c.keepalive_s = want->keepalive_s;
     }
@@ -293,6 +303,12 @@ diff_peer(const struct wg_peer *have, const struct wg_peer *want,
     }
     if (!have || c.set_endpoint || c.set_keepalive || c.n_allowed) {
         *changes_add_peer(changes, &want->key) = c;
+    }
+    if (again) {
+        struct wg_peer_change *on = changes_add_peer(changes, &want->key);
+
+        on->set_keepalive = true;
+        on->keepalive_s = want->keepalive_s;
     }
 }
 

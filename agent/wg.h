@@ -48,6 +48,8 @@ struct wg_peer {
 
     /* As wanted. */
     bool force_endpoint;        /* Even if it roamed a moment ago. */
+    bool reset;                 /* With 'force_endpoint': its session, which
+                                 * is dead, ends, for a handshake at once. */
 };
 
 struct wg_device {

@@ -236,6 +236,7 @@ node_read(const struct ovsdb_idl_row *row_, char **ret_error)
     node->revoked = row->revoked;
     sset_add_array(&node->refused_keys, row->refused_keys,
                    row->n_refused_keys);
+    node->relay = row->n_relay ? row->relay[0] : row->endpoint != NULL;
     node->other = other_from_string(row->other);
     source_from_string(row->source, &node->loc);
 
@@ -317,6 +318,7 @@ node_write(const struct ovsdb_idl_row *row_, const void *node_)
     sndb_node_set_key_epoch(row, node->key_epoch);
     sndb_node_set_revoked(row, node->revoked);
     sndb_node_set_refused_keys(row, refused, sset_count(&node->refused_keys));
+    sndb_node_set_relay(row, &node->relay, 1);
     sndb_node_set_other(row, other_to_string(node->other));
     sndb_node_set_source(row, source);
     free(address);

@@ -45,6 +45,8 @@ status_sync_add_columns(struct ovsdb_idl *idl)
     add_columns(idl, sndb_port_status_columns, SNDB_PORT_STATUS_N_COLUMNS);
     add_columns(idl, sndb_exit_status_columns, SNDB_EXIT_STATUS_N_COLUMNS);
     add_columns(idl, sndb_peer_status_columns, SNDB_PEER_STATUS_N_COLUMNS);
+    add_columns(idl, sndb_relay_status_columns,
+                SNDB_RELAY_STATUS_N_COLUMNS);
     /* Everyone's counters go on all the time: nobody wakes up for them. */
     ovsdb_idl_omit_alert(idl, &sndb_peer_status_col_rx_bytes);
     ovsdb_idl_omit_alert(idl, &sndb_peer_status_col_tx_bytes);
@@ -79,10 +81,10 @@ null_if_empty(const char *s)
 }
 
 static size_t
-problems_array(const struct sset *problems, const char ***ret_array)
+strings_array(const struct sset *strings, const char ***ret_array)
 {
-    *ret_array = problems ? sset_array(problems) : NULL;
-    return problems ? sset_count(problems) : 0;
+    *ret_array = strings ? sset_array(strings) : NULL;
+    return strings ? sset_count(strings) : 0;
 }
 
 /* A value that the schema would refuse must not spoil the transaction that
@@ -125,7 +127,7 @@ status_sync_bridge(struct ovsdb_idl_txn *txn, const struct status_bridge *st)
     sndb_bridge_status_set_seen(row, seen_now(row->seen));
 
     const char **problems;
-    size_t n = problems_array(st->problems, &problems);
+    size_t n = strings_array(st->problems, &problems);
     sndb_bridge_status_set_problems(row, problems, n);
     free(problems);
 }
@@ -156,10 +158,13 @@ status_sync_node(struct ovsdb_idl_txn *txn, const struct status_node *st)
     sndb_node_status_set_datapath(row, null_if_empty(st->datapath));
     sndb_node_status_set_wireguard(row, null_if_empty(st->wireguard));
 
-    const char **problems;
-    size_t n = problems_array(st->problems, &problems);
-    sndb_node_status_set_problems(row, problems, n);
-    free(problems);
+    const char **strings;
+    size_t n = strings_array(st->addresses, &strings);
+    sndb_node_status_set_addresses(row, strings, n);
+    free(strings);
+    n = strings_array(st->problems, &strings);
+    sndb_node_status_set_problems(row, strings, n);
+    free(strings);
 }
 
 static void
@@ -212,7 +217,11 @@ peer_is_news(const struct sndb_peer_status *row, const struct status_peer *st)
            || !nullable_string_is_equal(row->next_public_key,
                                         st->next_public_key)
            || !nullable_string_is_equal(row->endpoint,
-                                        null_if_empty(st->endpoint));
+                                        null_if_empty(st->endpoint))
+           || !nullable_string_is_equal(row->path, null_if_empty(st->path))
+           || !nullable_string_is_equal(row->relay, null_if_empty(st->relay))
+           || !nullable_string_is_equal(row->reason,
+                                        null_if_empty(st->reason));
 }
 
 static void
@@ -220,6 +229,9 @@ write_peer(const struct sndb_peer_status *row, const struct status_peer *st)
 {
     sndb_peer_status_set_endpoint(row, null_if_empty(st->endpoint));
     sndb_peer_status_set_next_public_key(row, st->next_public_key);
+    sndb_peer_status_set_path(row, null_if_empty(st->path));
+    sndb_peer_status_set_relay(row, null_if_empty(st->relay));
+    sndb_peer_status_set_reason(row, null_if_empty(st->reason));
     sndb_peer_status_set_latest_handshake(row, count(st->latest_handshake));
     sndb_peer_status_set_rx_bytes(row, count(st->rx_bytes));
     sndb_peer_status_set_tx_bytes(row, count(st->tx_bytes));

@@ -49,6 +49,7 @@ struct status_node {            /* Written by the agent. */
     int64_t generation;
     const char *datapath;       /* "system" or "netdev". */
     const char *wireguard;      /* "kernel" or "wireguard-go". */
+    const struct sset *addresses;   /* Of its interfaces. */
     const struct sset *problems;
 };
 void status_sync_node(struct ovsdb_idl_txn *, const struct status_node *);
@@ -68,6 +69,9 @@ struct status_peer {
     const char *peer;           /* Node name. */
     const char *endpoint;       /* As seen; "" unknown. */
     const char *next_public_key; /* Its next key, if it is configured. */
+    const char *path;           /* path_kind_to_string(). */
+    const char *relay;          /* Hub in use or asked for; "" none. */
+    const char *reason;         /* Why the path is not a better one; "". */
     int64_t latest_handshake;   /* Unix seconds; 0: never. */
     int64_t rx_bytes, tx_bytes;
 };

@@ -186,6 +186,20 @@ build_key_requests(struct model_node *node, const struct doc_value *doc)
     }
 }
 
+/* Who cannot be called cannot relay. */
+static void
+build_relay(struct build *build, struct model_node *node,
+            const struct doc_value *doc)
+{
+    node->relay = build_bool(doc, "relay", node->endpoint != NULL);
+    if (node->relay && !node->endpoint) {
+        diags_add(build->diags, DIAG_ERROR, &doc_get(doc, "relay")->loc,
+                  "write the node's endpoint, or no \"relay\"",
+                  "node \"%s\" has no endpoint at which others could reach "
+                  "a relay", node->name);
+    }
+}
+
 void
 build_node(struct build *build, const char *name, const struct sn_loc *loc,
            const struct doc_value *doc)
@@ -201,6 +215,7 @@ build_node(struct build *build, const char *name, const struct sn_loc *loc,
         places_put(&build->places, &doc_get(doc, "endpoint")->loc,
                    "node/%s/endpoint", name);
     }
+    build_relay(build, node, doc);
     node->listen_port = build_number(doc, "listen_port", UINT16_MAX, 0);
     if (build_prefix(doc_get(doc, "address"), &address)) {
         node->address = sn_prefix_host(&address);

@@ -435,6 +435,9 @@ node_to_json(const struct model *model, const struct model_node *node,
     struct json *lxc = json_object_create();
 
     put_nullable(object, "endpoint", node->endpoint);
+    if (node->relay != (node->endpoint != NULL)) {
+        json_object_put(object, "relay", json_boolean_create(node->relay));
+    }
     if (node->listen_port) {
         json_object_put(object, "listen_port",
                         json_integer_create(node->listen_port));

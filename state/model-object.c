@@ -143,6 +143,7 @@ model_node_equals(const struct model_node *a, const struct model_node *b)
         || a->key_epoch != b->key_epoch
         || a->revoked != b->revoked
         || !sset_equals(&a->refused_keys, &b->refused_keys)
+        || a->relay != b->relay
         || !nullable_string_is_equal(a->other, b->other)) {
         return false;
     }

@@ -72,6 +72,7 @@ struct model_node {
     bool revoked;               /* The other nodes know it no more. */
     bool says_revoked;          /* The file does; not compared. */
     struct sset refused_keys;   /* Public keys that nobody takes again. */
+    bool relay;                 /* For others (default: has an endpoint). */
     char *other;                /* JSON object: kept verbatim. */
 };
 

@@ -200,6 +200,9 @@ static const struct schema_key node_keys[] = {
     { "endpoint", &endpoint, 0,
       "Where the other nodes reach this one; absent: behind NAT." },
     { "listen_port", &port, 0, "UDP port of the mesh on this node." },
+    { "relay", &boolean, 0,
+      "Whether it relays for nodes that cannot reach each other; if absent, "
+      "a node with an endpoint does." },
     { "address", &address, 0, "Tunnel address in the mesh's prefix." },
     { "subnet", &networks, 0, "Network of its containers, one per family." },
     { "gateway", &addresses, 0,

@@ -24,11 +24,13 @@ AGENT_ROWS = {
     'Port_Status': {'name': 'veth1', 'state': 'up'},
     'Peer_Status': {'peer': 'n9'},
     'Exit_Status': {'name': 'warp', 'state': 'up'},
+    'Relay_Status': {'a': 'n8', 'b': 'n9'},
 }
 CONTROLLER_ROWS = {'Bridge_Status': {'bridge': 'vmbr0'}}
 UPDATES = {'Node_Status': {'generation': 7, 'seen': 1},
            'Port_Status': {'ofport': 5},
-           'Peer_Status': {'rx_bytes': 5}, 'Exit_Status': {'state': 'down'},
+           'Peer_Status': {'rx_bytes': 5}, 'Relay_Status': {'port': 5},
+           'Exit_Status': {'state': 'down'},
            'Bridge_Status': {'n_flows': 5}}
 PORTS = {AGENT_PORT: AGENT_ROWS, CONTROLLER_PORT: CONTROLLER_ROWS}
 
@@ -94,7 +96,7 @@ def test_other_nodes_rows(tls, port):
             'mutations': [['problems', 'insert', 'x']]
             if 'Status' in table and table.split('_')[0] in ('Node', 'Bridge')
             else [['reason', 'insert', 'x']]
-            if table in ('Port_Status', 'Exit_Status')
+            if table in ('Port_Status', 'Exit_Status', 'Relay_Status')
             else [['rx_bytes', '+=', 1]]}))
         assert len(tls.rows(table)) == 1
 

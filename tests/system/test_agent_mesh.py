@@ -391,22 +391,22 @@ def test_ends_cleanly(mesh):
     assert eventually(lambda: agents.generations(mesh, B)[0] > 0)
 
 
-def test_two_capabilities_are_enough(mesh):
-    """Root with CAP_NET_ADMIN and CAP_NET_BIND_SERVICE and nothing else, as
-    the manual says."""
+def test_three_capabilities_are_enough(mesh):
+    """Root with CAP_NET_ADMIN, CAP_NET_RAW and CAP_NET_BIND_SERVICE and
+    nothing else, as the manual says."""
     before = snapshot(mesh, B)
     ports = mesh.appctl(B, "socknet-agent", "ports")
     mesh.appctl(B, "socknet-agent", "exit")
     assert eventually(lambda: "socknet-agent.pid" not in out(
         mesh, B, "ls", "/run/openvswitch"))
     out(mesh, B, "/usr/bin/setpriv",
-        "--bounding-set=-all,+net_admin,+net_bind_service",
-        "--inh-caps=-all,+net_admin,+net_bind_service", "sh", "-c",
+        "--bounding-set=-all,+net_admin,+net_raw,+net_bind_service",
+        "--inh-caps=-all,+net_admin,+net_raw,+net_bind_service", "sh", "-c",
         " ".join(["exec", agent_program(mesh), *agent_flags(mesh, B)]))
     try:
         pid = out(mesh, B, "cat", "/run/openvswitch/socknet-agent.pid")
         status = out(mesh, B, "cat", "/proc/%s/status" % pid.strip())
-        assert "CapEff:\t0000000000001400\n" in status
+        assert "CapEff:\t0000000000003400\n" in status
         assert eventually(lambda: agents.generations(mesh, B)[0] > 0)
         for command in (["ip", "route", "flush", "proto", "83"],
                         ["ip", "link", "set", "nm-privacy", "down"],

@@ -4,7 +4,7 @@ with a web server, and the far ends of the WARP tunnels."""
 import ipaddress
 import os
 
-from . import ns
+from . import nat, ns
 from .state import LabError
 
 WEB4, WEB6 = "203.0.113.10", "2001:db8:113::10"
@@ -89,9 +89,7 @@ def node_uplink(lab, node):
         attach(lab, lab.ns(node.name), node.index)
         address, gateway = outer, router4(outer)
     else:
-        nat_up(lab, node, outer)
-        address = "192.168.%d.2" % node.index
-        gateway = "192.168.%d.1" % node.index
+        address, gateway = nat.node_attach(lab, node, outer)
     six = UPLINK6 % node.index
     commands = ["addr add %s/24 dev eth0" % address, "link set eth0 up",
                 "route add default via %s" % gateway]
@@ -104,29 +102,6 @@ def node_uplink(lab, node):
             for s in node.subnets if node.endpoint]
     if back:
         ns.ip(lab.ns("internet"), *back)
-
-
-def nat_up(lab, node, outer):
-    nat = lab.ns("nat-" + node.name)
-    ns.ns_add(nat)
-    attach(lab, nat, node.index)
-    ns.run(["ip", "link", "add", "eth0", "netns", lab.ns(node.name), "type",
-            "veth", "peer", "name", "inside", "netns", nat])
-    ns.sysctl(nat, "net.ipv4.ip_forward=1")
-    ns.ip(nat, "addr add %s/24 dev eth0" % outer, "link set eth0 up",
-          "addr add 192.168.%d.1/24 dev inside" % node.index,
-          "link set inside up", "route add default via " + router4(outer))
-    ns.run(["ip", "netns", "exec", nat, "nft", "-f", "-"], input="""
-table ip lab {
-  chain post { type nat hook postrouting priority srcnat; policy accept;
-    oifname "eth0" masquerade
-  }
-  chain forward { type filter hook forward priority filter; policy drop;
-    iifname "inside" accept
-    ct state established,related accept
-  }
-}
-""")
 
 
 def wg_device(host, name):

@@ -9,6 +9,7 @@ import hashlib
 import ipaddress
 import os
 import platform
+import re
 
 import yaml
 
@@ -62,8 +63,9 @@ class Container:
 
 
 class Node:
-    def __init__(self, index, name, doc):
+    def __init__(self, index, name, doc, lab=None):
         self.index = index          # 1, 2, ... in file order
+        self.lab = lab or {}        # of a "# lab:" line; see nat.py
         self.name = name
         self.endpoint = endpoint_address(name, doc.get("endpoint"))
         self.containers = [Container(name, c) for c in
@@ -77,7 +79,7 @@ class Node:
 
     def to_dict(self):
         return {"index": self.index, "name": self.name,
-                "endpoint": self.endpoint,
+                "endpoint": self.endpoint, "lab": self.lab,
                 "subnets": [str(s) for s in self.subnets],
                 "tunnels": self.tunnels,
                 "containers": [c.to_dict() for c in self.containers]}
@@ -146,28 +148,31 @@ def load_document(path):
         files = [path]
     if not files:
         raise LabError("%s: no *.yaml in this folder" % path)
-    doc = {}
+    doc, lab = {}, {}
     for name in files:
         try:
             with open(name, encoding="utf-8") as f:
-                part = yaml.safe_load(f)
+                text = f.read()
+            part = yaml.safe_load(text)
+            for line in re.findall(r"^# lab:(.*)", text, re.M):
+                merge(lab, yaml.safe_load(line))
         except (OSError, yaml.YAMLError) as e:
             raise LabError("%s: %s" % (name, " ".join(str(e).split())))
         if not isinstance(part, dict):
             raise LabError("%s: not a mapping" % name)
         merge(doc, part)
-    return doc
+    return doc, lab
 
 
 def load(path, node_name=None):
     """Returns the nodes of a state file; one host's file makes one node."""
-    doc = load_document(path)
+    doc, lab = load_document(path)
     nodes = doc.get("nodes")
     if nodes is None:
         name = node_name or platform.node()
         doc.setdefault("endpoint", "198.51.100.11")
         nodes = {name: doc}
-    result = [Node(i, name, body or {})
+    result = [Node(i, name, body or {}, lab.get(name))
               for i, (name, body) in enumerate(nodes.items(), 1)]
     if not result:
         raise LabError("%s: no nodes" % path)

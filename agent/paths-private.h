@@ -1,0 +1,108 @@
+#ifndef SN_PATHS_PRIVATE_H
+#define SN_PATHS_PRIVATE_H 1
+
+/* struct paths, for paths*.c and path-*.c alone. */
+
+#include "agent/paths.h"
+#include "agent/probe-message.h"
+#include "agent/wg.h"
+#include "openvswitch/shash.h"
+
+/* Addresses from which a peer called; and how long an answer is worth
+ * something. */
+#define PATH_MAX_REFLEXIVE 2
+#define PATH_ANSWER_MS 5000
+/* After this silence a ping; after this long without an answer, the end. */
+#define PATH_SILENT_MS 10000
+#define PATH_DEAD_MS 2000
+
+struct path_candidate {
+    struct sockaddr_storage ss;
+    enum path_kind kind;
+    uint64_t id;                /* Of the last probe; 0: none. */
+    long long int answered_ms;  /* LLONG_MIN: never. */
+    bool reflexive;             /* The peer called from there. */
+};
+
+struct path {
+    char *node;
+    bool peer_behind_nat, peer_relays;
+    struct sockaddr_storage configured;
+    struct wg_key key;
+    struct probe_key probe_key;
+    bool has_key;
+
+    struct path_candidate candidates[RENDEZVOUS_MAX + PATH_MAX_REFLEXIVE];
+    size_t n_candidates;
+
+    /* WireGuard's view. */
+    struct sockaddr_storage endpoint;
+    int64_t handshake;
+    uint64_t rx_bytes, tx_bytes;
+    uint64_t tx_at_proof;
+    long long int proof_ms;     /* It worked then. */
+    bool fresh;                 /* The last handshake is young. */
+
+    /* Liveness of a path that is not relayed. */
+    uint64_t ping_id;
+    long long int ping_ms;      /* First ping without answer; 0: none. */
+    long long int next_ping_ms;
+
+    /* The hunt. */
+    bool hunting;
+    long long int hunt_ms;      /* When it began. */
+    long long int next_volley_ms;
+
+    bool has_best;
+    struct path_candidate best; /* Of those that answered. */
+    long long int next_force_ms;
+    char *hub;                  /* That this side asks for, or NULL. */
+    struct sockaddr_storage relay;      /* AF_UNSPEC: not ready. */
+    enum path_kind relay_kind;
+    long long int direct_ms;    /* Since when it needs no relay; 0: not. */
+    enum path_kind kind;        /* For people, as is the reason. */
+    char *reason;               /* Never NULL. */
+};
+
+struct paths {
+    char *node;
+    bool behind_nat, relays;
+    uint16_t listen_port;
+    struct wg_key private_key, public_key;
+    bool has_keys;
+    struct probe_sock *sock;
+    struct shash paths;         /* struct path. */
+    struct rendezvous rendezvous;       /* The last known. */
+    long long int udp_ms;       /* When UDP last brought anything. */
+    bool changed;
+};
+
+/* A path that socknet looks after. */
+bool path_is_watched(const struct paths *, const struct path *);
+bool path_is_alive(const struct paths *, const struct path *);
+/* By what WireGuard does now. */
+enum path_kind path_classify(const struct path *);
+void path_start_hunt(struct paths *, struct path *, const char *why);
+
+/* path-probe.c */
+void path_ping(struct paths *, const struct path *,
+               const struct sockaddr_storage *to, uint64_t *idp);
+void path_volley(struct paths *, struct path *);
+void paths_receive_probes(struct paths *);
+
+static inline bool
+path_kind_is_relay(enum path_kind kind)
+{
+    return kind == PATH_RELAY || kind == PATH_TCP_RELAY;
+}
+
+/* path-relay.c */
+void path_explain_nat(const struct paths *, const struct path *, struct ds *);
+void path_explain_relay(const struct paths *, const struct path *,
+                        struct ds *);
+void path_update_relay(struct paths *, struct path *,
+                       const struct rendezvous_node *self);
+/* Whether it is time for one; asks for it or lets it go. */
+void path_ask_relay(struct paths *, struct path *, bool needed);
+
+#endif /* agent/paths-private.h */
