@@ -16,6 +16,7 @@ struct agent {
     struct paths *paths;
     struct mesh *mesh;
     struct rotation rotation;
+    struct ct_configs *configs;
     struct discover *discover;
     struct names *names;
     struct exit_watch *exits;

@@ -9,6 +9,7 @@
 #include "agent/agent-private.h"
 #include "agent/bridge.h"
 #include "agent/central.h"
+#include "agent/ct-configs.h"
 #include "agent/discover.h"
 #include "agent/exit-watch.h"
 #include "agent/exits.h"
@@ -58,6 +59,7 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     a->paths = paths_create();
     a->mesh = mesh_create(config->state_dir, a->paths);
     rotation_init(&a->rotation);
+    a->configs = ct_configs_create(config->pve_dir, config->lxc_dir);
     a->discover = discover_create();
     a->names = names_create();
     a->exits = exit_watch_create();
@@ -86,6 +88,7 @@ agent_destroy(struct agent *a)
         names_destroy(a->names);
         exit_watch_destroy(a->exits);
         discover_destroy(a->discover);
+        ct_configs_destroy(a->configs);
         mesh_destroy(a->mesh);
         paths_destroy(a->paths);
         sset_destroy(&a->addresses);
@@ -209,8 +212,9 @@ pass_discover(struct agent *a, struct sset *problems)
     if (!vswitch_is_ready(a->sw) || !datapath) {
         return false;           /* Nothing known: nothing changed. */
     }
-    discover_run(a->discover, a->nlk, &a->links, a->sw, model, a->node,
-                 problems);
+    ct_configs_add_problems(a->configs, problems);
+    discover_run(a->discover, a->nlk, &a->links, a->sw, a->configs, model,
+                 a->node, problems);
     bool ok = nft_sync_ingress(a->nft, netdev
                                ? discover_get_veths(a->discover) : NULL,
                                problems);
@@ -323,8 +327,12 @@ agent_run(struct agent *a)
     }
     agent_run_paths(a);
     bool switch_changed = vswitch_run(a->sw);
+    if (switch_changed || (events & NLK_ROUTE)) {
+        ct_configs_set_stale(a->configs);   /* Written before the plug. */
+    }
+    bool configs_changed = ct_configs_run(a->configs);
     bool resolved = resolve_run();
-    if (events || switch_changed || resolved) {
+    if (events || switch_changed || configs_changed || resolved) {
         a->dirty = true;
     }
     if (now >= a->next_pass_ms) {
@@ -346,6 +354,7 @@ void
 agent_wait(struct agent *a)
 {
     nlk_wait(a->nlk);
+    ct_configs_wait(a->configs);
     names_wait(a->names);
     exit_watch_wait(a->exits);
     paths_wait(a->paths);
@@ -366,5 +375,6 @@ agent_resync(struct agent *a)
     agent_stats.resyncs++;
     nft_set_stale(a->nft);
     discover_set_stale(a->discover);
+    ct_configs_set_stale(a->configs);
     a->stale_plan = a->dirty = true;
 }

@@ -19,6 +19,8 @@ struct agent_config {
     const char *db;             /* Central database. */
     const char *ovsdb;          /* Switch's database. */
     const char *state_dir;
+    const char *pve_dir;        /* Proxmox's /etc/pve. */
+    const char *lxc_dir;        /* LXC's /var/lib/lxc. */
 };
 
 /* Returns NULL, or an error to free. */

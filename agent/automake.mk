@@ -7,6 +7,8 @@ agent_libsnagent_la_SOURCES = \
 	agent/agent-status.c \
 	agent/bridge.c agent/bridge.h \
 	agent/central.c agent/central.h \
+	agent/ct-config.c agent/ct-config.h \
+	agent/ct-configs.c agent/ct-configs.h \
 	agent/discover.c agent/discover.h \
 	agent/dns-clients.c agent/dns-clients.h \
 	agent/dns-forward.c agent/dns-forward.h \
@@ -20,8 +22,10 @@ agent_libsnagent_la_SOURCES = \
 	agent/exits.c agent/exits.h \
 	agent/host.c agent/host.h \
 	agent/keyring.c \
+	agent/identity.c agent/identity.h \
 	agent/keys.c agent/keys.h \
 	agent/link.c agent/link.h \
+	agent/lxc-conf.c \
 	agent/mesh.c agent/mesh.h \
 	agent/names.c agent/names.h \
 	agent/nft.c agent/nft.h \
@@ -37,6 +41,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/probe.c agent/probe.h \
 	agent/probe-message.c agent/probe-message.h \
 	agent/rendezvous.c agent/rendezvous.h \
+	agent/pve-conf.c \
 	agent/resolve.c agent/resolve.h \
 	agent/rotation.c agent/rotation.h \
 	agent/route.c agent/route.h \

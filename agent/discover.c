@@ -1,10 +1,12 @@
 #include <config.h>
 #include "agent/discover.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/ct-config.h"
+#include "agent/ct-configs.h"
+#include "agent/identity.h"
 #include "agent/link.h"
 #include "agent/plan.h"
 #include "agent/vswitch.h"
@@ -14,6 +16,7 @@
 #include "smap.h"
 #include "sset.h"
 #include "state/model.h"
+#include "state/port-name.h"
 #include "timeval.h"
 #include "util.h"
 #include "vswitch-idl.h"
@@ -41,9 +44,11 @@ struct discover {
 /* What the parts of a run share. */
 struct discover_run {
     struct discover *d;
+    const struct model *model;
+    const struct ct_configs *configs;
     struct nlk *nlk;
     const struct links *links;
-    const struct vswitch *sw;
+    const struct ovsrec_bridge *br;
     const struct model_node *node;
     struct shash by_veth;       /* Veth -> const struct model_container. */
     struct sset *problems;
@@ -116,34 +121,6 @@ const struct sset *
 discover_get_veths(const struct discover *d)
 {
     return &d->veths;
-}
-
-/* Proxmox's names: "veth<vmid>i<n>"; the short-lived other end of it,
- * "veth<vmid>i<n>p"; with firewall=1 the bridge's port is "fwln<vmid>o<n>" and
- * the veth is on a Linux bridge behind it. */
-static bool
-is_transient_peer(const char *name)
-{
-    size_t len = strlen(name);
-    unsigned int vmid;
-    int n = 0;
-
-    return (len && name[len - 1] == 'p'
-            && ovs_scan(name, "veth%ui%*u%n", &vmid, &n)
-            && n == (int) len - 1);
-}
-
-/* "fwln102o0" -> "veth102i0", to free; NULL for another name. */
-static char *
-firewall_veth(const char *name)
-{
-    unsigned int vmid, index;
-    int n = 0;
-
-    if (ovs_scan(name, "fwln%uo%u%n", &vmid, &index, &n) && !name[n]) {
-        return xasprintf("veth%ui%u", vmid, index);
-    }
-    return NULL;
 }
 
 static struct port_report *
@@ -226,6 +203,17 @@ forget_unplugged(struct discover *d)
     }
 }
 
+static char *
+find_contradiction(const struct discover_run *run,
+                   const struct model_container *c, const struct link *veth,
+                   struct eth_addr seen)
+{
+    struct identity id = { .container = c, .veth = veth, .seen = seen };
+
+    id.config = ct_configs_find_veth(run->configs, c->veth, &seen, &id.nic);
+    return identity_check(&id, run->configs, run->links);
+}
+
 /* A declared container's port that is in the switch. */
 static void
 report_container(struct discover_run *run, struct port_report *r,
@@ -234,18 +222,14 @@ report_container(struct discover_run *run, struct port_report *r,
 {
     const struct link *veth = links_find(run->links, c->veth);
     struct eth_addr seen = veth ? plug_mac(run, veth) : eth_addr_zero;
+    char *contradiction = find_contradiction(run, c, veth, seen);
 
     r->ofport = (iface->n_ofport && iface->ofport[0] > 0 ? iface->ofport[0]
                  : 0);
     r->mac = eth_addr_is_zero(seen) && c->has_hwaddr ? c->hwaddr : seen;
-    if (strcmp(iface->name, c->veth)) {
-        report_set(r, PORT_QUARANTINE, "%s is behind a firewall bridge; set "
-                   "firewall=0 on the container's network device", c->veth);
-    } else if (c->has_hwaddr && !eth_addr_is_zero(seen)
-               && !eth_addr_equals(seen, c->hwaddr)) {
-        report_set(r, PORT_QUARANTINE, "its MAC address is "ETH_ADDR_FMT" "
-                   "and hwaddr says "ETH_ADDR_FMT, ETH_ADDR_ARGS(seen),
-                   ETH_ADDR_ARGS(c->hwaddr));
+    if (contradiction) {
+        report_set(r, PORT_QUARANTINE, "%s", contradiction);
+        free(contradiction);
     } else if (iface->error) {
         report_set(r, PORT_DOWN, "%s", iface->error);
     } else if (!r->ofport) {
@@ -260,14 +244,17 @@ report_container(struct discover_run *run, struct port_report *r,
     }
 }
 
+/* Of two ports of a container, one behind a firewall's bridge and one not, the
+ * latter is the one that flows go by. */
 static const struct model_container *
 find_container(const struct discover_run *run, const char *port)
 {
-    char *behind = firewall_veth(port);
+    char *veth = port_name_veth(port);
+    bool hidden = strcmp(veth, port) && vswitch_find_port(run->br, veth);
     const struct model_container *c
-        = shash_find_data(&run->by_veth, behind ? behind : port);
+        = hidden ? NULL : shash_find_data(&run->by_veth, veth);
 
-    free(behind);
+    free(veth);
     return c;
 }
 
@@ -279,16 +266,32 @@ is_own_port(const struct ovsrec_interface *iface)
     return owner && !strcmp(owner, VSWITCH_OWNER);
 }
 
-/* Ports that are nobody's: the bridge's own, exits, uplinks, and what Proxmox
- * has there for a moment. */
+/* Ports that are no container's: the bridge's own, exits, uplinks, those of
+ * virtual machines, and what Proxmox has there for a moment. */
 static bool
 is_ignored(const struct discover_run *run,
            const struct ovsrec_interface *iface)
 {
     return (!strcmp(iface->name, SN_BRIDGE)
             || is_own_port(iface)
-            || is_transient_peer(iface->name)
+            || port_name_is_transient(iface->name)
+            || port_name_is_tap(iface->name)
             || sset_contains(&run->node->uplinks, iface->name));
+}
+
+static void
+report_stranger(struct discover_run *run, struct port_report *r)
+{
+    char *veth = port_name_veth(r->name);
+    const struct ct_nic *nic;
+    const struct ct_config *config
+        = ct_configs_find_veth(run->configs, veth, &r->mac, &nic);
+    char *reason = identity_explain_stranger(r->name, config, nic,
+                                             run->configs, run->model);
+
+    report_set(r, PORT_QUARANTINE, "%s", reason);
+    free(reason);
+    free(veth);
 }
 
 static void
@@ -319,8 +322,30 @@ discover_port(struct discover_run *run, const struct ovsrec_interface *iface)
     if (link) {
         link_read_peer_mac(run->nlk, link, &r->mac);
     }
-    report_set(r, PORT_QUARANTINE, "no container of this node declares it "
-               "(veth: %s)", iface->name);
+    report_stranger(run, r);
+}
+
+/* Why nothing is plugged. */
+static char *
+explain_missing(const struct discover_run *run,
+                const struct model_container *c, const struct link *veth)
+{
+    const struct ct_nic *nic;
+    const struct ct_config *config
+        = ct_configs_find_veth(run->configs, c->veth, &c->hwaddr, &nic);
+
+    if (nic && nic->link_down) {
+        return xasprintf("%s has it down (link_down)", config->file);
+    } else if (veth) {
+        return xasprintf("%s exists and is not plugged into "SN_BRIDGE,
+                         c->veth);
+    }
+
+    char *absent = identity_explain_absence(c, run->configs);
+    char *reason = xasprintf("there is no interface %s%s%s", c->veth,
+                             absent ? "; " : "", absent ? absent : "");
+    free(absent);
+    return reason;
 }
 
 static void
@@ -338,8 +363,9 @@ discover_missing(struct discover_run *run)
         if (veth && !strcmp(veth->kind, "veth")) {
             sset_add(&run->d->veths, c->veth);
         }
-        report_set(r, PORT_MISSING, veth ? "%s exists and is not plugged "
-                   "into "SN_BRIDGE : "there is no interface %s", c->veth);
+        char *reason = explain_missing(run, c, veth);
+        report_set(r, PORT_MISSING, "%s", reason);
+        free(reason);
     }
 }
 
@@ -368,14 +394,16 @@ compare_reports(const void *a_, const void *b_)
 
 void
 discover_run(struct discover *d, struct nlk *nlk, const struct links *links,
-             const struct vswitch *sw, const struct model *model,
-             const char *node, struct sset *problems)
+             const struct vswitch *sw, const struct ct_configs *configs,
+             const struct model *model, const char *node,
+             struct sset *problems)
 {
     struct discover_run run = {
-        .d = d, .nlk = nlk, .links = links, .sw = sw, .problems = problems,
+        .d = d, .nlk = nlk, .links = links, .model = model,
+        .configs = configs, .problems = problems,
+        .br = vswitch_find_bridge(sw, SN_BRIDGE),
         .node = model_get_node(model, node),
     };
-    const struct ovsrec_bridge *br;
 
     discover_clear_ports(d);
     if (!run.node) {
@@ -384,10 +412,9 @@ discover_run(struct discover *d, struct nlk *nlk, const struct links *links,
     sset_clear(&d->veths);
     shash_init(&run.by_veth);
     index_containers(&run, model);
-    br = vswitch_find_bridge(sw, SN_BRIDGE);
-    for (size_t i = 0; br && i < br->n_ports; i++) {
-        for (size_t j = 0; j < br->ports[i]->n_interfaces; j++) {
-            discover_port(&run, br->ports[i]->interfaces[j]);
+    for (size_t i = 0; run.br && i < run.br->n_ports; i++) {
+        for (size_t j = 0; j < run.br->ports[i]->n_interfaces; j++) {
+            discover_port(&run, run.br->ports[i]->interfaces[j]);
         }
     }
     discover_missing(&run);

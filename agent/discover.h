@@ -3,9 +3,10 @@
 
 /* Discovery: which port of the bridge is which container.
  *
- * The switch says that a port exists, the model who it should be, netlink
- * which interface is on its other end.  Where they disagree the port is in
- * quarantine, which the controller takes for "drop", and the reason says why.
+ * The switch says that a port exists, the model who it should be, the host's
+ * own configuration who it is, netlink which interface is on its other end.
+ * Where they disagree (agent/identity.h) the port is in quarantine, which the
+ * controller takes for "drop", and the reason says why.
  *
  * The MAC address at the far end of a veth is taken once per plug, that is
  * per interface index: the container's own root can change it, and what the
@@ -16,6 +17,7 @@
 #include <stdint.h>
 #include "openvswitch/types.h"
 
+struct ct_configs;
 struct discover;
 struct links;
 struct model;
@@ -45,8 +47,9 @@ void discover_set_stale(struct discover *);
 
 /* Looks again. */
 void discover_run(struct discover *, struct nlk *, const struct links *,
-                  const struct vswitch *, const struct model *,
-                  const char *node, struct sset *problems);
+                  const struct vswitch *, const struct ct_configs *,
+                  const struct model *, const char *node,
+                  struct sset *problems);
 
 /* Sorted by name. */
 const struct port_report *discover_get_ports(const struct discover *,

@@ -29,12 +29,16 @@
 VLOG_DEFINE_THIS_MODULE(main);
 
 #define DEFAULT_STATE_DIR "/var/lib/socknet"
+#define DEFAULT_PVE_DIR "/etc/pve"
+#define DEFAULT_LXC_DIR "/var/lib/lxc"
 
 struct options {
     char *db;
     char *ovsdb;
     char *node;
     char *state_dir;
+    char *pve_dir;
+    char *lxc_dir;
     char *unixctl;
     bool cleanup;
 };
@@ -54,6 +58,9 @@ print_help(void)
            "  --ovsdb=REMOTE    the switch's database (default: its local "
            "socket)\n"
            "  --state-dir=DIR   where key and cache are (default: %s)\n"
+           "  --state-dir=DIR   where the key is (default: %s)\n"
+           "  --pve-dir=DIR     Proxmox's configuration (default: %s)\n"
+           "  --lxc-dir=DIR     LXC's containers (default: %s)\n"
            "  --cleanup         remove what agents made on this host, then "
            "exit\n"
            "\n"
@@ -70,7 +77,8 @@ print_help(void)
            "  --unixctl=SOCKET  the control socket, for ovs-appctl\n"
            "\n"
            "  -h, --help        print this help\n"
-           "  -V, --version     print the version\n", DEFAULT_STATE_DIR);
+           "  -V, --version     print the version\n", DEFAULT_STATE_DIR,
+           DEFAULT_PVE_DIR, DEFAULT_LXC_DIR);
 }
 
 enum {
@@ -78,6 +86,8 @@ enum {
     OPT_NODE,
     OPT_OVSDB,
     OPT_STATE_DIR,
+    OPT_PVE_DIR,
+    OPT_LXC_DIR,
     OPT_CLEANUP,
     OPT_UNIXCTL,
     DAEMON_OPTION_ENUMS,
@@ -90,6 +100,8 @@ static const struct option long_options[] = {
     {"node", required_argument, NULL, OPT_NODE},
     {"ovsdb", required_argument, NULL, OPT_OVSDB},
     {"state-dir", required_argument, NULL, OPT_STATE_DIR},
+    {"pve-dir", required_argument, NULL, OPT_PVE_DIR},
+    {"lxc-dir", required_argument, NULL, OPT_LXC_DIR},
     {"cleanup", no_argument, NULL, OPT_CLEANUP},
     {"unixctl", required_argument, NULL, OPT_UNIXCTL},
     {"help", no_argument, NULL, 'h'},
@@ -117,6 +129,14 @@ set_string(char **option, const char *value)
 }
 
 static void
+set_default(char **option, const char *value)
+{
+    if (!*option) {
+        *option = xstrdup(value);
+    }
+}
+
+static void
 parse_option(int c, struct options *options)
 {
     switch (c) {
@@ -131,6 +151,12 @@ parse_option(int c, struct options *options)
         break;
     case OPT_STATE_DIR:
         set_string(&options->state_dir, optarg);
+        break;
+    case OPT_PVE_DIR:
+        set_string(&options->pve_dir, optarg);
+        break;
+    case OPT_LXC_DIR:
+        set_string(&options->lxc_dir, optarg);
         break;
     case OPT_UNIXCTL:
         set_string(&options->unixctl, optarg);
@@ -176,9 +202,9 @@ parse_options(int argc, char *argv[], struct options *options)
     if (!options->db) {
         options->db = xstrdup(db_connection_default_remote());
     }
-    if (!options->state_dir) {
-        options->state_dir = xstrdup(DEFAULT_STATE_DIR);
-    }
+    set_default(&options->state_dir, DEFAULT_STATE_DIR);
+    set_default(&options->pve_dir, DEFAULT_PVE_DIR);
+    set_default(&options->lxc_dir, DEFAULT_LXC_DIR);
 }
 
 typedef void format_fn(const struct agent *, struct ds *);
@@ -327,7 +353,8 @@ main(int argc, char *argv[])
 
     struct agent_config config = {
         .node = options.node, .db = options.db, .ovsdb = options.ovsdb,
-        .state_dir = options.state_dir,
+        .state_dir = options.state_dir, .pve_dir = options.pve_dir,
+        .lxc_dir = options.lxc_dir,
     };
     require_net_admin();
     if (options.cleanup) {
@@ -354,6 +381,8 @@ main(int argc, char *argv[])
     free(options.ovsdb);
     free(options.node);
     free(options.state_dir);
+    free(options.pve_dir);
+    free(options.lxc_dir);
     free(options.unixctl);
     return EXIT_SUCCESS;
 }

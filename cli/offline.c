@@ -14,6 +14,7 @@
 #include "openvswitch/shash.h"
 #include "packets.h"
 #include "state/model.h"
+#include "state/port-name.h"
 #include "svec.h"
 #include "util.h"
 
@@ -203,9 +204,13 @@ put_containers(struct offline *offline, const struct model *model)
 
     for (size_t i = 0; i < shash_count(&model->containers); i++) {
         const struct model_container *container = nodes[i]->data;
-        if (!strcmp(container->node, offline->node)) {
+        char *firewall = port_name_firewall(container->veth);
+
+        if (!strcmp(container->node, offline->node)
+            && !(firewall && shash_find(&offline->known, firewall))) {
             put_port(offline, container->veth, eth_addr_zero);
         }
+        free(firewall);
     }
     free(nodes);
 }

@@ -16,6 +16,7 @@
 #include "ovsdb-sync/socknet-idl.h"
 #include "ovsdb-sync/status-sync.h"
 #include "state/model.h"
+#include "state/port-name.h"
 #include "util.h"
 
 struct session {
@@ -125,9 +126,8 @@ session_idl(const struct session *s)
     return s->conn->idl;
 }
 
-const struct sndb_port_status *
-session_port_status(const struct session *s, const char *node,
-                    const char *name)
+static const struct sndb_port_status *
+find_port_status(const struct session *s, const char *node, const char *name)
 {
     struct sndb_port_status *key
         = sndb_port_status_index_init_row(s->port_index);
@@ -138,6 +138,20 @@ session_port_status(const struct session *s, const char *node,
     const struct sndb_port_status *row
         = sndb_port_status_index_find(s->port_index, key);
     sndb_port_status_index_destroy_row(key);
+    return row;
+}
+
+const struct sndb_port_status *
+session_port_status(const struct session *s, const char *node,
+                    const char *veth)
+{
+    const struct sndb_port_status *row = find_port_status(s, node, veth);
+    char *firewall = row ? NULL : port_name_firewall(veth);
+
+    if (firewall) {
+        row = find_port_status(s, node, firewall);
+        free(firewall);
+    }
     return row;
 }
 

@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "flows/compiler-private.h"
+#include "flows/ports.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/util.h"
+#include "state/port-name.h"
 #include "util.h"
 
 /* Taking in changes: which owners does a changed object or port touch?
@@ -177,6 +179,8 @@ compiler_change_node(struct compiler *c, const char *name)
         sset_clear(&c->uplinks);
         if (node) {
             const char *uplink;
+
+            flow_ports_add_taps(c->ports, &c->uplinks);
             SSET_FOR_EACH (uplink, &node->uplinks) {
                 sset_add(&c->uplinks, uplink);
             }
@@ -227,12 +231,34 @@ compiler_change(struct compiler *c, enum model_kind kind, const char *key)
     }
 }
 
+/* A virtual machine's port is like an uplink, as long as it is there. */
+static void
+compiler_change_tap(struct compiler *c, const char *name)
+{
+    const struct model_node *node = model_get_node(c->model, c->node_name);
+    bool was_empty = sset_is_empty(&c->uplinks);
+
+    if (node && (flow_ports_find(c->ports, name)
+                 || sset_contains(&node->uplinks, name))) {
+        sset_add(&c->uplinks, name);
+    } else {
+        sset_find_and_delete(&c->uplinks, name);
+    }
+    c->dirty_base = true;
+    if (sset_is_empty(&c->uplinks) != was_empty) {
+        c->dirty_all_nodes = true;
+        c->dirty_all_containers = true;
+    }
+}
+
 static void
 compiler_change_port(struct compiler *c, const char *name)
 {
-    const struct sset *containers = shash_find_data(&c->veths, name);
+    char *veth = port_name_veth(name);
+    const struct sset *containers = shash_find_data(&c->veths, veth);
     struct shash_node *node;
 
+    free(veth);
     if (containers) {
         compiler_touch_veth(c, containers);
     }
@@ -242,6 +268,9 @@ compiler_change_port(struct compiler *c, const char *name)
             compiler_change_exit(c, node->name);
         }
         free(port);
+    }
+    if (port_name_is_tap(name)) {
+        compiler_change_tap(c, name);
     }
     if (sset_contains(&c->uplinks, name)) {
         c->dirty_base = true;

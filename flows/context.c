@@ -1,6 +1,7 @@
 #include <config.h>
 
 #include "flows/compiler-private.h"
+#include "flows/ports.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,8 @@ compiler_get_endpoint(const struct compiler *c,
                       const struct model_container *container,
                       struct endpoint *ret_ep)
 {
-    const struct flow_port *port = flow_ports_find(c->ports, container->veth);
+    const struct flow_port *port = flow_ports_find_veth(c->ports,
+                                                        container->veth);
     const char *owner = compiler_veth_owner(c, container->veth);
     struct eth_addr mac = container->has_hwaddr ? container->hwaddr
                                                 : container->seen_hwaddr;

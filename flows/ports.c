@@ -6,6 +6,8 @@
 #include "flows/ports.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/util.h"
+#include "sset.h"
+#include "state/port-name.h"
 #include "util.h"
 
 struct flow_ports {
@@ -67,6 +69,19 @@ flow_ports_find(const struct flow_ports *ports, const char *name)
 }
 
 const struct flow_port *
+flow_ports_find_veth(const struct flow_ports *ports, const char *veth)
+{
+    const struct flow_port *port = flow_ports_find(ports, veth);
+    char *firewall = port ? NULL : port_name_firewall(veth);
+
+    if (firewall) {
+        port = flow_ports_find(ports, firewall);
+        free(firewall);
+    }
+    return port;
+}
+
+const struct flow_port *
 flow_ports_find_local(const struct flow_ports *ports)
 {
     struct shash_node *node;
@@ -78,4 +93,16 @@ flow_ports_find_local(const struct flow_ports *ports)
         }
     }
     return NULL;
+}
+
+void
+flow_ports_add_taps(const struct flow_ports *ports, struct sset *names)
+{
+    const struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &ports->ports) {
+        if (port_name_is_tap(node->name)) {
+            sset_add(names, node->name);
+        }
+    }
 }

@@ -1,6 +1,7 @@
 #include <config.h>
 
 #include "flows/compiler-private.h"
+#include "flows/ports.h"
 #include "flow.h"
 #include "packets.h"
 
@@ -117,7 +118,8 @@ void
 stage_classify_quarantine(struct compiler *c,
                           const struct model_container *container)
 {
-    const struct flow_port *port = flow_ports_find(c->ports, container->veth);
+    const struct flow_port *port = flow_ports_find_veth(c->ports,
+                                                        container->veth);
 
     if (port) {
         emit_flow(&c->emit, SN_TABLE_CLASSIFY, 110,

@@ -31,6 +31,8 @@ state_libsnstate_la_SOURCES = \
 	state/name.h \
 	state/places.c \
 	state/places.h \
+	state/port-name.c \
+	state/port-name.h \
 	state/rawflow-text.c \
 	state/rawflow-text.h \
 	state/rawflow.c \

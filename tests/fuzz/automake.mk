@@ -4,6 +4,7 @@
 # with the seeds.
 FUZZ_TARGETS = tests/fuzz/fuzz-state tests/fuzz/fuzz-compile \
 	tests/fuzz/fuzz-rawflow \
+	tests/fuzz/fuzz-ct-config \
 	tests/fuzz/fuzz-dns tests/fuzz/fuzz-uapi
 FUZZ_SECONDS = 30
 
@@ -25,6 +26,10 @@ tests_fuzz_fuzz_compile_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
 tests_fuzz_fuzz_dns_SOURCES = tests/fuzz/fuzz-dns.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_dns_LDADD = agent/libsnagent.la $(FUZZ_LDADD)
 tests_fuzz_fuzz_dns_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
+
+tests_fuzz_fuzz_ct_config_SOURCES = tests/fuzz/fuzz-ct-config.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_ct_config_LDADD = agent/libsnagent.la $(FUZZ_LDADD)
+tests_fuzz_fuzz_ct_config_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
 
 tests_fuzz_fuzz_uapi_SOURCES = tests/fuzz/fuzz-uapi.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_uapi_LDADD = agent/libsnagent.la $(FUZZ_LDADD)

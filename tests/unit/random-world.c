@@ -113,6 +113,10 @@ step_container(struct world *w)
             container->veth = xasprintf("veth%u",
                                         100 + draw(w, N_CONTAINERS));
         }
+        if (!draw(w, 4)) {      /* One that a firewall may hide. */
+            free(container->veth);
+            container->veth = xasprintf("veth%ui0", 100 + number);
+        }
         container->has_hwaddr = draw(w, 4);
         container->hwaddr = fm_mac(number + (draw(w, 6) ? 0 : 0x100));
         if (draw(w, 2)) {
@@ -279,10 +283,16 @@ step_port(struct world *w)
 {
     static const char *const others[] = { "x-warp0", "x-wg1", "eno1", "tap0",
                                           "vmbr0", "stranger",
-                                          "x-xr-e2a1278d" };
+                                          "x-xr-e2a1278d", "tap100i0",
+                                          "tap101i0" };
+    static const char *const ends[][2] = {
+        { "veth", "" }, { "veth", "i0" }, { "fwln", "o0" },
+    };
+    const char *const *end = ends[draw(w, ARRAY_SIZE(ends))];
     uint32_t i = draw(w, N_CONTAINERS + ARRAY_SIZE(others));
-    char *name = i < N_CONTAINERS ? xasprintf("veth%u", 100 + i)
-                                  : xstrdup(others[i - N_CONTAINERS]);
+    char *name = i < N_CONTAINERS
+                 ? xasprintf("%s%u%s", end[0], 100 + i, end[1])
+                 : xstrdup(others[i - N_CONTAINERS]);
 
     if (!draw(w, 3)) {
         flow_ports_remove(w->ports, name);

@@ -1,0 +1,246 @@
+#include <config.h>
+#include "agent/identity.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/ct-config.h"
+#include "agent/ct-configs.h"
+#include "agent/link.h"
+#include "agent/plan.h"
+#include "openvswitch/dynamic-string.h"
+#include "packets.h"
+#include "state/model.h"
+#include "state/name.h"
+#include "state/port-name.h"
+#include "util.h"
+
+/* The number that the port's name has, or that of the file that has the port,
+ * against the state's. */
+static char *
+check_owner(const struct identity *id)
+{
+    const struct model_container *c = id->container;
+    unsigned int vmid, index;
+
+    if (id->config) {
+        return (strcmp(id->config->id, c->id)
+                ? xasprintf("%s is the port of container %s (%s), and the "
+                            "state says that %s is %s", c->veth,
+                            id->config->id, id->config->file, c->name, c->id)
+                : NULL);
+    }
+    if (port_name_parse_veth(c->veth, &vmid, &index)
+        && str_is_decimal(c->id)) {
+        char *number = xasprintf("%u", vmid);
+        bool same = !strcmp(number, c->id);
+
+        free(number);
+        return (same ? NULL
+                : xasprintf("%s is the port of container %u, and the state "
+                            "says that %s is %s", c->veth, vmid, c->name,
+                            c->id));
+    }
+    return NULL;
+}
+
+static char *
+explain_missing_file(const struct ct_configs *configs, unsigned int vmid)
+{
+    char *file = ct_configs_pve_file(configs, vmid);
+    char *node = ct_configs_pve_elsewhere(configs, vmid);
+    char *reason = xasprintf("there is no %s%s%s%s", file,
+                             node ? "; Proxmox has the container on " : "",
+                             node ? node : "",
+                             node ? ", write node: there" : "");
+
+    free(file);
+    free(node);
+    return reason;
+}
+
+/* A container has a file, and the file has its port. */
+static char *
+check_file(const struct identity *id, const struct ct_configs *configs)
+{
+    const struct model_container *c = id->container;
+    const struct ct_config *other = ct_configs_find(configs, c->id);
+    unsigned int vmid, index;
+
+    if (id->nic) {
+        return NULL;
+    } else if (port_name_parse_veth(c->veth, &vmid, &index)) {
+        return (other ? xasprintf("%s has no net%u, whose port %s would be",
+                                  other->file, index, c->veth)
+                : ct_configs_is_pve(configs)
+                ? explain_missing_file(configs, vmid)
+                : NULL);
+    }
+    for (size_t i = 0; other && i < other->n_nics; i++) {
+        if (other->nics[i].veth) {
+            return xasprintf("%s calls its port %s, and the state says %s",
+                             other->file, other->nics[i].veth, c->veth);
+        }
+    }
+    return NULL;
+}
+
+static char *
+describe_macs(const char *format, struct eth_addr a, const char *who,
+              struct eth_addr b)
+{
+    char first[ETH_ADDR_STRLEN + 1], second[ETH_ADDR_STRLEN + 1];
+
+    snprintf(first, sizeof first, ETH_ADDR_FMT, ETH_ADDR_ARGS(a));
+    snprintf(second, sizeof second, ETH_ADDR_FMT, ETH_ADDR_ARGS(b));
+    return xasprintf("%s %s and %s says %s", format, first, who, second);
+}
+
+static char *
+check_mac(const struct identity *id)
+{
+    const struct model_container *c = id->container;
+    bool has_seen = !eth_addr_is_zero(id->seen);
+    bool has_file = id->nic && id->nic->has_mac;
+
+    if (has_seen && c->has_hwaddr && !eth_addr_equals(id->seen, c->hwaddr)) {
+        return describe_macs("its MAC address is", id->seen, "hwaddr",
+                             c->hwaddr);
+    } else if (has_seen && has_file
+               && !eth_addr_equals(id->seen, id->nic->mac)) {
+        return describe_macs("its MAC address is", id->seen,
+                             id->config->file, id->nic->mac);
+    } else if (has_file && c->has_hwaddr
+               && !eth_addr_equals(id->nic->mac, c->hwaddr)) {
+        return describe_macs("the state's hwaddr is", c->hwaddr,
+                             id->config->file, id->nic->mac);
+    }
+    return NULL;
+}
+
+static char *
+check_address(const struct identity *id, const struct sn_prefix *address)
+{
+    const struct model_container *c = id->container;
+    struct sn_prefix host = sn_prefix_host(address);
+
+    for (size_t i = 0; i < c->n_addresses; i++) {
+        struct sn_prefix declared = sn_prefix_host(&c->addresses[i]);
+
+        if (declared.is_v4 == host.is_v4
+            && !sn_prefix_equals(&declared, &host)) {
+            char *a = sn_prefix_addr_to_string(&declared);
+            char *b = sn_prefix_addr_to_string(&host);
+            char *reason = xasprintf(
+                "the state's %s is %s and %s says %s",
+                host.is_v4 ? "ipv4_address" : "ipv6_address", a,
+                id->config->file, b);
+
+            free(a);
+            free(b);
+            return reason;
+        }
+    }
+    return NULL;
+}
+
+static char *
+check_network(const struct identity *id)
+{
+    const struct ct_nic *nic = id->nic;
+    char *reason = NULL;
+
+    if (nic && nic->bridge && strcmp(nic->bridge, SN_BRIDGE)) {
+        return xasprintf("it is plugged into "SN_BRIDGE" and %s says "
+                         "bridge %s", id->config->file, nic->bridge);
+    }
+    for (size_t i = 0; nic && !reason && i < nic->n_addresses; i++) {
+        reason = check_address(id, &nic->addresses[i]);
+    }
+    return reason;
+}
+
+/* In the container's namespace, which the host's links are not in. */
+static char *
+check_other_end(const struct identity *id, const struct links *links)
+{
+    const struct link *veth = id->veth;
+
+    if (veth && !strcmp(veth->kind, "veth") && veth->peer_netnsid < 0) {
+        const struct link *peer = links_find_ifindex(links,
+                                                     veth->peer_ifindex);
+        if (peer) {
+            return xasprintf("the other end of %s is %s on the host itself, "
+                             "not in a container", veth->name, peer->name);
+        }
+    }
+    return NULL;
+}
+
+char *
+identity_check(const struct identity *id, const struct ct_configs *configs,
+               const struct links *links)
+{
+    char *reason = check_owner(id);
+
+    reason = reason ? reason : check_file(id, configs);
+    reason = reason ? reason : check_mac(id);
+    reason = reason ? reason : check_network(id);
+    return reason ? reason : check_other_end(id, links);
+}
+
+char *
+identity_explain_absence(const struct model_container *c,
+                         const struct ct_configs *configs)
+{
+    unsigned int vmid, index;
+
+    return (ct_configs_is_pve(configs) && !ct_configs_find(configs, c->id)
+            && port_name_parse_veth(c->veth, &vmid, &index)
+            ? explain_missing_file(configs, vmid) : NULL);
+}
+
+static const struct model_container *
+find_by_id(const struct model *model, const char *id)
+{
+    const struct model_container *found = NULL;
+    const struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &model->containers) {
+        const struct model_container *c = node->data;
+
+        if (!strcmp(c->id, id)
+            && (!found || strcmp(c->name, found->name) < 0)) {
+            found = c;
+        }
+    }
+    return found;
+}
+
+char *
+identity_explain_stranger(const char *port, const struct ct_config *config,
+                          const struct ct_nic *nic,
+                          const struct ct_configs *configs,
+                          const struct model *model)
+{
+    const struct model_container *c
+        = config ? find_by_id(model, config->id) : NULL;
+    struct ds ds = DS_EMPTY_INITIALIZER;
+    char *veth = port_name_veth(port);
+    unsigned int vmid, index;
+
+    ds_put_format(&ds, "no container of this node declares it (veth: %s)",
+                  veth);
+    if (c) {
+        ds_put_format(&ds, "; it is net%u of %s, which the state has at %s "
+                      "on %s", nic->index, c->name, c->veth, c->node);
+    } else if (config) {
+        ds_put_format(&ds, "; %s calls it %s", config->file, config->name);
+    } else if (port_name_parse_veth(veth, &vmid, &index)
+               && ct_configs_is_vm(configs, vmid)) {
+        ds_put_format(&ds, "; it is of virtual machine %u: name %s in "
+                      "uplinks", vmid, port);
+    }
+    free(veth);
+    return ds_steal_cstr(&ds);
+}

@@ -1,0 +1,42 @@
+#ifndef SN_IDENTITY_H
+#define SN_IDENTITY_H 1
+
+/* Whether those who know a container agree on who it is.
+ *
+ * The state says which port it has, its number, MAC and addresses; the host's
+ * own configuration (agent/ct-configs.h) says the same; the port's name has
+ * the number, and netlink tells what is on the other end. */
+
+#include "openvswitch/types.h"
+
+struct ct_config;
+struct ct_configs;
+struct ct_nic;
+struct link;
+struct links;
+struct model;
+struct model_container;
+
+struct identity {
+    const struct model_container *container;
+    const struct ct_config *config;     /* NULL: none has this port. */
+    const struct ct_nic *nic;           /* Of 'config'. */
+    const struct link *veth;            /* NULL: there is none. */
+    struct eth_addr seen;               /* At the other end; zero: unknown. */
+};
+
+/* NULL, or what contradicts what, to free. */
+char *identity_check(const struct identity *, const struct ct_configs *,
+                     const struct links *);
+
+/* Where a container is that has no port here; NULL if nobody says.  To free. */
+char *identity_explain_absence(const struct model_container *,
+                               const struct ct_configs *);
+
+/* Why 'port' is nobody's, to free. */
+char *identity_explain_stranger(const char *port, const struct ct_config *,
+                                const struct ct_nic *,
+                                const struct ct_configs *,
+                                const struct model *);
+
+#endif /* agent/identity.h */
