@@ -202,6 +202,29 @@ pass_routes(struct agent *a, struct sset *problems)
     return ok;
 }
 
+/* What must not get into the host's own stack: with the userspace datapath
+ * that is all that containers send. */
+static bool
+pass_ingress(struct agent *a, bool netdev, struct sset *problems)
+{
+    struct sset guarded = SSET_INITIALIZER(&guarded);
+    const char *name;
+
+    SSET_FOR_EACH (name, discover_get_firewalls(a->discover)) {
+        sset_add(&guarded, name);
+    }
+    if (netdev) {
+        SSET_FOR_EACH (name, discover_get_veths(a->discover)) {
+            sset_add(&guarded, name);
+        }
+    }
+
+    bool ok = nft_sync_ingress(a->nft, (netdev || !sset_is_empty(&guarded)
+                                        ? &guarded : NULL), problems);
+    sset_destroy(&guarded);
+    return ok;
+}
+
 static bool
 pass_discover(struct agent *a, struct sset *problems)
 {
@@ -215,9 +238,7 @@ pass_discover(struct agent *a, struct sset *problems)
     ct_configs_add_problems(a->configs, problems);
     discover_run(a->discover, a->nlk, &a->links, a->sw, a->configs, model,
                  a->node, problems);
-    bool ok = nft_sync_ingress(a->nft, netdev
-                               ? discover_get_veths(a->discover) : NULL,
-                               problems);
+    bool ok = pass_ingress(a, netdev, problems);
     ok &= discover_sync_external_ids(a->discover, a->sw);
     return ok;
 }

@@ -366,6 +366,7 @@ look_at_lxc(struct ct_configs *c)
 static bool
 look(struct ct_configs *c)
 {
+    struct sset problems = SSET_INITIALIZER(&problems);
     struct shash_node *node;
     bool changed;
 
@@ -374,7 +375,7 @@ look(struct ct_configs *c)
 
         file->seen = false;
     }
-    sset_clear(&c->problems);
+    sset_swap(&problems, &c->problems);
     changed = look_at_pve(c);
     changed |= look_at_lxc(c);
     SHASH_FOR_EACH_SAFE (node, &c->files) {
@@ -386,6 +387,8 @@ look(struct ct_configs *c)
             changed = true;
         }
     }
+    changed |= !sset_equals(&problems, &c->problems);
+    sset_destroy(&problems);
     return changed;
 }
 

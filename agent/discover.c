@@ -39,6 +39,7 @@ struct discover {
     struct port_report *ports;
     size_t n_ports, allocated_ports;
     struct sset veths;
+    struct sset firewalls;
 };
 
 /* What the parts of a run share. */
@@ -72,6 +73,7 @@ discover_create(void)
 
     shash_init(&d->plugs);
     sset_init(&d->veths);
+    sset_init(&d->firewalls);
     return d;
 }
 
@@ -94,6 +96,7 @@ discover_destroy(struct discover *d)
         free(d->ports);
         shash_destroy_free_data(&d->plugs);
         sset_destroy(&d->veths);
+        sset_destroy(&d->firewalls);
         free(d);
     }
 }
@@ -121,6 +124,12 @@ const struct sset *
 discover_get_veths(const struct discover *d)
 {
     return &d->veths;
+}
+
+const struct sset *
+discover_get_firewalls(const struct discover *d)
+{
+    return &d->firewalls;
 }
 
 static struct port_report *
@@ -234,7 +243,9 @@ report_container(struct discover_run *run, struct port_report *r,
         report_set(r, PORT_DOWN, "%s", iface->error);
     } else if (!r->ofport) {
         report_set(r, PORT_DOWN, "the switch has not opened it yet");
-    } else if (!veth || !veth->up) {
+    } else if (!veth) {
+        report_set(r, PORT_DOWN, "there is no interface %s", c->veth);
+    } else if (!veth->up) {
         report_set(r, PORT_DOWN, "%s is down", c->veth);
     } else if (eth_addr_is_zero(r->mac)) {
         report_set(r, PORT_DOWN, "the container's MAC address is not known; "
@@ -384,6 +395,24 @@ index_containers(struct discover_run *run, const struct model *model)
     }
 }
 
+static void
+find_firewalls(struct discover *d, const struct links *links)
+{
+    const struct shash_node *node;
+
+    sset_clear(&d->firewalls);
+    SHASH_FOR_EACH (node, &links->by_name) {
+        const struct link *veth = node->data;
+        char *bridge = (strcmp(veth->kind, "veth") ? NULL
+                        : port_name_firewall_bridge(veth->name));
+
+        if (bridge && links_find(links, bridge)) {
+            sset_add(&d->firewalls, bridge);
+        }
+        free(bridge);
+    }
+}
+
 static int
 compare_reports(const void *a_, const void *b_)
 {
@@ -418,6 +447,7 @@ discover_run(struct discover *d, struct nlk *nlk, const struct links *links,
         }
     }
     discover_missing(&run);
+    find_firewalls(d, links);
     forget_unplugged(d);
     shash_destroy(&run.by_veth);
     if (d->n_ports > 1) {

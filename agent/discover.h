@@ -56,6 +56,9 @@ const struct port_report *discover_get_ports(const struct discover *,
                                              size_t *n);
 /* The veths that carry, or are to carry, containers' traffic. */
 const struct sset *discover_get_veths(const struct discover *);
+/* The Linux bridges of Proxmox's firewall before containers: what is sent to
+ * such a bridge's own address reaches the host around all flows. */
+const struct sset *discover_get_firewalls(const struct discover *);
 
 /* Writes what people like to see on the Interface rows, into the switch's
  * open transaction.  Returns true if there was nothing to write. */

@@ -29,7 +29,7 @@ struct identity {
 char *identity_check(const struct identity *, const struct ct_configs *,
                      const struct links *);
 
-/* Where a container is that has no port here; NULL if nobody says.  To free. */
+/* Where a container is that has no port here, to free; NULL: nobody says. */
 char *identity_explain_absence(const struct model_container *,
                                const struct ct_configs *);
 

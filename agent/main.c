@@ -58,7 +58,6 @@ print_help(void)
            "  --ovsdb=REMOTE    the switch's database (default: its local "
            "socket)\n"
            "  --state-dir=DIR   where key and cache are (default: %s)\n"
-           "  --state-dir=DIR   where the key is (default: %s)\n"
            "  --pve-dir=DIR     Proxmox's configuration (default: %s)\n"
            "  --lxc-dir=DIR     LXC's containers (default: %s)\n"
            "  --cleanup         remove what agents made on this host, then "

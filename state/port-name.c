@@ -55,6 +55,15 @@ port_name_firewall(const char *veth)
 }
 
 char *
+port_name_firewall_bridge(const char *veth)
+{
+    unsigned int vmid, index;
+
+    return (port_name_parse_veth(veth, &vmid, &index)
+            ? xasprintf("fwbr%ui%u", vmid, index) : NULL);
+}
+
+char *
 port_name_veth(const char *port)
 {
     unsigned int numbers[2];

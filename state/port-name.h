@@ -15,6 +15,8 @@ bool port_name_parse_veth(const char *name, unsigned int *ret_vmid,
                           unsigned int *ret_index);
 /* "veth102i0" -> "fwln102o0"; NULL for another name.  To free. */
 char *port_name_firewall(const char *veth);
+/* "veth102i0" -> "fwbr102i0"; NULL for another name.  To free. */
+char *port_name_firewall_bridge(const char *veth);
 /* "fwln102o0" -> "veth102i0"; any other name as it is.  To free. */
 char *port_name_veth(const char *port);
 bool port_name_is_transient(const char *);

@@ -264,6 +264,7 @@ test_files(void **state)
     char *away = xasprintf("%s.away", f->pve);
     struct sset problems = SSET_INITIALIZER(&problems);
     assert_int_equal(rename(f->pve, away), 0);
+    assert_true(look(f));
     assert_false(look(f));
     assert_non_null(ct_configs_find(f->configs, "103"));
     ct_configs_add_problems(f->configs, &problems);

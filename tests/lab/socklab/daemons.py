@@ -104,12 +104,21 @@ def start_db(lab, node_name):
             endpoint, *daemon_flags("db"))
 
 
+def more_flags(lab, node_name, program):
+    """The containers' files of the lab's host, not those of the machine."""
+    if program != "socknet-agent":
+        return []
+    host = lab.hosts[node_name]
+    return ["--pve-dir=" + host.path("pve"), "--lxc-dir=" + host.path("lxc")]
+
+
 def start_daemon(lab, node_name, program, port):
     build = lab.info["build"]
     remote = "ssl:%s:%d" % (lab.node(lab.info["db_node"]).endpoint, port)
     lab.hosts[node_name].run(
         os.path.join(build, PROGRAMS[program], program), "--db=" + remote,
         *tls_flags(node_name), *daemon_flags(program),
+        *more_flags(lab, node_name, program),
         env=environment(build))
 
 

@@ -1,0 +1,248 @@
+"""Containers as Proxmox makes, changes and moves them."""
+
+import socket
+
+import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
+
+import sockets
+from harness import eventually
+from proxmox import Proxmox
+
+STATE = """
+mesh: {name: pve-mesh, default_policy: allow}
+nodes:
+  pve1:
+    endpoint: 198.51.100.11
+    subnet: 10.0.0.0/24
+    openflow: {bridges: {vmbr0: {uplinks: [eno1]}}}
+    lxc:
+      containers:
+        - id: "101"
+          hwaddr: "BC:24:11:00:01:01"
+          properties: {name: front, ipv4_address: 10.0.0.101/24}
+        - id: "102"
+          properties: {name: api, ipv4_address: 10.0.0.102/24}
+  pve2:
+    endpoint: 198.51.100.12
+    subnet: 10.1.0.0/24
+    lxc:
+      containers:
+        - id: "201"
+          hwaddr: "BC:24:11:00:02:01"
+          properties: {name: store, ipv4_address: 10.1.0.201/24}
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(make_net):
+    system = make_net(STATE)
+    system.pve = {n: Proxmox(system, n) for n in ("pve1", "pve2")}
+    for node, pve in system.pve.items():
+        for c in system.lab.node(node).containers:
+            pve.conf(c.name)
+    system.apply()
+    system.settle()
+    yield system
+
+
+@pytest.fixture(autouse=True)
+def clean_logs(lab, expect_logs):
+    marks = lab.mark_logs()
+    yield
+    bad = lab.bad_log_lines(marks, expect_logs)
+    assert not bad, "\n".join(bad)
+
+
+@pytest.fixture
+def pve(lab):
+    pve = lab.pve["pve1"]
+    yield pve
+    for c in lab.lab.node("pve1").containers:
+        pve.conf(c.name)
+
+
+def becomes(pve, port, text):
+    """Whether the agent's line about a port comes to have 'text'."""
+    assert eventually(lambda: text in pve.ports().get(port, ""), 8), \
+        pve.ports()
+
+
+def is_quarantined(lab, pve, name, reason):
+    port = lab.container(name).veth
+    becomes(pve, port, "quarantine: " + reason)
+    assert eventually(lambda: lab.ping("front" if name == "api" else "api",
+                                       name, 1) == 0)
+
+
+def is_released(lab, pve, name):
+    becomes(pve, lab.container(name).veth, ", up")
+    assert lab.reaches("front" if name == "api" else "api", name)
+
+
+def test_all_agree(lab, pve):
+    assert lab.reaches("front", "api")
+    assert lab.reaches("api", "store")
+    assert sorted(pve.ports()) == ["veth101i0", "veth102i0"]
+    becomes(pve, "veth101i0", "front, ")
+    becomes(pve, "veth101i0", ", up")
+
+
+def test_firewall_on_and_off(lab, pve):
+    """The port is another one, fwln101o0, and the container the same."""
+    pve.conf("front", firewall=1)
+    pve.plug("front", firewall=1)
+    try:
+        becomes(pve, "fwln101o0", "front, ")
+        becomes(pve, "fwln101o0", "mac bc:24:11:00:01:01, up")
+        assert "veth101i0" not in pve.ports()
+        assert lab.reaches("api", "front")
+        assert lab.reaches("front", "store")
+        assert lab.reaches("pve1", "front")
+        shown = lab.socknet("pve1", "containers", "front").stdout
+        assert "up" in shown.split(), shown
+    finally:
+        pve.conf("front")
+        pve.plug("front")
+    becomes(pve, "veth101i0", ", up")
+    assert lab.reaches("api", "front")
+
+
+def test_firewall_bridge_is_no_way_around(lab, pve):
+    """A Linux bridge of the firewall reaches the host's own stack."""
+    pve.sh("sysctl -qw net.ipv4.conf.all.rp_filter=0 "
+           "net.ipv4.conf.default.rp_filter=0")
+    pve.plug("api", firewall=1)
+    try:
+        becomes(pve, "fwln102o0", ", up")
+        assert lab.reaches("front", "api")
+        bridge = lab.run("pve1", "cat", "/sys/class/net/fwbr102i0/address",
+                         ).stdout.strip()
+        # The gateway has one MAC address, that of vmbr0.
+        with lab.capture("api", "eth0", "arp and arp[6:2] = 2") as c:
+            for _ in range(3):
+                lab.run("api", "ip", "neigh", "flush", "all")
+                assert lab.ping("api", "front", 1) == 1
+                assert lab.reaches("api", "store")
+        senders = {Ether(f).src for f in c.frames}
+        assert len(c.frames) >= 6 and bridge not in senders, senders
+        # Through the bridge's own address: to the host, and on.
+        for node, target in (("pve1", "198.51.100.11"),
+                             ("pve2", "198.51.100.12")):
+            with sockets.udp(lab.ns(node), target, 9999) as there:
+                there.settimeout(0.3)
+                for src in ("10.0.0.102", "192.0.2.1"):
+                    lab.send_raw("api", bytes(
+                        Ether(src=lab.container("api").mac, dst=bridge)
+                        / IP(src=src, dst=target) / UDP(dport=9999)))
+                with pytest.raises(socket.timeout):
+                    there.recv(16)
+    finally:
+        pve.plug("api")
+        pve.sh("sysctl -qw net.ipv4.conf.all.rp_filter=2 "
+               "net.ipv4.conf.default.rp_filter=2")
+    is_released(lab, pve, "api")
+
+
+def test_hwaddr_changed_in_the_file(lab, pve):
+    pve.conf("front", hwaddr="BC:24:11:00:01:FF")
+    is_quarantined(lab, pve, "front", "its MAC address is bc:24:11:00:01:01 "
+                   "and %s says bc:24:11:00:01:ff" % pve.path("lxc/101.conf"))
+    pve.conf("front")
+    is_released(lab, pve, "front")
+
+
+def test_address_changed_in_the_file(lab, pve):
+    pve.conf("api", ip="10.0.0.199/24")
+    is_quarantined(lab, pve, "api", "the state's ipv4_address is 10.0.0.102 "
+                   "and %s says 10.0.0.199" % pve.path("lxc/102.conf"))
+    pve.conf("api", ip="dhcp")
+    is_released(lab, pve, "api")
+    pve.conf("api")
+
+
+def test_file_gone(lab, pve):
+    pve.remove("102")
+    is_quarantined(lab, pve, "api",
+                   "there is no " + pve.path("lxc/102.conf"))
+    pve.conf("api")
+    is_released(lab, pve, "api")
+
+
+def test_cluster_file_system_away(lab, pve, expect_logs):
+    """pmxcfs ends: what it said before holds."""
+    expect_logs += ["containers are known as they were before"]
+    p = lab.pinger("api", "front")
+    lab.run("pve1", "mv", pve.dir, pve.dir + ".away")
+    try:
+        assert eventually(lambda: "is pve-cluster running?" in lab.appctl(
+            "pve1", "socknet-agent", "status"), 8)
+        assert pve.ports()["veth101i0"].endswith(", up")
+    finally:
+        lab.run("pve1", "mv", pve.dir + ".away", pve.dir)
+    assert eventually(lambda: "problems: 0" in lab.appctl(
+        "pve1", "socknet-agent", "status"), 8)
+    assert p.stop().lost == 0
+
+
+def test_link_down(lab, pve):
+    pve.conf("api", link_down=1)
+    pve.tap_unplug("veth102i0")
+    becomes(pve, "veth102i0", "missing: %s has it down (link_down)"
+            % pve.path("lxc/102.conf"))
+    pve.conf("api")
+    pve.tap_plug("veth102i0")
+    is_released(lab, pve, "api")
+
+
+def test_stop_with_a_row_that_lingers(lab, pve):
+    pve.stop("api", unplug=False)
+    becomes(pve, "veth102i0", "down: ")
+    assert lab.ping("front", "api", 1) == 0
+    # The next start finds the row there.
+    pve.tap_unplug("veth102i0")
+    pve.start("api")
+    is_released(lab, pve, "api")
+
+
+def test_tag_on_the_port(lab, pve):
+    """tag= is for plain switching: the rules hold all the same."""
+    pve.plug("api", tag=7)
+    is_released(lab, pve, "api")
+    pve.plug("api")
+    is_released(lab, pve, "api")
+
+
+def test_other_end_on_the_host(lab, pve):
+    """Between LXC's making of the pair and its move it is nobody's."""
+    pve.stop("api")
+    pve.sh("ip link add veth102i0 type veth peer name veth102i0p")
+    pve.sh("ip link set veth102i0 up")
+    pve.tap_plug("veth102i0")
+    try:
+        becomes(pve, "veth102i0", "quarantine: ")
+    finally:
+        pve.tap_unplug("veth102i0")
+        pve.sh("ip link del veth102i0")
+    pve.start("api")
+    is_released(lab, pve, "api")
+
+
+def test_second_device(lab, pve):
+    pve.sh("ip link add veth101i1 type veth peer name veth101i1p")
+    pve.sh("ip link set veth101i1 up")
+    with open(pve.path("lxc", "101.conf")) as f:
+        text = f.read()
+    pve.write("101", text.replace("ostype", "net1: name=eth1,bridge=vmbr0,"
+                                  "ip=10.0.0.111/24\nostype"))
+    pve.tap_plug("veth101i1")
+    try:
+        becomes(pve, "veth101i1", "no container of this node declares it "
+                "(veth: veth101i1); it is net1 of front, which the state has "
+                "at veth101i0 on pve1")
+        assert lab.reaches("api", "front")
+    finally:
+        pve.tap_unplug("veth101i1")
+        pve.sh("ip link del veth101i1")
+        pve.conf("front")
