@@ -21,8 +21,8 @@ agent_libsnagent_la_SOURCES = \
 	agent/exit-watch.c agent/exit-watch.h \
 	agent/exits.c agent/exits.h \
 	agent/host.c agent/host.h \
-	agent/keyring.c \
 	agent/identity.c agent/identity.h \
+	agent/keyring.c \
 	agent/keys.c agent/keys.h \
 	agent/link.c agent/link.h \
 	agent/lxc-conf.c \
