@@ -27,6 +27,7 @@ cookie_kind_name(enum cookie_kind kind)
     case COOKIE_DEFAULT: return "default";
     case COOKIE_RAW_FLOW: return "raw flow";
     case COOKIE_UPLINK: return "uplink";
+    case COOKIE_SERVICE: return "service";
     }
     return "unknown";
 }

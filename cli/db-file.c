@@ -36,6 +36,7 @@ static const struct permission permissions[] = {
       { "a", "b", "port", "heard_a", "heard_b", "reason" } },
     { DB_AGENT_ROLE, "Exit_Status",
       { "port", "state", "reason", "since" } },
+    { DB_AGENT_ROLE, "Service_Status", { "state", "reason", "connections" } },
     { DB_CONTROLLER_ROLE, "Bridge_Status",
       { "connected", "generation", "n_flows", "n_repairs", "seen",
         "problems" } },

@@ -26,6 +26,7 @@ flows_libsnflows_la_SOURCES = \
 	flows/stage-identity.c \
 	flows/stage-policy.c \
 	flows/stage-route.c \
+	flows/stage-service.c \
 	flows/stage-user.c flows/user.h \
 	flows/tables.c flows/tables.h
 

@@ -7,11 +7,25 @@
 #include "openvswitch/shash.h"
 #include "openvswitch/util.h"
 #include "state/port-name.h"
+#include "state/service.h"
 #include "util.h"
 
 /* Taking in changes: which owners does a changed object or port touch?
  *
  * A full compile begins with empty indexes and has everything change. */
+
+/* Services whose backend a container is, was, or may be. */
+static void
+compiler_touch_backend(struct compiler *c, const char *container)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &c->model->services) {
+        if (service_may_have_backend(node->data, container)) {
+            sset_add(&c->dirty_services, node->name);
+        }
+    }
+}
 
 /* Only one container can have a port; if several say so, it is the first by
  * name, and the others have to be told when that changes. */
@@ -22,6 +36,7 @@ compiler_touch_veth(struct compiler *c, const struct sset *names)
 
     SSET_FOR_EACH (name, names) {
         sset_add(&c->dirty_containers, name);
+        compiler_touch_backend(c, name);
     }
 }
 
@@ -112,6 +127,7 @@ compiler_change_container(struct compiler *c, const char *name)
         }
     }
     policy_change_container(&c->policy, name);
+    compiler_touch_backend(c, name);
     sset_add(&c->dirty_containers, name);
 }
 
@@ -188,9 +204,31 @@ compiler_change_node(struct compiler *c, const char *name)
         c->dirty_base = true;
         c->dirty_raw = true;
         c->dirty_all_nodes = true;
+        c->dirty_all_services = true;
         c->dirty_all_containers = true;
     } else {
         sset_add(&c->dirty_nodes, name);
+    }
+}
+
+/* The pipeline of all is another if there is no service at all. */
+static void
+compiler_change_service(struct compiler *c, const char *name)
+{
+    bool has_vips[2] = { false, false };
+    struct shash_node *node;
+
+    sset_add(&c->dirty_services, name);
+    policy_change_service(&c->policy, c->model, name);
+    SHASH_FOR_EACH (node, &c->model->services) {
+        const struct model_service *service = node->data;
+        for (size_t i = 0; i < service->n_vips; i++) {
+            has_vips[service->vips[i].is_v4] = true;
+        }
+    }
+    if (memcmp(has_vips, c->has_vips, sizeof has_vips)) {
+        memcpy(c->has_vips, has_vips, sizeof has_vips);
+        c->dirty_base = true;
     }
 }
 
@@ -206,6 +244,7 @@ compiler_change(struct compiler *c, enum model_kind kind, const char *key)
             c->new_connections = c->model->mesh.new_connections;
             c->dirty_all_containers = true;
         }
+        c->dirty_all_services = true;
         break;
     case MODEL_NODE:
         compiler_change_node(c, key);
@@ -224,6 +263,9 @@ compiler_change(struct compiler *c, enum model_kind kind, const char *key)
         break;
     case MODEL_RAW_FLOW:
         c->dirty_raw = true;
+        break;
+    case MODEL_SERVICE:
+        compiler_change_service(c, key);
         break;
     case MODEL_N_KINDS:
     default:
@@ -280,6 +322,7 @@ compiler_change_port(struct compiler *c, const char *name)
         c->dirty_base = true;
         c->dirty_raw = true;
         c->dirty_all_nodes = true;
+        c->dirty_all_services = true;
         c->dirty_all_containers = true;
     }
 }
@@ -307,6 +350,7 @@ compiler_take_all(struct compiler *c)
 {
     static const enum model_kind kinds[] = {
         MODEL_NODE, MODEL_EXIT, MODEL_CONTAINER, MODEL_SEGMENT, MODEL_ACL,
+        MODEL_SERVICE,
     };
 
     compiler_destroy_state(c);
@@ -324,6 +368,7 @@ compiler_take_all(struct compiler *c)
         }
     }
     c->dirty_all_containers = true;
+    c->dirty_all_services = true;
     c->dirty_base = true;
 }
 

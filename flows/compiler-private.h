@@ -28,14 +28,17 @@ struct compiler {
     struct sset raw_targets;    /* ...and containers they deliver to. */
     struct shash pending;       /* Container's name -> reason. */
     uint32_t new_connections;   /* Of the mesh, as containers have it. */
+    bool has_vips[2];           /* Services with an address: IPv6, IPv4. */
     bool inited;
 
     /* Owners to recompute. */
     struct sset dirty_containers;
     struct sset dirty_exits;
     struct sset dirty_nodes;    /* Others' only. */
+    struct sset dirty_services;
     bool dirty_all_containers;
     bool dirty_all_nodes;
+    bool dirty_all_services;
     bool dirty_raw;             /* All raw flows: a few. */
     bool dirty_base;            /* Also this node's own addresses. */
     bool dirty_topology;        /* Points must be built anew. */
@@ -139,6 +142,8 @@ void stage_conntrack_base(struct compiler *);
 void stage_conntrack_node(struct compiler *, const struct model_node *);
 void stage_conntrack_stray(struct compiler *, const struct model_container *,
                            const struct sn_prefix *);
+void stage_service_base(struct compiler *);
+void stage_service(struct compiler *, const struct model_service *);
 void stage_user_base(struct compiler *);
 void stage_user_raw(struct compiler *, const struct model_raw_flow *,
                     const char *key);

@@ -40,6 +40,7 @@ compiler_init_state(struct compiler *c)
     sset_init(&c->dirty_containers);
     sset_init(&c->dirty_exits);
     sset_init(&c->dirty_nodes);
+    sset_init(&c->dirty_services);
 }
 
 void
@@ -67,6 +68,7 @@ compiler_destroy_state(struct compiler *c)
     sset_destroy(&c->dirty_containers);
     sset_destroy(&c->dirty_exits);
     sset_destroy(&c->dirty_nodes);
+    sset_destroy(&c->dirty_services);
 }
 
 struct compiler *
@@ -111,6 +113,7 @@ compiler_emit_base(struct compiler *c)
     stage_classify_base(c);
     stage_guard_base(c);
     stage_arp_nd_base(c);
+    stage_service_base(c);
     stage_conntrack_base(c);
     stage_user_base(c);
     stage_identity_base(c);
@@ -209,6 +212,34 @@ compiler_emit_exit(struct compiler *c, const char *key)
     claims_end(&c->claims);
 }
 
+static void
+compiler_emit_service(struct compiler *c, const char *name)
+{
+    const struct model_service *service = model_get_service(c->model, name);
+
+    compiler_owner_begin(c, "service", name);
+    if (service) {
+        stage_service(c, service);
+    }
+    claims_end(&c->claims);
+}
+
+static void
+compiler_emit_services(struct compiler *c)
+{
+    struct shash_node *node;
+    const char *name;
+
+    if (c->dirty_all_services) {
+        SHASH_FOR_EACH (node, &c->model->services) {
+            sset_add(&c->dirty_services, node->name);
+        }
+    }
+    SSET_FOR_EACH (name, &c->dirty_services) {
+        compiler_emit_service(c, name);
+    }
+}
+
 /* Which ports and containers the raw flows name.  Containers that begin or
  * cease to be delivered to have to be told. */
 static void
@@ -300,6 +331,7 @@ compiler_emit_dirty(struct compiler *c)
     if (c->dirty_raw) {
         compiler_emit_raw(c);
     }
+    compiler_emit_services(c);
     compiler_emit_policy(c);
     if (c->dirty_points || c->policy.need_changed) {
         claims_begin(&c->claims, "points");
@@ -325,8 +357,10 @@ compiler_clear_dirty(struct compiler *c)
     sset_clear(&c->dirty_containers);
     sset_clear(&c->dirty_exits);
     sset_clear(&c->dirty_nodes);
+    sset_clear(&c->dirty_services);
     c->dirty_all_containers = false;
     c->dirty_all_nodes = false;
+    c->dirty_all_services = false;
     c->dirty_raw = false;
     c->dirty_base = false;
     c->dirty_topology = false;

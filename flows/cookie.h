@@ -19,6 +19,7 @@ enum cookie_kind {
     COOKIE_DEFAULT,             /* Default tier. */
     COOKIE_RAW_FLOW,
     COOKIE_UPLINK,
+    COOKIE_SERVICE,             /* Object: hash of the name. */
 };
 
 #define COOKIE_MAGIC UINT64_C(0x5300000000000000)

@@ -286,6 +286,19 @@ emit_move(struct emit *e, enum mf_field_id src, enum mf_field_id dst)
     move->dst.n_bits = move->src.n_bits;
 }
 
+static void
+emit_move_bit(struct emit *e, enum mf_field_id src, int src_bit,
+              enum mf_field_id dst, int dst_bit)
+{
+    struct ofpact_reg_move *move = ofpact_put_REG_MOVE(&e->acts);
+
+    move->src.field = mf_from_id(src);
+    move->dst.field = mf_from_id(dst);
+    move->src.ofs = src_bit;
+    move->dst.ofs = dst_bit;
+    move->src.n_bits = move->dst.n_bits = 1;
+}
+
 void
 emit_dec_ttl(struct emit *e)
 {
@@ -319,6 +332,25 @@ emit_ct_lookup(struct emit *e, enum sn_table next)
 }
 
 void
+emit_ct_service(struct emit *e, bool commit, enum sn_table next)
+{
+    size_t start = e->acts.size;
+
+    ofpbuf_pull(&e->acts, start);
+    struct ofpact_conntrack *ct = ofpact_put_CT(&e->acts);
+    ct->flags = commit ? NX_CT_F_COMMIT : 0;
+    ct->zone_imm = SN_CT_SERVICE_ZONE;
+    ct->recirc_table = next;
+    size_t nested = e->acts.size;
+    ofpbuf_pull(&e->acts, nested);
+    ofpact_put_NAT(&e->acts);
+    e->acts.header = ofpbuf_push_uninit(&e->acts, nested);
+    ct = e->acts.header;
+    ofpact_finish(&e->acts, &ct->ofpact);
+    ofpbuf_push_uninit(&e->acts, start);
+}
+
+void
 emit_ct_commit(struct emit *e)
 {
     size_t start = e->acts.size;
@@ -332,6 +364,8 @@ emit_ct_commit(struct emit *e)
     ofpbuf_pull(&e->acts, nested);
     emit_move(e, MFF_REG0 + SN_REG_RULE, MFF_CT_MARK);
     emit_move(e, MFF_REG0 + SN_REG_ENDPOINT, MFF_CT_LABEL);
+    emit_move_bit(e, MFF_REG0 + SN_REG_FLAGS, ctz32(SN_F_SERVICE),
+                  MFF_CT_LABEL, SN_CT_LABEL_SERVICE_BIT);
     e->acts.header = ofpbuf_push_uninit(&e->acts, nested);
     ct = e->acts.header;
     ofpact_finish(&e->acts, &ct->ofpact);

@@ -80,6 +80,9 @@ void emit_dec_ttl(struct emit *);
 void emit_conjunction(struct emit *, uint32_t id, int dim, int n_dims);
 void emit_ct_lookup(struct emit *, enum sn_table next);
 void emit_ct_commit(struct emit *);
+/* In the zone of services: translates what it knows.  'commit' is for what is
+ * related to a connection, which the kernel translates only then. */
+void emit_ct_service(struct emit *, bool commit, enum sn_table next);
 void emit_output(struct emit *, ofp_port_t);
 /* By number: see compiler_add_object(). */
 void emit_group(struct emit *, uint32_t id);

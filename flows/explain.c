@@ -105,6 +105,11 @@ explainer_add_objects(struct explainer *ex, const struct model *model)
         explainer_add(ex, COOKIE_ACL, cookie_name_id(obj->name),
                       describe("acl", obj->name, &obj->loc));
     }
+    SHASH_FOR_EACH (node, &model->services) {
+        const struct model_service *obj = node->data;
+        explainer_add(ex, COOKIE_SERVICE, cookie_name_id(obj->name),
+                      describe("service", obj->name, &obj->loc));
+    }
     SHASH_FOR_EACH (node, &model->raw_flows) {
         const struct model_raw_flow *obj = node->data;
         char *quoted = xasprintf("\"%s\"", obj->text);

@@ -8,6 +8,7 @@
 #include "flows/cookie.h"
 #include "flows/reasons.h"
 #include "openvswitch/util.h"
+#include "state/service.h"
 #include "util.h"
 
 /* Which clauses each object of the model stands for. */
@@ -56,6 +57,7 @@ clause_add_selector(struct policy *p, struct policy_clause *clause,
         clause_add_sel(clause, role, policy_sel_ref(p, ms));
         break;
     case SEL_SERVICE:
+        /* A clause of its own: policy_put_service_acl(). */
     case SEL_CLIENT:
         /* Nothing is one yet. */
         break;
@@ -138,9 +140,60 @@ same_ports(const struct model_selector *a, const struct model_selector *b)
                            a->n_ports * sizeof *a->ports)));
 }
 
+static struct policy_clause *
+acl_clause_create(struct policy *p, const char *rule,
+                  const struct model_acl *acl, int number)
+{
+    struct policy_clause *clause = clause_create(
+        xasprintf("%s#%d", rule, number), acl->tier, acl->action, COOKIE_ACL,
+        cookie_name_id(acl->name));
+
+    for (size_t i = 0; i < acl->n_src; i++) {
+        clause_add_selector(p, clause, ROLE_SRC, &acl->src[i]);
+    }
+    return clause;
+}
+
+static bool
+selector_has_port(const struct model_selector *sel, uint16_t port)
+{
+    for (size_t i = 0; i < sel->n_ports; i++) {
+        if (sel->ports[i].first <= port && port <= sel->ports[i].last) {
+            return true;
+        }
+    }
+    return !sel->n_ports;
+}
+
+/* The backends of a service at the ports where they serve it: a clause for
+ * each port. */
+static void
+policy_put_service_acl(struct policy *p, const char *rule,
+                       const struct model_acl *acl,
+                       const struct model_service *service, int *n_clauses)
+{
+    uint16_t *ports;
+    size_t n = service_get_ports(service, &ports);
+
+    for (size_t i = 0; i < n; i++) {
+        struct policy_clause *clause = acl_clause_create(p, rule, acl,
+                                                         (*n_clauses)++);
+        struct model_port_range range = { ports[i], ports[i] };
+        struct model_selector backends = {
+            .kind = SEL_SERVICE, .text = service->name,
+            .ports = &range, .n_ports = 1,
+        };
+
+        clause_add_sel(clause, ROLE_DST, policy_sel_ref(p, &backends));
+        clause_add_ports(clause, service->ip_proto, &range, 1);
+        policy_clause_put(p, rule, clause);
+    }
+    free(ports);
+}
+
 /* A clause for each distinct list of ports among the destinations. */
 static void
-policy_put_acl(struct policy *p, const char *rule,
+policy_put_acl(struct policy *p, const struct model *model, const char *rule,
                const struct model_acl *acl)
 {
     int n_clauses = 0;
@@ -149,20 +202,27 @@ policy_put_acl(struct policy *p, const char *rule,
         const struct model_selector *first = &acl->dst[i];
         bool seen = false;
 
+        if (first->kind == SEL_SERVICE) {
+            const struct model_service *service
+                = model_get_service(model, first->text);
+            if (service && selector_has_port(first, service->port)
+                && (!acl->ip_proto || acl->ip_proto == service->ip_proto)) {
+                policy_put_service_acl(p, rule, acl, service, &n_clauses);
+            }
+            continue;
+        }
         for (size_t j = 0; j < i; j++) {
-            seen = seen || same_ports(&acl->dst[j], first);
+            seen = seen || (acl->dst[j].kind != SEL_SERVICE
+                            && same_ports(&acl->dst[j], first));
         }
         if (seen) {
             continue;
         }
-        struct policy_clause *clause = clause_create(
-            xasprintf("%s#%d", rule, n_clauses++), acl->tier, acl->action,
-            COOKIE_ACL, cookie_name_id(acl->name));
-        for (size_t j = 0; j < acl->n_src; j++) {
-            clause_add_selector(p, clause, ROLE_SRC, &acl->src[j]);
-        }
+        struct policy_clause *clause = acl_clause_create(p, rule, acl,
+                                                         n_clauses++);
         for (size_t j = i; j < acl->n_dst; j++) {
-            if (same_ports(&acl->dst[j], first)) {
+            if (acl->dst[j].kind != SEL_SERVICE
+                && same_ports(&acl->dst[j], first)) {
                 clause_add_selector(p, clause, ROLE_DST, &acl->dst[j]);
             }
         }
@@ -181,9 +241,35 @@ policy_change_acl(struct policy *p, const struct model *model,
 
     policy_remove_rule(p, rule);
     if (acl) {
-        policy_put_acl(p, rule, acl);
+        policy_put_acl(p, model, rule, acl);
     }
     free(rule);
+}
+
+/* Its backends may be others, and their ports. */
+void
+policy_change_service(struct policy *p, const struct model *model,
+                      const char *name)
+{
+    char *prefix = xasprintf("service:%s:", name);
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &p->sels) {
+        if (!strncmp(node->name, prefix, strlen(prefix))) {
+            p->dirty_all_containers = true;
+        }
+    }
+    SHASH_FOR_EACH (node, &model->acls) {
+        const struct model_acl *acl = node->data;
+        for (size_t i = 0; i < acl->n_dst; i++) {
+            if (acl->dst[i].kind == SEL_SERVICE
+                && !strcmp(acl->dst[i].text, name)) {
+                policy_change_acl(p, model, node->name);
+                break;
+            }
+        }
+    }
+    free(prefix);
 }
 
 static struct policy_clause *

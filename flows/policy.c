@@ -72,7 +72,10 @@ struct policy_sel *
 policy_sel_ref(struct policy *p, const struct model_selector *ms)
 {
     char *key = ms->kind == SEL_SEGMENT ? xasprintf("segment:%s", ms->text)
-                                        : xstrdup(ms->text);
+                : ms->kind == SEL_SERVICE
+                  ? xasprintf("service:%s:%"PRIu16, ms->text,
+                              ms->ports[0].first)
+                : xstrdup(ms->text);
     bool created;
     struct policy_sel *sel = policy_sel_get(p, key, &created);
 
@@ -81,8 +84,12 @@ policy_sel_ref(struct policy *p, const struct model_selector *ms)
         sel->sel.text = xstrdup(ms->text);
         sel->sel.prefix = ms->prefix;
         if (ms->kind == SEL_SEGMENT || ms->kind == SEL_GLOB
-            || ms->kind == SEL_CIDR) {
+            || ms->kind == SEL_CIDR || ms->kind == SEL_SERVICE) {
             hmapx_add(&p->scan, sel);
+        }
+        if (ms->kind == SEL_SERVICE) {
+            sel->sel.ports = xmemdup(ms->ports, sizeof *ms->ports);
+            sel->sel.n_ports = 1;
         }
     }
     free(key);

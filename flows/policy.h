@@ -28,7 +28,8 @@ enum policy_role { ROLE_SRC, ROLE_DST, N_ROLES };
 
 struct policy_sel {
     char *key;                  /* In policy->sels: "xray", "tag:web", ... */
-    struct model_selector sel;  /* No ports. */
+    struct model_selector sel;  /* SEL_SERVICE: the backends at its one
+                                 * port; else no ports. */
     bool has_exit;              /* Instead of 'sel': any exit of its own. */
     bool is_new;                /* Since the last policy_update(). */
     size_t n_refs;              /* Clauses that name it. */
@@ -123,6 +124,8 @@ void policy_destroy(struct policy *);
 void policy_change_defaults(struct policy *);
 void policy_change_acl(struct policy *, const struct model *, const char *);
 void policy_change_segment(struct policy *, const struct model *,
+                           const char *);
+void policy_change_service(struct policy *, const struct model *,
                            const char *);
 void policy_change_container(struct policy *, const char *name);
 void policy_update_idents(struct policy *, const struct model *);

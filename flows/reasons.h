@@ -19,6 +19,12 @@
     SN_REASON(12, DECIDED, "decided at the source")                          \
     SN_REASON(13, SWITCH, "plain switching among unmanaged ports")           \
     SN_REASON(14, RATE, "limited to its rate")                               \
+    SN_REASON(21, BALANCE, "a backend for a new connection")                 \
+    SN_REASON(22, TRANSLATE, "translated")                                   \
+    SN_REASON(23, HAIRPIN, "to itself, as a backend")                        \
+    SN_REASON(24, NO_BACKEND, "refused by the host: no backend")             \
+    SN_REASON(25, NO_SERVICE, "refused by the host: no such service")        \
+    SN_REASON(26, REFUSED, "the host's refusal")                             \
     SN_REASON(100, DROP_UNKNOWN_PORT,                                        \
               "drop: unknown port, or a MAC that is not its port's")         \
     SN_REASON(101, DROP_QUARANTINE, "drop: the container is quarantined")    \
@@ -43,7 +49,9 @@
     SN_REASON(119, DROP_RAW_TARGET, "drop: its target is not there")         \
     SN_REASON(120, DROP_MARTIAN, "drop: address that is never routed")       \
     SN_REASON(121, DROP_UNSPECIFIC, "drop: nothing matched")                 \
-    SN_REASON(122, DROP_REVOKED, "drop: the node is revoked")
+    SN_REASON(122, DROP_REVOKED, "drop: the node is revoked")                \
+    SN_REASON(130, DROP_NO_BACKEND, "drop: no backend")                      \
+    SN_REASON(131, DROP_NO_SERVICE, "drop: no such service")
 
 enum sn_reason {
 #define SN_REASON(VALUE, NAME, TEXT) SN_WHY_##NAME = VALUE,

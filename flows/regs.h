@@ -39,7 +39,10 @@
     SN_FLAG(0x2000, RAW_EXIT,  "a raw flow chose the exit for what leaves "  \
                                "the mesh")                                   \
     SN_FLAG(0x4000, RAW_HOST,  "a raw flow allows this host's addresses, "   \
-                               "no others")
+                               "no others")                                  \
+    SN_FLAG(0x10000, SERVICE,  "was sent to a virtual address")              \
+    SN_FLAG(0x20000, HAIRPIN,  "a container's answer to itself, as a "       \
+                               "backend")
 
 /* Ways out, in register 5.
  *
@@ -78,5 +81,11 @@ enum sn_out {
  * none of this host).  The kernel datapath shares its connection
  * table with the host, which uses zone 0. */
 #define SN_CT_ZONE 0x5343
+/* That of services, where virtual addresses are translated before the rules
+ * see the connection. */
+#define SN_CT_SERVICE_ZONE 0x5344
+/* The bit of the ct_label of a connection that the services' zone
+ * translates. */
+#define SN_CT_LABEL_SERVICE_BIT 64
 
 #endif /* flows/regs.h */

@@ -70,6 +70,25 @@ arp_from_host(struct compiler *c, const struct sn_prefix *target,
     }
 }
 
+/* Virtual addresses: the host's for the containers.  To the host, whoever has
+ * them is not itself. */
+static void
+arp_services(struct compiler *c)
+{
+    static const struct eth_addr nobody
+        = ETH_ADDR_C(02,53,4e,00,00,01);
+    const struct sn_prefix *prefix = &c->model->mesh.service4;
+    uint64_t cookie = cookie_base(SN_TABLE_ARP_ND, SN_WHY_NEIGHBOUR);
+
+    if (c->has_vips[true]) {
+        arp_from_host(c, prefix, cookie);
+        arp_nd_flow(c, 90, SN_F_FROM_LOCAL, cookie);
+        emit_match_arp_request(&c->emit, prefix);
+        emit_arp_answer(&c->emit, prefix, nobody);
+        emit_end(&c->emit);
+    }
+}
+
 static void
 nd_gateway(struct compiler *c, const struct sn_prefix *gateway)
 {
@@ -186,6 +205,7 @@ stage_arp_nd_base(struct compiler *c)
             nd_gateway(c, &gateway);
         }
     }
+    arp_services(c);
     nd_solicitations(c);
     nd_advertisements(c);
     arp_nd_unmanaged(c);
@@ -196,7 +216,7 @@ stage_arp_nd_base(struct compiler *c)
     emit_end(e);
     arp_nd_flow(c, 40, 0, cookie_base(SN_TABLE_ARP_ND, SN_WHY_PROCEED));
     emit_match_dl_type(e, ETH_TYPE_IPV6);
-    emit_goto(e, SN_TABLE_CONNTRACK);
+    emit_goto(e, SN_TABLE_SERVICE);
     emit_end(e);
     emit_drop(e, SN_TABLE_ARP_ND, 0,
               cookie_base(SN_TABLE_ARP_ND, SN_WHY_DROP_NO_NEIGHBOUR));

@@ -28,6 +28,22 @@ track_drop_transit(struct compiler *c, const struct sn_prefix *src,
     }
 }
 
+/* What is still for a virtual address was not translated. */
+static void
+track_drop_services(struct compiler *c)
+{
+    for (int is_v4 = 0; is_v4 < 2; is_v4++) {
+        if (c->has_vips[is_v4]) {
+            emit_flow(&c->emit, SN_TABLE_CONNTRACK, 110,
+                      cookie_base(SN_TABLE_CONNTRACK,
+                                  SN_WHY_DROP_NO_SERVICE));
+            emit_match_dst(&c->emit, is_v4 ? &c->model->mesh.service4
+                                           : &c->model->mesh.service6);
+            emit_end(&c->emit);
+        }
+    }
+}
+
 void
 stage_conntrack_base(struct compiler *c)
 {
@@ -46,6 +62,7 @@ stage_conntrack_base(struct compiler *c)
         emit_ct_lookup(e, SN_TABLE_USER);
         emit_end(e);
     }
+    track_drop_services(c);
     track_drop_transit(c, &c->model->mesh.prefix,
                        cookie_base(SN_TABLE_CONNTRACK,
                                    SN_WHY_DROP_TRANSIT));

@@ -23,13 +23,13 @@ stage_commit_base(struct compiler *c)
         emit_match_family(e, is_v4);
         emit_match_ct_state(e, CS_TRACKED | CS_NEW, CS_INVALID);
         emit_ct_commit(e);
-        emit_goto(e, SN_TABLE_DELIVER);
+        emit_goto(e, SN_TABLE_SERVICE_REPLY);
         emit_end(e);
     }
     emit_flow(e, SN_TABLE_COMMIT, 50,
               cookie_base(SN_TABLE_COMMIT, SN_WHY_PROCEED));
     emit_match_ct_state(e, CS_TRACKED, CS_NEW | CS_INVALID);
-    emit_goto(e, SN_TABLE_DELIVER);
+    emit_goto(e, SN_TABLE_SERVICE_REPLY);
     emit_end(e);
     emit_flow(e, SN_TABLE_COMMIT, 150,
               cookie_base(SN_TABLE_COMMIT, SN_WHY_DROP_INVALID));
@@ -56,7 +56,7 @@ commit_error(struct compiler *c, const struct endpoint *ep,
         emit_match_ct_endpoint(e, ep->number);
     }
     emit_match_ct_state(e, CS_TRACKED | CS_RELATED, CS_INVALID);
-    emit_goto(e, SN_TABLE_DELIVER);
+    emit_goto(e, SN_TABLE_SERVICE_REPLY);
     emit_end(e);
 }
 
@@ -74,7 +74,7 @@ commit_limited(struct compiler *c, const struct endpoint *ep)
         emit_match_ct_state(e, CS_TRACKED | CS_NEW, CS_INVALID);
         limits_emit_new(c, ep);
         emit_ct_commit(e);
-        emit_goto(e, SN_TABLE_DELIVER);
+        emit_goto(e, SN_TABLE_SERVICE_REPLY);
         emit_end(e);
     }
 }

@@ -18,7 +18,7 @@
 static void
 guard_next(struct emit *e, bool is_v4)
 {
-    emit_goto(e, is_v4 ? SN_TABLE_CONNTRACK : SN_TABLE_ARP_ND);
+    emit_goto(e, is_v4 ? SN_TABLE_SERVICE : SN_TABLE_ARP_ND);
 }
 
 static void

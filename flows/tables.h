@@ -13,6 +13,10 @@
              "a container sends only from its own addresses")                \
     SN_TABLE(8,  ARP_ND,         "arp_nd",                                   \
              "answers ARP and neighbour discovery; no flooding")             \
+    SN_TABLE(10, SERVICE,        "service",                                  \
+             "virtual addresses: known connections are translated")          \
+    SN_TABLE(11, BALANCE,        "balance",                                  \
+             "a new connection to a virtual address gets a backend")         \
     SN_TABLE(12, CONNTRACK,      "conntrack",                                \
              "looks the connection up; invalid packets drop")                \
     SN_TABLE(16, USER,           "user",                                     \
@@ -29,6 +33,8 @@
              "rules at the destination: the mesh is checked again")          \
     SN_TABLE(40, COMMIT,         "commit",                                   \
              "records an accepted new connection")                           \
+    SN_TABLE(42, SERVICE_REPLY,  "service_reply",                            \
+             "replies of backends come from the virtual address again")      \
     SN_TABLE(44, DELIVER,        "deliver",                                  \
              "addresses rewritten, output; or a drop with its reason")
 

@@ -16,10 +16,13 @@ ovsdb_sync_libsnsync_la_SOURCES = \
 	ovsdb-sync/model-rows-exit.c \
 	ovsdb-sync/model-rows-host.c \
 	ovsdb-sync/model-rows-private.h \
+	ovsdb-sync/model-rows-service.c \
 	ovsdb-sync/model-rows.c \
 	ovsdb-sync/model-rows.h \
 	ovsdb-sync/model-sync.c \
 	ovsdb-sync/model-sync.h \
+	ovsdb-sync/service-status.c \
+	ovsdb-sync/service-status.h \
 	ovsdb-sync/status-sync.c \
 	ovsdb-sync/status-sync.h
 nodist_ovsdb_sync_libsnsync_la_SOURCES = \

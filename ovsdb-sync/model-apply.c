@@ -141,6 +141,7 @@ delete_status(struct ovsdb_idl *idl, const struct sset *nodes)
     const struct sndb_peer_status *peer;
     const struct sndb_exit_status *exit;
     const struct sndb_bridge_status *bridge;
+    const struct sndb_service_status *service;
 
     SNDB_NODE_STATUS_FOR_EACH_SAFE (node, idl) {
         if (sset_contains(nodes, node->node)) {
@@ -160,6 +161,11 @@ delete_status(struct ovsdb_idl *idl, const struct sset *nodes)
     SNDB_EXIT_STATUS_FOR_EACH_SAFE (exit, idl) {
         if (sset_contains(nodes, exit->node)) {
             sndb_exit_status_delete(exit);
+        }
+    }
+    SNDB_SERVICE_STATUS_FOR_EACH_SAFE (service, idl) {
+        if (sset_contains(nodes, service->node)) {
+            sndb_service_status_delete(service);
         }
     }
     SNDB_BRIDGE_STATUS_FOR_EACH_SAFE (bridge, idl) {

@@ -51,6 +51,21 @@ replace_string(char **s, const char *value)
     }
 }
 
+static char *
+mesh_read_service_prefixes(const struct sndb_mesh *row,
+                           struct model_mesh *mesh)
+{
+    for (size_t i = 0; i < row->n_service_prefixes; i++) {
+        struct sn_prefix p;
+        char *error = sn_prefix_parse(row->service_prefixes[i], &p);
+        if (error) {
+            return error;
+        }
+        *(p.is_v4 ? &mesh->service4 : &mesh->service6) = p;
+    }
+    return NULL;
+}
+
 static void *
 mesh_read(const struct ovsdb_idl_row *row_, char **ret_error)
 {
@@ -59,6 +74,9 @@ mesh_read(const struct ovsdb_idl_row *row_, char **ret_error)
 
     *ret_error = row->prefix ? sn_prefix_parse(row->prefix, &mesh->prefix)
                              : NULL;
+    if (!*ret_error) {
+        *ret_error = mesh_read_service_prefixes(row, mesh);
+    }
     if (*ret_error) {
         model_object_free(MODEL_MESH, mesh);
         return NULL;
@@ -120,6 +138,10 @@ mesh_write(const struct ovsdb_idl_row *row_, const void *mesh_)
     mesh_write_names(row, mesh);
     sndb_mesh_set_new_connections(row, &new_connections,
                                   new_connections != 0);
+    const struct sn_prefix services[] = { mesh->service4, mesh->service6 };
+    char **prefixes = prefixes_to_strings(services, 2);
+    sndb_mesh_set_service_prefixes(row, CONST_STRINGS(prefixes), 2);
+    free_strings(prefixes, 2);
     sndb_mesh_set_default_policy(
         row, mesh->default_policy == MODEL_ALLOW ? "allow" : "deny");
     sndb_mesh_set_other(row, other_to_string(mesh->other));

@@ -3,7 +3,7 @@
 
 /* What the parts of model-rows share: model-rows.c has the policy tables and
  * the registry, model-rows-host.c and model-rows-exit.c what belongs to
- * hosts. */
+ * hosts, model-rows-service.c services. */
 
 #include <stdlib.h>
 #include "ovsdb-sync/model-rows.h"
@@ -16,6 +16,15 @@ extern const struct model_rows model_rows_node;
 extern const struct model_rows model_rows_exit;
 extern const struct model_rows model_rows_container;
 extern const struct model_rows model_rows_raw_flow;
+extern const struct model_rows model_rows_service;
+
+/* '*selectors' and '*n_selectors' grow as far as there is no error. */
+char *model_rows_selectors_read(char **strings, size_t n,
+                                const struct sn_loc *,
+                                struct model_selector **selectors,
+                                size_t *n_selectors);
+char **model_rows_selectors_to_strings(const struct model_selector *,
+                                       size_t n);
 
 /* The row of table 'NAME' whose header is 'HEADER'. */
 #define SNDB_ROW(NAME, HEADER) \

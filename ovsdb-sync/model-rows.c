@@ -106,9 +106,11 @@ model_rows_selector_from_string(const char *s, struct model_selector *ret_sel)
     return error;
 }
 
-static char *
-selectors_read(char **strings, size_t n, const struct sn_loc *loc,
-               struct model_selector **selectors, size_t *n_selectors)
+char *
+model_rows_selectors_read(char **strings, size_t n,
+                          const struct sn_loc *loc,
+                          struct model_selector **selectors,
+                          size_t *n_selectors)
 {
     *selectors = xcalloc(n, sizeof **selectors);
     for (size_t i = 0; i < n; i++) {
@@ -123,8 +125,9 @@ selectors_read(char **strings, size_t n, const struct sn_loc *loc,
     return NULL;
 }
 
-static char **
-selectors_to_strings(const struct model_selector *selectors, size_t n)
+char **
+model_rows_selectors_to_strings(const struct model_selector *selectors,
+                                size_t n)
 {
     char **strings = xcalloc(n, sizeof *strings);
 
@@ -161,8 +164,9 @@ segment_read(const struct ovsdb_idl_row *row_, char **ret_error)
     }
     segment->other = other_from_string(row->other);
     source_from_string(row->source, &segment->loc);
-    *ret_error = selectors_read(row->members, row->n_members, &segment->loc,
-                                &segment->members, &segment->n_members);
+    *ret_error = model_rows_selectors_read(row->members, row->n_members,
+                                           &segment->loc, &segment->members,
+                                           &segment->n_members);
     if (*ret_error) {
         model_object_free(MODEL_SEGMENT, segment);
         return NULL;
@@ -201,8 +205,8 @@ segment_write(const struct ovsdb_idl_row *row_, const void *segment_)
     const struct sndb_segment *row = SNDB_ROW(segment, row_);
     const struct model_segment *segment = segment_;
     char *source = source_to_string(&segment->loc);
-    char **members = selectors_to_strings(segment->members,
-                                          segment->n_members);
+    char **members = model_rows_selectors_to_strings(segment->members,
+                                                     segment->n_members);
 
     sndb_segment_set_name(row, segment->name);
     sndb_segment_set_members(row, CONST_STRINGS(members), segment->n_members);
@@ -336,11 +340,11 @@ acl_read(const struct ovsdb_idl_row *row_, char **ret_error)
     acl_read_rate(row, &acl->rate);
     acl->other = other_from_string(row->other);
     source_from_string(row->source, &acl->loc);
-    *ret_error = selectors_read(row->src, row->n_src, &acl->loc,
-                                &acl->src, &acl->n_src);
+    *ret_error = model_rows_selectors_read(row->src, row->n_src, &acl->loc,
+                                           &acl->src, &acl->n_src);
     if (!*ret_error) {
-        *ret_error = selectors_read(row->dst, row->n_dst, &acl->loc,
-                                    &acl->dst, &acl->n_dst);
+        *ret_error = model_rows_selectors_read(row->dst, row->n_dst, &acl->loc,
+                                               &acl->dst, &acl->n_dst);
     }
     if (*ret_error) {
         model_object_free(MODEL_ACL, acl);
@@ -356,8 +360,8 @@ acl_write(const struct ovsdb_idl_row *row_, const void *acl_)
     const struct model_acl *acl = acl_;
     int64_t ip_proto = acl->ip_proto;
     char *source = source_to_string(&acl->loc);
-    char **src = selectors_to_strings(acl->src, acl->n_src);
-    char **dst = selectors_to_strings(acl->dst, acl->n_dst);
+    char **src = model_rows_selectors_to_strings(acl->src, acl->n_src);
+    char **dst = model_rows_selectors_to_strings(acl->dst, acl->n_dst);
 
     sndb_acl_set_name(row, acl->name);
     sndb_acl_set_tier(row, acl->tier == TIER_EMERGENCY ? "emergency" : "acls");
@@ -395,6 +399,7 @@ model_rows_get(enum model_kind kind)
     case MODEL_SEGMENT: return &model_rows_segment;
     case MODEL_ACL: return &model_rows_acl;
     case MODEL_RAW_FLOW: return &model_rows_raw_flow;
+    case MODEL_SERVICE: return &model_rows_service;
     case MODEL_N_KINDS: break;
     }
     OVS_NOT_REACHED();

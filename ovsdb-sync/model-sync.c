@@ -12,6 +12,7 @@
 #include "ovsdb-idl.h"
 #include "ovsdb-sync/exit-views.h"
 #include "ovsdb-sync/model-rows.h"
+#include "ovsdb-sync/service-status.h"
 #include "ovsdb-sync/socknet-idl.h"
 #include "packets.h"
 #include "state/model.h"
@@ -69,6 +70,7 @@ model_sync_add_columns(struct ovsdb_idl *idl)
         ovsdb_idl_track_add_column(idl, port_columns[i]);
     }
     exit_views_add_columns(idl);
+    service_status_add_columns(idl);
 }
 
 struct model_sync *
@@ -422,6 +424,7 @@ run_all(struct model_sync *sync, struct model_changes *changes)
     SSET_FOR_EACH (name, &touched) {
         container_status_changed(sync, name, changes);
     }
+    service_status_run(sync->idl, sync->model, true, changes);
     sset_destroy(&touched);
 }
 
@@ -477,6 +480,10 @@ run_changes(struct model_sync *sync, struct model_changes *changes)
     SSET_FOR_EACH (name, &touched) {
         container_status_changed(sync, name, changes);
     }
+    service_status_run(sync->idl, sync->model,
+                       !sset_is_empty(&changes->keys[MODEL_SERVICE])
+                       || !sset_is_empty(&changes->keys[MODEL_CONTAINER]),
+                       changes);
     sset_destroy(&touched);
 }
 

@@ -47,10 +47,13 @@ status_sync_add_columns(struct ovsdb_idl *idl)
     add_columns(idl, sndb_peer_status_columns, SNDB_PEER_STATUS_N_COLUMNS);
     add_columns(idl, sndb_relay_status_columns,
                 SNDB_RELAY_STATUS_N_COLUMNS);
+    add_columns(idl, sndb_service_status_columns,
+                SNDB_SERVICE_STATUS_N_COLUMNS);
     /* Everyone's counters go on all the time: nobody wakes up for them. */
     ovsdb_idl_omit_alert(idl, &sndb_peer_status_col_rx_bytes);
     ovsdb_idl_omit_alert(idl, &sndb_peer_status_col_tx_bytes);
     ovsdb_idl_omit_alert(idl, &sndb_node_status_col_seen);
+    ovsdb_idl_omit_alert(idl, &sndb_service_status_col_connections);
 }
 
 void

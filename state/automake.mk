@@ -4,10 +4,13 @@ state_libsnstate_la_SOURCES = \
 	state/build-exit.c \
 	state/build-node.c \
 	state/build-policy.c \
+	state/build-service.c \
 	state/build.c \
 	state/build.h \
 	state/document.c \
 	state/document.h \
+	state/export-private.h \
+	state/export-service.c \
 	state/export.c \
 	state/inherit.c \
 	state/lint-flow.c \
@@ -16,6 +19,7 @@ state_libsnstate_la_SOURCES = \
 	state/lint-policy.c \
 	state/lint-ports.c \
 	state/lint-private.h \
+	state/lint-service.c \
 	state/lint.c \
 	state/lint.h \
 	state/load.c \
@@ -25,6 +29,8 @@ state_libsnstate_la_SOURCES = \
 	state/model-address.c \
 	state/model-exit.c \
 	state/model-object.c \
+	state/model-private.h \
+	state/model-service.c \
 	state/model.c \
 	state/model.h \
 	state/name.c \
@@ -43,5 +49,7 @@ state_libsnstate_la_SOURCES = \
 	state/schema.c \
 	state/schema.h \
 	state/selector.c \
+	state/service.c \
+	state/service.h \
 	state/yaml.c \
 	state/yaml.h

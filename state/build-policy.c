@@ -89,7 +89,7 @@ build_isolated_from(struct build *build, struct model_segment *segment,
     svec_sort_unique(&segment->isolated_from);
 }
 
-static void
+void
 build_segments(struct build *build, const struct doc_value *segments)
 {
     const struct schema *schema
@@ -270,34 +270,17 @@ build_check_tests(struct build *build, const struct doc_value *tests)
     }
 }
 
-static void
-build_check_services(struct build *build, const struct doc_value *services)
-{
-    for (size_t i = 0; services && i < services->n_members; i++) {
-        const struct doc_member *member = &services->members[i];
-        const struct doc_value *backends = doc_get(member->value,
-                                                   "backends");
-        places_put(&build->places, &member->key_loc, "service/%s",
-                   member->key);
-        for (size_t j = 0; j < doc_n_items(backends); j++) {
-            build_check_selector(build, doc_item(backends, j));
-        }
-    }
-}
-
 void
 build_policy(struct build *build, const struct doc_value *root)
 {
     const struct doc_value *emergency = doc_get(root, "emergency");
     const struct doc_value *acls = doc_get(root, "acls");
 
-    build_segments(build, doc_get(root, "segments"));
     for (size_t i = 0; emergency && i < emergency->n_elems; i++) {
         build_acl(build, TIER_EMERGENCY, emergency->elems[i]);
     }
     for (size_t i = 0; acls && i < acls->n_elems; i++) {
         build_acl(build, TIER_ACLS, acls->elems[i]);
     }
-    build_check_services(build, doc_get(root, "services"));
     build_check_tests(build, doc_get(root, "tests"));
 }

@@ -100,6 +100,22 @@ build_resolvers(const struct doc_value *value, struct svec *resolvers)
     }
 }
 
+static void
+build_service_prefixes(struct build *build, struct model_mesh *mesh,
+                       const struct doc_value *list)
+{
+    for (size_t i = 0; i < doc_n_items(list); i++) {
+        const struct doc_value *scalar = doc_item(list, i);
+        struct sn_prefix p;
+
+        if (build_prefix(scalar, &p) && !sn_prefix_has_host_bits(&p)) {
+            *(p.is_v4 ? &mesh->service4 : &mesh->service6) = p;
+            places_put(&build->places, &scalar->loc, "mesh/service_prefix/%d",
+                       p.is_v4 ? 4 : 6);
+        }
+    }
+}
+
 /* The mesh.  One host's file may leave it to the keys that Netmaker's client
  * has for the same things. */
 static void
@@ -147,6 +163,7 @@ build_mesh(struct build *build, const struct doc_value *root, bool is_host)
         places_put(&build->places, &doc_get(doc, "prefix")->loc,
                    "mesh/prefix");
     }
+    build_service_prefixes(build, mesh, doc_get(doc, "service_prefix"));
     mesh->listen_port = build_number(doc, "listen_port", UINT16_MAX,
                                      mesh->listen_port);
     mesh->names = build_bool(doc, "names", mesh->names);
@@ -186,6 +203,8 @@ build_model(struct build *build, const struct doc_value *root,
         build_infer_subnets(build, nodes->members[i].key,
                             nodes->members[i].value);
     }
+    build_segments(build, doc_get(root, "segments"));
+    build_services(build, root, host_name);
     build_policy(build, root);
     build_inherited_exits(build);
 }

@@ -36,6 +36,9 @@ void build_node_containers(struct build *, const char *name,
                            const struct doc_value *node);
 void build_infer_subnets(struct build *, const char *name,
                          const struct doc_value *node);
+void build_segments(struct build *, const struct doc_value *segments);
+void build_services(struct build *, const struct doc_value *root,
+                    const char *host_name);
 void build_policy(struct build *, const struct doc_value *root);
 void build_exits(struct build *, const char *node_name,
                  const struct doc_value *wireguard);

@@ -9,6 +9,7 @@
 #include "openvswitch/json.h"
 #include "openvswitch/util.h"
 #include "packets.h"
+#include "state/export-private.h"
 #include "state/model.h"
 #include "state/name.h"
 #include "state/schema.h"
@@ -46,6 +47,12 @@ json_merge_other(struct json *dst, const char *other)
     json_destroy(src);
 }
 
+void
+export_merge_other(struct json *object, const char *other)
+{
+    json_merge_other(object, other);
+}
+
 static void
 put_nullable(struct json *object, const char *name, const char *value)
 {
@@ -64,6 +71,12 @@ put_unless_empty(struct json *object, const char *name, struct json *value)
     } else {
         json_object_put(object, name, value);
     }
+}
+
+void
+export_put(struct json *object, const char *name, struct json *value)
+{
+    put_unless_empty(object, name, value);
 }
 
 static struct json *
@@ -102,6 +115,31 @@ selectors_to_json(const struct model_selector *selectors, size_t n)
     return array;
 }
 
+struct json *
+export_selectors(const struct model_selector *selectors, size_t n)
+{
+    return selectors_to_json(selectors, n);
+}
+
+/* Those that are not the default. */
+static void
+put_service_prefixes(struct json *object, const struct model_mesh *mesh)
+{
+    struct model_mesh *dflt = model_object_create(MODEL_MESH);
+    struct json *prefixes = json_array_create_empty();
+
+    if (!sn_prefix_equals(&mesh->service4, &dflt->service4)) {
+        json_array_add(prefixes, json_string_create_nocopy(
+                           sn_prefix_to_string(&mesh->service4)));
+    }
+    if (!sn_prefix_equals(&mesh->service6, &dflt->service6)) {
+        json_array_add(prefixes, json_string_create_nocopy(
+                           sn_prefix_to_string(&mesh->service6)));
+    }
+    put_unless_empty(object, "service_prefix", prefixes);
+    model_object_free(MODEL_MESH, dflt);
+}
+
 static struct json *
 mesh_to_json(const struct model_mesh *mesh)
 {
@@ -122,6 +160,7 @@ mesh_to_json(const struct model_mesh *mesh)
             CONST_CAST(const char *const *, mesh->resolvers.names),
             mesh->resolvers.n));
     }
+    put_service_prefixes(object, mesh);
     json_object_put_string(object, "default_policy",
                            mesh->default_policy == MODEL_ALLOW
                            ? "allow" : "deny");
@@ -548,6 +587,7 @@ state_to_yaml(const struct model *model)
         json_object_put(segments, node->name, segment_to_json(node->data));
     }
     put_unless_empty(root, "segments", segments);
+    put_unless_empty(root, "services", export_services(model));
     put_unless_empty(root, "emergency", acls_to_json(model, TIER_EMERGENCY));
     put_unless_empty(root, "acls", acls_to_json(model, TIER_ACLS));
     json_merge_other(root, model->mesh.other);

@@ -109,7 +109,7 @@ lint_container_veth(struct lint *lint, const struct model_container *c)
     }
 }
 
-static void
+void
 lint_reserved_name(struct lint *lint, const struct sn_loc *loc,
                    const char *what, const char *name)
 {

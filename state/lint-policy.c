@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lib/suggest.h"
-#include "openvswitch/json.h"
 #include "openvswitch/util.h"
 #include "util.h"
 
@@ -82,12 +81,10 @@ lint_selector(struct lint *lint, const struct model_selector *sel,
             diags_add(lint->diags, DIAG_WARNING, loc, NULL,
                       "no container's name is like \"%s\"", sel->text);
         }
-    } else if (sel->kind == SEL_SERVICE || sel->kind == SEL_CLIENT) {
-        diags_add(lint->diags, DIAG_ERROR, loc,
-                  sel->kind == SEL_SERVICE ? "name its backends" : NULL,
-                  "rules for %s (\"%s\") are not enforced by this version",
-                  sel->kind == SEL_SERVICE ? "services" : "clients",
-                  sel->text);
+    } else if (sel->kind == SEL_CLIENT) {
+        diags_add(lint->diags, DIAG_ERROR, loc, NULL,
+                  "rules for clients (\"%s\") are not enforced by this "
+                  "version", sel->text);
     }
 }
 
@@ -137,6 +134,42 @@ lint_internet_source(struct lint *lint, const struct model_acl *acl)
 }
 
 static void
+lint_service_source(struct lint *lint, const struct model_selector *src,
+                    const struct sn_loc *owner)
+{
+    if (src->kind == SEL_SERVICE) {
+        diags_add(lint->diags, DIAG_ERROR, selector_loc(src, owner),
+                  "name the containers",
+                  "service \"%s\" opens no connections", src->text);
+    }
+}
+
+/* A rule about a service speaks of its port and no other. */
+static void
+lint_service_target(struct lint *lint, const struct model_acl *acl,
+                    const struct model_selector *dst)
+{
+    const struct model_service *service
+        = dst->kind == SEL_SERVICE ? model_get_service(lint->model, dst->text)
+                                   : NULL;
+    bool has_port = !dst->n_ports;
+
+    for (size_t i = 0; service && i < dst->n_ports; i++) {
+        has_port |= (dst->ports[i].first <= service->port
+                     && service->port <= dst->ports[i].last);
+    }
+    if (service && ((acl->ip_proto && acl->ip_proto != service->ip_proto)
+                    || !has_port)) {
+        char *fix = xasprintf("leave protocol and port to the service: dst: "
+                              "[%s]", service->name);
+        diags_add(lint->diags, DIAG_ERROR, selector_loc(dst, &acl->loc), fix,
+                  "service \"%s\" is not on that %s", service->name,
+                  has_port ? "protocol" : "port");
+        free(fix);
+    }
+}
+
+static void
 lint_acls(struct lint *lint)
 {
     size_t n;
@@ -146,9 +179,11 @@ lint_acls(struct lint *lint)
         const struct model_acl *acl = acls[i];
         for (size_t j = 0; j < acl->n_src; j++) {
             lint_selector(lint, &acl->src[j], &acl->loc);
+            lint_service_source(lint, &acl->src[j], &acl->loc);
         }
         for (size_t j = 0; j < acl->n_dst; j++) {
             lint_selector(lint, &acl->dst[j], &acl->loc);
+            lint_service_target(lint, acl, &acl->dst[j]);
         }
         if (acl->action == ACTION_ACCEPT) {
             lint_internet_accept(lint, acl);
@@ -257,39 +292,6 @@ lint_exits(struct lint *lint, const struct model_container *c)
     }
 }
 
-/* Services of the mesh are kept only. */
-static void
-lint_services(struct lint *lint)
-{
-    struct json *other = lint->model->mesh.other
-                         ? json_from_string(lint->model->mesh.other) : NULL;
-    const struct json *services = other && other->type == JSON_OBJECT
-                                  ? shash_find_data(json_object(other),
-                                                    "services") : NULL;
-
-    if (services && services->type == JSON_OBJECT) {
-        const struct shash_node **sorted = shash_sort(json_object(services));
-        for (size_t i = 0; i < shash_count(json_object(services)); i++) {
-            const char *name = sorted[i]->name;
-            const struct sn_loc *loc = places_get(lint->places,
-                                                  &lint->model->mesh.loc,
-                                                  "service/%s", name);
-            diags_add(lint->diags, DIAG_WARNING, loc, NULL,
-                      "service \"%s\" is kept, but not enforced by this "
-                      "version", name);
-            if (model_get_container(lint->model, name)
-                || model_get_segment(lint->model, name)) {
-                diags_add(lint->diags, DIAG_ERROR, loc,
-                          "choose another name",
-                          "service \"%s\" has the name of a container or "
-                          "segment", name);
-            }
-        }
-        free(sorted);
-    }
-    json_destroy(other);
-}
-
 void
 lint_policy(struct lint *lint)
 {
@@ -298,5 +300,4 @@ lint_policy(struct lint *lint)
     for (size_t i = 0; i < lint->n_containers; i++) {
         lint_exits(lint, lint->containers[i]);
     }
-    lint_services(lint);
 }

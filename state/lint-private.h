@@ -34,10 +34,15 @@ char *lint_seen_add(struct lint_seen *, const char *name,
 /* The objects of one kind in order of their places; the caller frees. */
 void *lint_sort(const struct model *, enum model_kind, size_t *ret_n);
 
+/* Complains if rules would not take 'name' for one. */
+void lint_reserved_name(struct lint *, const struct sn_loc *,
+                        const char *what, const char *name);
+
 void lint_names(struct lint *);
 void lint_network(struct lint *);
 void lint_ports(struct lint *);
 void lint_policy(struct lint *);
+void lint_services(struct lint *);
 void lint_flows(struct lint *);
 
 /* The UDP port on which the node's vpn_server listens, or 0.  '*ret_interface'

@@ -125,6 +125,7 @@ lint_model(const struct model *model, const struct places *places,
     lint_network(&lint);
     lint_ports(&lint);
     lint_policy(&lint);
+    lint_services(&lint);
     lint_flows(&lint);
     free(lint.nodes);
     free(lint.exits);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "openvswitch/util.h"
 #include "packets.h"
+#include "state/model-private.h"
 #include "util.h"
 
 /* Creating, freeing and comparing the objects of the model, a section per
@@ -13,8 +14,8 @@
 
 /* An order-free list of descriptions, to compare arrays whose order has no
  * meaning (and which the database does not keep). */
-static bool
-unordered_equal(struct svec *a, struct svec *b)
+bool
+model_unordered_equal(struct svec *a, struct svec *b)
 {
     svec_sort(a);
     svec_sort(b);
@@ -24,8 +25,8 @@ unordered_equal(struct svec *a, struct svec *b)
     return equal;
 }
 
-static bool
-sn_loc_equals(const struct sn_loc *a, const struct sn_loc *b)
+bool
+model_loc_equals(const struct sn_loc *a, const struct sn_loc *b)
 {
     return nullable_string_is_equal(a->file, b->file)
            && a->line == b->line
@@ -47,6 +48,8 @@ model_mesh_create(void)
     svec_init(&mesh->resolvers);
     mesh->default_policy = MODEL_DENY;
     free(sn_prefix_parse("100.64.0.0/24", &mesh->prefix));
+    free(sn_prefix_parse("10.96.0.0/16", &mesh->service4));
+    free(sn_prefix_parse("fd00:10:96::/112", &mesh->service6));
     return mesh;
 }
 
@@ -64,7 +67,7 @@ model_mesh_free(struct model_mesh *mesh)
 static bool
 model_mesh_equals(const struct model_mesh *a, const struct model_mesh *b)
 {
-    return sn_loc_equals(&a->loc, &b->loc)
+    return model_loc_equals(&a->loc, &b->loc)
            && nullable_string_is_equal(a->name, b->name)
            && sn_prefix_equals(&a->prefix, &b->prefix)
            && nullable_string_is_equal(a->interface, b->interface)
@@ -72,6 +75,8 @@ model_mesh_equals(const struct model_mesh *a, const struct model_mesh *b)
            && nullable_string_is_equal(a->domain, b->domain)
            && a->names == b->names
            && svec_equal(&a->resolvers, &b->resolvers)
+           && sn_prefix_equals(&a->service4, &b->service4)
+           && sn_prefix_equals(&a->service6, &b->service6)
            && a->default_policy == b->default_policy
            && a->new_connections == b->new_connections
            && nullable_string_is_equal(a->other, b->other);
@@ -133,7 +138,7 @@ model_node_networks(const struct model_node *node, struct svec *out)
 static bool
 model_node_equals(const struct model_node *a, const struct model_node *b)
 {
-    if (!sn_loc_equals(&a->loc, &b->loc)
+    if (!model_loc_equals(&a->loc, &b->loc)
         || !nullable_string_is_equal(a->name, b->name)
         || !nullable_string_is_equal(a->endpoint, b->endpoint)
         || a->listen_port != b->listen_port
@@ -151,7 +156,7 @@ model_node_equals(const struct model_node *a, const struct model_node *b)
     struct svec a_networks, b_networks;
     model_node_networks(a, &a_networks);
     model_node_networks(b, &b_networks);
-    return unordered_equal(&a_networks, &b_networks);
+    return model_unordered_equal(&a_networks, &b_networks);
 }
 
 /* Exit. */
@@ -194,7 +199,7 @@ model_probe_equals(const struct model_probe *a, const struct model_probe *b)
 static bool
 model_exit_equals(const struct model_exit *a, const struct model_exit *b)
 {
-    return sn_loc_equals(&a->loc, &b->loc)
+    return model_loc_equals(&a->loc, &b->loc)
            && nullable_string_is_equal(a->node, b->node)
            && nullable_string_is_equal(a->name, b->name)
            && nullable_string_is_equal(a->interface, b->interface)
@@ -258,7 +263,7 @@ static bool
 model_container_equals(const struct model_container *a,
                        const struct model_container *b)
 {
-    if (!sn_loc_equals(&a->loc, &b->loc)
+    if (!model_loc_equals(&a->loc, &b->loc)
         || !nullable_string_is_equal(a->name, b->name)
         || !nullable_string_is_equal(a->id, b->id)
         || !nullable_string_is_equal(a->node, b->node)
@@ -281,12 +286,12 @@ model_container_equals(const struct model_container *a,
     struct svec a_lists, b_lists;
     model_container_lists(a, &a_lists);
     model_container_lists(b, &b_lists);
-    return unordered_equal(&a_lists, &b_lists);
+    return model_unordered_equal(&a_lists, &b_lists);
 }
 
 /* Selectors, of segments and acls. */
 
-static void
+void
 model_selectors_free(struct model_selector *selectors, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -307,7 +312,7 @@ model_selectors_to_svec(const struct model_selector *selectors, size_t n,
     }
 }
 
-static bool
+bool
 model_selectors_equal(const struct model_selector *a, size_t n_a,
                       const struct model_selector *b, size_t n_b)
 {
@@ -315,7 +320,7 @@ model_selectors_equal(const struct model_selector *a, size_t n_a,
 
     model_selectors_to_svec(a, n_a, &a_svec);
     model_selectors_to_svec(b, n_b, &b_svec);
-    return unordered_equal(&a_svec, &b_svec);
+    return model_unordered_equal(&a_svec, &b_svec);
 }
 
 /* Segment. */
@@ -345,7 +350,7 @@ static bool
 model_segment_equals(const struct model_segment *a,
                      const struct model_segment *b)
 {
-    if (!sn_loc_equals(&a->loc, &b->loc)
+    if (!model_loc_equals(&a->loc, &b->loc)
         || !nullable_string_is_equal(a->name, b->name)
         || a->internet != b->internet
         || !svec_equal(&a->exits, &b->exits)
@@ -358,7 +363,7 @@ model_segment_equals(const struct model_segment *a,
     struct svec a_from, b_from;
     svec_clone(&a_from, &a->isolated_from);
     svec_clone(&b_from, &b->isolated_from);
-    return unordered_equal(&a_from, &b_from);
+    return model_unordered_equal(&a_from, &b_from);
 }
 
 /* Acl. */
@@ -376,7 +381,7 @@ model_acl_free(struct model_acl *acl)
 static bool
 model_acl_equals(const struct model_acl *a, const struct model_acl *b)
 {
-    return sn_loc_equals(&a->loc, &b->loc)
+    return model_loc_equals(&a->loc, &b->loc)
            && nullable_string_is_equal(a->name, b->name)
            && a->tier == b->tier
            && a->action == b->action
@@ -403,7 +408,7 @@ static bool
 model_raw_flow_equals(const struct model_raw_flow *a,
                       const struct model_raw_flow *b)
 {
-    return sn_loc_equals(&a->loc, &b->loc)
+    return model_loc_equals(&a->loc, &b->loc)
            && nullable_string_is_equal(a->node, b->node)
            && nullable_string_is_equal(a->bridge, b->bridge)
            && a->position == b->position
@@ -423,6 +428,7 @@ model_object_create(enum model_kind kind)
     case MODEL_SEGMENT: return model_segment_create();
     case MODEL_ACL: return xzalloc(sizeof(struct model_acl));
     case MODEL_RAW_FLOW: return xzalloc(sizeof(struct model_raw_flow));
+    case MODEL_SERVICE: return model_service_create();
     case MODEL_N_KINDS: break;
     }
     OVS_NOT_REACHED();
@@ -442,6 +448,7 @@ model_object_free(enum model_kind kind, void *object)
     case MODEL_SEGMENT: model_segment_free(object); return;
     case MODEL_ACL: model_acl_free(object); return;
     case MODEL_RAW_FLOW: model_raw_flow_free(object); return;
+    case MODEL_SERVICE: model_service_free(object); return;
     case MODEL_N_KINDS: break;
     }
     OVS_NOT_REACHED();
@@ -458,6 +465,7 @@ model_object_equals(enum model_kind kind, const void *a, const void *b)
     case MODEL_SEGMENT: return model_segment_equals(a, b);
     case MODEL_ACL: return model_acl_equals(a, b);
     case MODEL_RAW_FLOW: return model_raw_flow_equals(a, b);
+    case MODEL_SERVICE: return model_service_equals(a, b);
     case MODEL_N_KINDS: break;
     }
     OVS_NOT_REACHED();

@@ -59,6 +59,7 @@ model_table(struct model *model, enum model_kind kind)
     case MODEL_SEGMENT: return &model->segments;
     case MODEL_ACL: return &model->acls;
     case MODEL_RAW_FLOW: return &model->raw_flows;
+    case MODEL_SERVICE: return &model->services;
     case MODEL_MESH:
     case MODEL_N_KINDS:
         break;
@@ -77,6 +78,7 @@ model_kind_to_string(enum model_kind kind)
     case MODEL_SEGMENT: return "segment";
     case MODEL_ACL: return "acl";
     case MODEL_RAW_FLOW: return "raw flow";
+    case MODEL_SERVICE: return "service";
     case MODEL_N_KINDS: break;
     }
     OVS_NOT_REACHED();
@@ -145,6 +147,12 @@ const struct model_segment *
 model_get_segment(const struct model *model, const char *name)
 {
     return shash_find_data(&model->segments, name);
+}
+
+const struct model_service *
+model_get_service(const struct model *model, const char *name)
+{
+    return shash_find_data(&model->services, name);
 }
 
 const struct model_acl *

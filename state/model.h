@@ -16,6 +16,7 @@
 #include "lib/rate.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/types.h"
+#include "simap.h"
 #include "sset.h"
 #include "svec.h"
 
@@ -29,6 +30,7 @@ enum model_kind {
     MODEL_SEGMENT,              /* Key: name. */
     MODEL_ACL,                  /* Key: name. */
     MODEL_RAW_FLOW,             /* Key: "NODE/HASH". */
+    MODEL_SERVICE,              /* Key: name. */
     MODEL_N_KINDS
 };
 
@@ -41,6 +43,7 @@ struct model_mesh {
     char *domain;
     bool names;                 /* Agents serve DNS (default true). */
     struct svec resolvers;      /* Addresses, in order; none: the host's. */
+    struct sn_prefix service4, service6; /* Where virtual addresses are. */
     enum model_policy default_policy;
     uint32_t new_connections;   /* Per second and container; 0: any. */
     char *other;                /* JSON object: sections kept verbatim. */
@@ -145,7 +148,8 @@ enum selector_kind {
     SEL_CONTAINER,              /* container's name */
     SEL_TAG,                    /* tag:x */
     SEL_SEGMENT,                /* segment's name */
-    SEL_SERVICE,                /* service's name: not enforced yet */
+    SEL_SERVICE,                /* service's name: its backends (with a port
+                                 * of its own: those at that port) */
     SEL_NODE,                   /* node:NAME */
     SEL_INTERNET,               /* internet */
     SEL_CLIENT,                 /* client:NAME: not enforced yet */
@@ -202,6 +206,36 @@ struct model_raw_flow {
     char *text;                 /* As written. */
 };
 
+enum model_health_type { HEALTH_NONE, HEALTH_TCP, HEALTH_HTTP };
+
+struct model_health {           /* How agents probe a backend. */
+    enum model_health_type type;
+    uint16_t port;              /* 0: that of the backend. */
+    char *path;                 /* HEALTH_HTTP; or NULL. */
+    unsigned int interval, timeout;     /* In seconds. */
+    unsigned int rise, fall;    /* So many in a row make it up or down. */
+};
+
+struct model_service {          /* See state/service.h. */
+    struct sn_loc loc;
+    char *name;
+    struct sn_prefix *vips;     /* Hosts, one per family; none: only names. */
+    size_t n_vips;
+    uint8_t ip_proto;
+    uint16_t port;
+    struct model_selector *backends;    /* At most one port each. */
+    size_t n_backends;
+    struct simap weights;       /* Selector or container -> 0 (drains)... */
+    struct model_health health;
+    bool affinity;              /* A client keeps its backend. */
+    bool prefer_local;          /* Backends of the client's own node. */
+    bool discovered;            /* Follows from what containers declare. */
+    char *other;
+
+    /* Status, from the backends' agents. */
+    struct sset down;           /* Containers that do not answer. */
+};
+
 struct model {
     struct model_mesh mesh;
     struct shash nodes;         /* struct model_node. */
@@ -210,6 +244,7 @@ struct model {
     struct shash segments;      /* struct model_segment. */
     struct shash acls;          /* struct model_acl. */
     struct shash raw_flows;     /* struct model_raw_flow. */
+    struct shash services;      /* struct model_service. */
 };
 
 /* Objects of the model that were added, replaced or removed: a set of keys per
@@ -261,6 +296,8 @@ const struct model_container *model_get_trusted(const struct model *,
 const struct model_segment *model_get_segment(const struct model *,
                                               const char *);
 const struct model_acl *model_get_acl(const struct model *, const char *);
+const struct model_service *model_get_service(const struct model *,
+                                              const char *);
 
 void model_changes_init(struct model_changes *);
 void model_changes_destroy(struct model_changes *);

@@ -50,6 +50,9 @@ static const struct schema action = ENUM("accept", "deny");
 static const struct schema internet = ENUM("exit", "deny");
 static const struct schema proto = ENUM("any", "tcp", "udp", "icmp", "sctp");
 static const struct schema port_proto = ENUM("tcp", "udp", "sctp");
+static const struct schema health_type = ENUM("none", "tcp", "http");
+static const struct schema affinity = ENUM("none", "client");
+static const struct schema prefer = ENUM("local", "none");
 
 static const struct schema_key mesh_keys[] = {
     { "name", &name, 0, "Name of the mesh." },
@@ -57,6 +60,8 @@ static const struct schema_key mesh_keys[] = {
     { "interface", &interface, 0, "WireGuard device of the mesh." },
     { "listen_port", &port, 0, "UDP port of the mesh on every node." },
     { "domain", &string, 0, "DNS domain of the mesh." },
+    { "service_prefix", &networks, 0,
+      "Where virtual addresses are: 10.96.0.0/16, fd00:10:96::/112." },
     { "names", &boolean, 0,
       "Whether gateways answer DNS for the containers." },
     { "resolvers", &addresses, 0,
@@ -253,11 +258,30 @@ static const struct schema_key acl_keys[] = {
 static const struct schema acl = MAP(acl_keys);
 static const struct schema acls = APPENDED_LIST(&acl);
 
+static const struct schema_key health_keys[] = {
+    { "type", &health_type, 0, "How it is probed." },
+    { "port", &port, 0, "TCP port; that of the backend if absent." },
+    { "path", &string, 0, "Of the HTTP request." },
+    { "interval", &number, 0, "Seconds between two probes." },
+    { "timeout", &number, 0, "Seconds that an answer may take." },
+    { "rise", &number, 0, "Answers in a row that make a backend up." },
+    { "fall", &number, 0, "Failures in a row that make it down." },
+    { NULL },
+};
+static const struct schema health = MAP(health_keys);
+static const struct schema weights = MAP_OF(SELECTOR, &number);
+
 static const struct schema_key service_keys[] = {
-    { "vip", &address, 0, "Virtual address." },
+    { "description", &string, SCHEMA_KEEP, "For people." },
+    { "vip", &addresses, 0, "Virtual addresses, one per family." },
     { "protocol", &port_proto, 0, "Its protocol." },
-    { "port", &port, 0, "Its port." },
-    { "backends", &selectors, 0, "Containers that serve it." },
+    { "port", &port, SCHEMA_REQUIRED, "Its port." },
+    { "backends", &selectors, SCHEMA_REQUIRED,
+      "Containers that serve it; with a port." },
+    { "weights", &weights, 0, "Shares of the backends; 0 drains." },
+    { "health", &health, 0, "How agents probe the backends." },
+    { "affinity", &affinity, 0, "What keeps to one backend." },
+    { "prefer", &prefer, 0, "Whether a node's own backends go first." },
     { NULL },
 };
 static const struct schema service = MAP(service_keys);
@@ -279,7 +303,7 @@ static const struct schema_key fleet_keys[] = {
     { "emergency", &acls, 0, "Rules before all others." },
     { "segments", &segments, 0, "Groups of containers." },
     { "acls", &acls, 0, "Rules between containers." },
-    { "services", &services, SCHEMA_KEEP, "Kept; not enforced yet." },
+    { "services", &services, 0, "Virtual addresses before containers." },
     { "tests", &tests, SCHEMA_KEEP, "What must hold; kept." },
     { NULL },
 };
@@ -290,7 +314,7 @@ static const struct schema_key host_keys[] = {
     { "emergency", &acls, 0, "Rules before all others." },
     { "segments", &segments, 0, "Groups of containers." },
     { "acls", &acls, 0, "Rules between containers." },
-    { "services", &services, SCHEMA_KEEP, "Kept; not enforced yet." },
+    { "services", &services, 0, "Virtual addresses before containers." },
     { "tests", &tests, SCHEMA_KEEP, "What must hold; kept." },
     { NULL },
 };

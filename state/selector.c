@@ -7,9 +7,9 @@
 #include <string.h>
 #include "lib/suggest.h"
 #include "openvswitch/dynamic-string.h"
-#include "openvswitch/json.h"
 #include "openvswitch/util.h"
 #include "state/name.h"
+#include "state/service.h"
 #include "util.h"
 
 /* Parses one of "80", "80-90". */
@@ -164,28 +164,12 @@ selector_parse_keyword(const struct model *model, enum selector_kind kind,
     return NULL;
 }
 
-/* Whether the state file has a service 'name': services are kept verbatim. */
-static bool
-model_has_service(const struct model *model, const char *name)
-{
-    struct json *other = model->mesh.other
-                         ? json_from_string(model->mesh.other) : NULL;
-    bool found = false;
-
-    if (other && other->type == JSON_OBJECT) {
-        const struct json *services = shash_find_data(json_object(other),
-                                                      "services");
-        found = services && services->type == JSON_OBJECT
-                && shash_find(json_object(services), name);
-    }
-    json_destroy(other);
-    return found;
-}
-
 static char *
 selector_unknown_name(const struct model *model, const char *name)
 {
-    const struct shash *tables[] = { &model->containers, &model->segments };
+    const struct shash *tables[] = {
+        &model->containers, &model->segments, &model->services,
+    };
     const struct shash_node *node;
     struct suggest near;
 
@@ -232,7 +216,7 @@ selector_resolve(const struct model *model, struct model_selector *sel)
         sel->kind = SEL_CONTAINER;
     } else if (model_get_segment(model, name)) {
         sel->kind = SEL_SEGMENT;
-    } else if (model_has_service(model, name)) {
+    } else if (model_get_service(model, name)) {
         sel->kind = SEL_SERVICE;
     } else {
         return selector_unknown_name(model, name);
@@ -381,6 +365,9 @@ model_selector_matches(const struct model *model,
         }
         return false;
     case SEL_SERVICE:
+        return service_has_backend(model, model_get_service(model, sel->text),
+                                   sel->n_ports ? sel->ports[0].first : 0,
+                                   container);
     case SEL_NODE:
     case SEL_INTERNET:
     case SEL_CLIENT:

@@ -16,6 +16,8 @@ DESIRED = {
     'Segment': {'name': 'x'},
     'Acl': {'name': 'x', 'tier': 'acls', 'action': 'accept'},
     'Raw_Flow': {'node': 'n1', 'name': 'x', 'bridge': 'vmbr0', 'flow': 'x'},
+    'Service': {'name': 'x', 'ip_proto': 6, 'port': 1, 'affinity': 'none',
+                'prefer': 'none'},
     'Connection': {'target': 'ptcp:1'},
     'SSL': {}, 'RBAC_Role': {'name': 'x'}, 'RBAC_Permission': {},
 }
@@ -25,12 +27,14 @@ AGENT_ROWS = {
     'Peer_Status': {'peer': 'n9'},
     'Exit_Status': {'name': 'warp', 'state': 'up'},
     'Relay_Status': {'a': 'n8', 'b': 'n9'},
+    'Service_Status': {'service': 's', 'backend': 'b', 'state': 'up'},
 }
 CONTROLLER_ROWS = {'Bridge_Status': {'bridge': 'vmbr0'}}
 UPDATES = {'Node_Status': {'generation': 7, 'seen': 1},
            'Port_Status': {'ofport': 5},
            'Peer_Status': {'rx_bytes': 5}, 'Relay_Status': {'port': 5},
            'Exit_Status': {'state': 'down'},
+           'Service_Status': {'state': 'down'},
            'Bridge_Status': {'n_flows': 5}}
 PORTS = {AGENT_PORT: AGENT_ROWS, CONTROLLER_PORT: CONTROLLER_ROWS}
 
@@ -96,7 +100,8 @@ def test_other_nodes_rows(tls, port):
             'mutations': [['problems', 'insert', 'x']]
             if 'Status' in table and table.split('_')[0] in ('Node', 'Bridge')
             else [['reason', 'insert', 'x']]
-            if table in ('Port_Status', 'Exit_Status', 'Relay_Status')
+            if table in ('Port_Status', 'Exit_Status', 'Relay_Status',
+                         'Service_Status')
             else [['rx_bytes', '+=', 1]]}))
         assert len(tls.rows(table)) == 1
 

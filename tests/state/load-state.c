@@ -42,6 +42,9 @@ clear_locs(struct model *model)
     SHASH_FOR_EACH (node, &model->raw_flows) {
         ((struct model_raw_flow *) node->data)->loc = none;
     }
+    SHASH_FOR_EACH (node, &model->services) {
+        ((struct model_service *) node->data)->loc = none;
+    }
 }
 
 /* Whether 'model' as YAML loads to the same, and to the same YAML. */

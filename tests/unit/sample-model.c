@@ -167,6 +167,38 @@ add_policy(struct model *model)
 }
 
 static void
+add_service(struct model *model)
+{
+    struct model_service *service = model_object_create(MODEL_SERVICE);
+
+    service->loc = loc(90);
+    service->name = xstrdup("vectors");
+    service->n_vips = 2;
+    service->vips = xcalloc(2, sizeof *service->vips);
+    service->vips[0] = prefix("10.96.0.10");
+    service->vips[1] = prefix("fd00:10:96::10");
+    service->ip_proto = IPPROTO_UDP;
+    service->port = 53;
+    service->n_backends = 2;
+    service->backends = xcalloc(2, sizeof *service->backends);
+    service->backends[0] = selector(SEL_TAG, "tag:vectors", 0);
+    service->backends[1] = selector(SEL_CONTAINER, "web", 0);
+    service->backends[1].n_ports = 1;
+    service->backends[1].ports = xmalloc(sizeof *service->backends[1].ports);
+    service->backends[1].ports[0] = (struct model_port_range) { 54, 54 };
+    simap_put(&service->weights, "web", 0);
+    simap_put(&service->weights, "tag:vectors", 7);
+    service->health = (struct model_health) {
+        .type = HEALTH_HTTP, .port = 8080, .path = xstrdup("/up"),
+        .interval = 7, .timeout = 6, .rise = 5, .fall = 4,
+    };
+    service->affinity = true;
+    service->prefer_local = false;
+    service->other = xstrdup("{\"description\":\"x\"}");
+    model_put(model, MODEL_SERVICE, service->name, service);
+}
+
+static void
 add_raw_flow(struct model *model)
 {
     struct model_raw_flow *raw = model_object_create(MODEL_RAW_FLOW);
@@ -191,6 +223,7 @@ sample_model_create(void)
     model->mesh.default_policy = MODEL_ALLOW;
     model->mesh.names = false;
     model->mesh.new_connections = 2000;
+    model->mesh.service4 = prefix("10.98.0.0/16");
     svec_add(&model->mesh.resolvers, "192.0.2.53");
     svec_add(&model->mesh.resolvers, "192.0.2.1");
     model->mesh.other = xstrdup("{\"tests\":[]}");
@@ -200,5 +233,6 @@ sample_model_create(void)
     sample_model_add_container(model, "db", 30);
     add_policy(model);
     add_raw_flow(model);
+    add_service(model);
     return model;
 }

@@ -90,7 +90,10 @@ sample_model(void)
 {
     struct model *model = model_create();
 
-    model->mesh.other = xstrdup("{\"services\":{\"vectors\":{}}}");
+    struct model_service *service = model_object_create(MODEL_SERVICE);
+    service->name = xstrdup("vectors");
+    service->port = 80;
+    model_put(model, MODEL_SERVICE, service->name, service);
     struct model_node *node = add_node(model, "n1", 1, NULL);
     node->subnets = xmalloc(2 * sizeof *node->subnets);
     node->gateways = xmalloc(2 * sizeof *node->gateways);
@@ -119,6 +122,7 @@ sample_model(void)
     web->n_services = 1;
     svec_add(&web->exits, "n1/warp");
     add_container(model, "db-1", "10.0.0.6/24", NULL);
+    add_selector(model, &service->backends, &service->n_backends, "db-*:81");
 
     struct model_segment *segment = model_object_create(MODEL_SEGMENT);
     segment->name = xstrdup("fronts");
@@ -242,7 +246,9 @@ test_selector_matches(void **state)
         { "10.0.0.0/30", false, false },
         { "internet", false, false },
         { "node:n1", false, false },
-        { "vectors", false, false },
+        { "vectors", false, true },
+        { "vectors:81", false, true },
+        { "vectors:80", false, false },
     };
 
     struct model *model = sample_model();

@@ -1,0 +1,20 @@
+#ifndef SN_EXPORT_PRIVATE_H
+#define SN_EXPORT_PRIVATE_H 1
+
+/* What the files that write a state file share. */
+
+#include "state/model.h"
+
+struct json;
+
+/* Puts 'value' under 'name' unless it is empty, else frees it. */
+void export_put(struct json *object, const char *name,
+                             struct json *value);
+/* Adds what an object keeps verbatim. */
+void export_merge_other(struct json *object, const char *other);
+struct json *export_selectors(const struct model_selector *, size_t n);
+
+/* Of the section "services". */
+struct json *export_services(const struct model *);
+
+#endif /* state/export-private.h */
