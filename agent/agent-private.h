@@ -25,6 +25,7 @@ struct agent {
 
     struct links links;         /* As of the last pass. */
     struct sset addresses;      /* Of this host, for the other nodes. */
+    struct eth_addr bridge_mac; /* Zero: not known yet. */
     struct plan *plan;          /* NULL: none yet. */
     struct sset plan_problems;  /* Of the plan. */
     struct sset problems;       /* Of the last pass, with the plan's. */

@@ -254,20 +254,23 @@ pass_mesh(struct agent *a, struct sset *problems)
     return true;
 }
 
-/* The guard comes first: nothing may be forwarded before it stands. */
+/* The guards come first: nothing may be forwarded, and no exit be opened,
+ * before they stand. */
 static bool
 pass_all(struct agent *a, struct sset *problems)
 {
-    bool ok = nft_sync(a->nft, a->plan, &a->links, problems);
+    bool guarded = nft_sync(a->nft, a->plan, &a->links, problems);
+    bool ok = pass_discover(a, problems) && guarded;
 
-    ok &= bridge_run(a->sw, problems);
-    ok &= exits_sync_ports(a->sw, a->plan, problems);
+    ok &= bridge_run(a->sw, &a->bridge_mac, problems);
+    if (guarded) {
+        ok &= exits_sync_ports(a->sw, a->plan, problems);
+        ok &= host_sync_sysctls(a->nlk, &a->links, a->plan, problems);
+    }
     ok &= pass_mesh(a, problems);
     agent_sync_paths(a);
-    ok &= host_sync_sysctls(a->nlk, &a->links, a->plan, problems);
     ok &= host_sync_bridge(a->nlk, &a->links, a->plan, problems);
     ok &= pass_routes(a, problems);
-    ok &= pass_discover(a, problems);
     exit_watch_sync(a->exits, a->sw, &a->links, a->plan, central_exit_before,
                     a->central);
     /* Not part of what is enforced: a port 53 that is taken is a problem. */

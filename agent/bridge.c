@@ -7,6 +7,7 @@
 #include "agent/vswitch.h"
 #include "flows/tables.h"
 #include "openvswitch/vlog.h"
+#include "packets.h"
 #include "smap.h"
 #include "sset.h"
 #include "svec.h"
@@ -102,8 +103,42 @@ bridge_set_modes(const struct ovsrec_bridge *br)
     return same;
 }
 
+static struct eth_addr
+bridge_mac_in_use(const struct vswitch *sw)
+{
+    const struct ovsrec_interface *local = vswitch_find_interface(sw,
+                                                                  SN_BRIDGE);
+    struct eth_addr mac;
+
+    return (local && local->mac_in_use
+            && eth_addr_from_string(local->mac_in_use, &mac)
+            ? mac : eth_addr_zero);
+}
+
+/* Unless told, the bridge takes the lowest MAC address among its ports: a port
+ * that comes or goes would change the gateway's under running traffic. */
+static bool
+bridge_pin_mac(const struct vswitch *sw, const struct ovsrec_bridge *br,
+               struct eth_addr *mac)
+{
+    const char *pinned = smap_get(&br->other_config, "hwaddr");
+    char text[ETH_ADDR_STRLEN + 1];
+
+    if (pinned && eth_addr_from_string(pinned, mac)) {
+        return true;
+    } else if (eth_addr_is_zero(*mac)) {
+        *mac = bridge_mac_in_use(sw);
+    }
+    if (eth_addr_is_zero(*mac)) {
+        return true;            /* The switch is about to choose one. */
+    }
+    snprintf(text, sizeof text, ETH_ADDR_FMT, ETH_ADDR_ARGS(*mac));
+    ovsrec_bridge_update_other_config_setkey(br, "hwaddr", text);
+    return false;
+}
+
 bool
-bridge_run(struct vswitch *sw, struct sset *problems)
+bridge_run(struct vswitch *sw, struct eth_addr *mac, struct sset *problems)
 {
     const struct ovsrec_bridge *br = vswitch_find_bridge(sw, SN_BRIDGE);
     struct ovsdb_idl_txn *txn = vswitch_txn(sw);
@@ -125,6 +160,7 @@ bridge_run(struct vswitch *sw, struct sset *problems)
     }
 
     bool same = bridge_set_modes(br);
+    same &= bridge_pin_mac(sw, br, mac);
     same &= bridge_set_protocols(br);
     same &= bridge_set_flow_tables(txn, br);
     return same;

@@ -9,12 +9,15 @@
 
 #include <stdbool.h>
 
+struct eth_addr;
 struct sset;
 struct vswitch;
 
 /* Writes what differs into the switch's open transaction.  Returns true if
- * nothing did. */
-bool bridge_run(struct vswitch *, struct sset *problems);
+ * nothing did.  '*mac' is the bridge's MAC address as it was last seen pinned,
+ * zero at first: it stays what it is even if the pin is lost. */
+bool bridge_run(struct vswitch *, struct eth_addr *mac,
+                struct sset *problems);
 
 /* "system" or "netdev"; NULL if the bridge is missing. */
 const char *bridge_datapath_type(const struct vswitch *);

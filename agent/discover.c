@@ -40,6 +40,7 @@ struct discover {
     size_t n_ports, allocated_ports;
     struct sset veths;
     struct sset firewalls;
+    struct sset uplinks;        /* Of the node when it was last known. */
 };
 
 /* What the parts of a run share. */
@@ -74,6 +75,7 @@ discover_create(void)
     shash_init(&d->plugs);
     sset_init(&d->veths);
     sset_init(&d->firewalls);
+    sset_init(&d->uplinks);
     return d;
 }
 
@@ -97,6 +99,7 @@ discover_destroy(struct discover *d)
         shash_destroy_free_data(&d->plugs);
         sset_destroy(&d->veths);
         sset_destroy(&d->firewalls);
+        sset_destroy(&d->uplinks);
         free(d);
     }
 }
@@ -421,6 +424,30 @@ compare_reports(const void *a_, const void *b_)
     return strcmp(a->name, b->name);
 }
 
+/* The state lost this node: whatever is plugged meanwhile is closed. */
+static void
+discover_strangers(struct discover_run *run)
+{
+    const struct ovsrec_bridge *br = run->br;
+    struct sset *veths = &run->d->veths;
+    const char *name, *next;
+
+    SSET_FOR_EACH_SAFE (name, next, veths) {
+        if (!links_find(run->links, name)) {
+            sset_find_and_delete(veths, name);
+        }
+    }
+    for (size_t i = 0; br && i < br->n_ports; i++) {
+        name = br->ports[i]->name;
+        const struct link *link = links_find(run->links, name);
+
+        if (link && !strcmp(link->kind, "veth")
+            && !sset_contains(&run->d->uplinks, name)) {
+            sset_add(veths, name);
+        }
+    }
+}
+
 void
 discover_run(struct discover *d, struct nlk *nlk, const struct links *links,
              const struct vswitch *sw, const struct ct_configs *configs,
@@ -436,9 +463,12 @@ discover_run(struct discover *d, struct nlk *nlk, const struct links *links,
 
     discover_clear_ports(d);
     if (!run.node) {
+        discover_strangers(&run);
         return;         /* The guards stay, as all else of the host does. */
     }
     sset_clear(&d->veths);
+    sset_destroy(&d->uplinks);
+    sset_clone(&d->uplinks, &run.node->uplinks);
     shash_init(&run.by_veth);
     index_containers(&run, model);
     for (size_t i = 0; run.br && i < run.br->n_ports; i++) {

@@ -1,6 +1,7 @@
 #include <config.h>
 #include "agent/nft.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/nft-exit.h"
@@ -10,6 +11,50 @@
 #include "util.h"
 
 /* The text of the agent's tables, to and from. */
+
+/* nft's order of names in a set: that of little-endian numbers. */
+static int
+compare_names(const void *a_, const void *b_)
+{
+    const char *const *a = a_, *const *b = b_;
+    size_t n = strlen(*a), m = strlen(*b);
+
+    if (n != m) {
+        return n < m ? -1 : 1;
+    }
+    while (n--) {
+        if ((*a)[n] != (*b)[n]) {
+            return (uint8_t) (*a)[n] < (uint8_t) (*b)[n] ? -1 : 1;
+        }
+    }
+    return 0;
+}
+
+/* What comes out of a container's veth is the switch's.  The host gets it all
+ * the same as long as the veth is not plugged, and always with the userspace
+ * datapath. */
+static void
+put_prerouting(const struct plan *plan, struct ds *ds)
+{
+    const char **names = sset_array(&plan->veths);
+    size_t n = sset_count(&plan->veths);
+
+    ds_put_cstr(ds, "\tchain prerouting {\n"
+                "\t\ttype filter hook prerouting priority raw; "
+                "policy accept;\n");
+    if (n == 1) {
+        ds_put_format(ds, "\t\tiifname \"%s\" counter drop\n", names[0]);
+    } else if (n) {
+        qsort(names, n, sizeof *names, compare_names);
+        for (size_t i = 0; i < n; i++) {
+            ds_put_format(ds, "%s\"%s\"", i ? ", " : "\t\tiifname { ",
+                          names[i]);
+        }
+        ds_put_cstr(ds, " } counter drop\n");
+    }
+    ds_put_cstr(ds, "\t}\n\n");
+    free(names);
+}
 
 static void
 put_input(const struct plan *plan, struct ds *ds)
@@ -138,6 +183,7 @@ nft_format(const struct plan *plan, const struct links *links, struct ds *ds)
 {
     ds_put_cstr(ds, "table inet socknet {\n"
                 "\tcomment \"made by socknet-agent\"\n");
+    put_prerouting(plan, ds);
     nft_put_exit_chains(plan, ds);
     put_input(plan, ds);
     put_forward(plan, links, ds);
@@ -146,6 +192,20 @@ nft_format(const struct plan *plan, const struct links *links, struct ds *ds)
     put_from_outside(plan, ds);
     put_postrouting(plan, ds);
     ds_put_cstr(ds, "}\n");
+}
+
+void
+nft_format_strangers(struct ds *ds)
+{
+    ds_put_cstr(ds, "table inet socknet_veths {\n"
+                "\tcomment \"made by socknet-agent\"\n"
+                "\tchain prerouting {\n"
+                "\t\ttype filter hook prerouting priority raw; "
+                "policy accept;\n");
+    for (int digit = 0; digit < 10; digit++) {
+        ds_put_format(ds, "\t\tiifname \"veth%d*\" counter drop\n", digit);
+    }
+    ds_put_cstr(ds, "\t}\n}\n");
 }
 
 /* Whether 'text', up to 'end', is the inside of an ingress chain that drops

@@ -158,6 +158,23 @@ nft_sync(struct nft *nft, const struct plan *plan, const struct links *links,
 }
 
 #define INGRESS_TABLE "netdev socknet"
+#define STRANGERS_TABLE "inet socknet_veths"
+
+/* Appends what has to change. */
+static void
+put_strangers_changes(struct nft *nft, bool want, struct ds *ds)
+{
+    struct ds text = DS_EMPTY_INITIALIZER;
+    const char *actual = nft_list(nft, STRANGERS_TABLE);
+
+    nft_format_strangers(&text);
+    if (want ? strcmp(actual, ds_cstr(&text)) : actual[0] != '\0') {
+        ds_put_format(ds, "table "STRANGERS_TABLE"\n"
+                      "delete table "STRANGERS_TABLE"\n%s",
+                      want ? ds_cstr(&text) : "");
+    }
+    ds_destroy(&text);
+}
 
 static void
 put_ingress_changes(const struct sset *have, const struct sset *want,
@@ -194,18 +211,21 @@ sync_ingress_table(struct nft *nft, const struct sset *want)
     nft_parse_ingress(listing, &have);
     if (!want) {
         if (exists) {
-            ds_put_cstr(&ds, "delete table "INGRESS_TABLE);
+            ds_put_cstr(&ds, "delete table "INGRESS_TABLE"\n");
         }
     } else {
         put_ingress_changes(&have, want, &ds);
-    }
-    if (ds.length) {
-        char *command = xasprintf(
-            "%s%s", want ? "add table "INGRESS_TABLE" { comment "
-            "\"made by socknet-agent\"; }\n" : "", ds_cstr(&ds));
+        if (ds.length) {
+            char *changes = ds_steal_cstr(&ds);
 
-        error = nft_write(nft, command);
-        free(command);
+            ds_put_format(&ds, "add table "INGRESS_TABLE" { comment "
+                          "\"made by socknet-agent\"; }\n%s", changes);
+            free(changes);
+        }
+    }
+    put_strangers_changes(nft, want != NULL, &ds);
+    if (ds.length) {
+        error = nft_write(nft, ds_cstr(&ds));
     }
     sset_destroy(&have);
     ds_destroy(&ds);
@@ -260,5 +280,6 @@ nft_cleanup(struct nft *nft)
     bool ok = nft_delete(nft, "inet socknet");
 
     ok &= nft_delete(nft, INGRESS_TABLE);
+    ok &= nft_delete(nft, STRANGERS_TABLE);
     return ok ? 0 : EIO;
 }

@@ -11,7 +11,9 @@
  *
  * "netdev socknet" drops at the ingress of each container's veth: with the
  * userspace datapath the host's kernel gets every frame as well, around all
- * flows.
+ * flows.  A veth is there before the agent knows of it; so "inet
+ * socknet_veths", beside it, closes whatever is called like one of Proxmox's
+ * or LXC's.
  *
  * The rules are written the way nft prints them, so that "is it as wanted?"
  * is a comparison of text; a change is one transaction. */
@@ -39,6 +41,8 @@ bool nft_sync_ingress(struct nft *, const struct sset *veths,
                       struct sset *problems);
 int nft_cleanup(struct nft *);
 
+/* The text of "inet socknet_veths". */
+void nft_format_strangers(struct ds *);
 /* The text of the "inet" table. */
 void nft_format(const struct plan *, const struct links *, struct ds *);
 /* Adds the names of the chains of a listing of the "netdev" table, without

@@ -319,6 +319,23 @@ builder_add_stranger(struct plan_builder *b, const struct model_container *c,
     }
 }
 
+/* A raw socket needs no more than a veth that is up: they are closed before
+ * they exist. */
+static void
+builder_add_veths(struct plan_builder *b)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &b->model->containers) {
+        const struct model_container *c = node->data;
+
+        if (!strcmp(c->node, b->self->name) && c->veth
+            && !strcmp(c->bridge, SN_BRIDGE)) {
+            sset_add(&b->plan->veths, c->veth);
+        }
+    }
+}
+
 static void
 builder_add_strangers(struct plan_builder *b)
 {
@@ -398,6 +415,7 @@ plan_create(const struct model *model, const char *node,
         .plan = plan, .model = model, .self = self, .problems = problems,
     };
 
+    sset_init(&plan->veths);
     plan->node = xstrdup(node);
     plan->mesh = xstrdup(model->mesh.name ? model->mesh.name : "socknet");
     plan->interface = xstrdup(model->mesh.interface);
@@ -418,6 +436,7 @@ plan_create(const struct model *model, const char *node,
     }
     builder_add_nodes(&b, keys);
     builder_add_strangers(&b);
+    builder_add_veths(&b);
     builder_add_written_routes(&b);
     plan_add_exits(plan, model, problems);
     free(b.owners);
@@ -442,6 +461,7 @@ plan_destroy(struct plan *plan)
     free(plan->peers);
     free(plan->routes);
     sset_destroy(&plan->refused_keys);
+    sset_destroy(&plan->veths);
     free(plan->tunnel.prefixes);
     free(plan->gateways.prefixes);
     free(plan->local.prefixes);

@@ -95,6 +95,7 @@ struct plan {
     size_t n_routes, allocated_routes;
     struct plan_peer *peers;
     size_t n_peers;
+    struct sset veths;          /* Of this node's containers. */
     struct plan_exit *exits;    /* Disabled ones as well. */
     size_t n_exits;
 };

@@ -51,6 +51,7 @@ vswitch_add_columns(struct ovsdb_idl *idl)
         &ovsrec_interface_col_name,
         &ovsrec_interface_col_type,
         &ovsrec_interface_col_mac,
+        &ovsrec_interface_col_mac_in_use,
         &ovsrec_interface_col_ofport,
         &ovsrec_interface_col_error,
         &ovsrec_interface_col_external_ids,

@@ -136,6 +136,7 @@ REMOVALS = [
     ("ovs-vsctl", "del-port", "x-warp0"),
     ("ovs-vsctl", "clear", "bridge", "vmbr0", "fail_mode"),
     ("ovs-vsctl", "clear", "bridge", "vmbr0", "flow_tables"),
+    ("ovs-vsctl", "clear", "bridge", "vmbr0", "other_config"),
     ("ovs-vsctl", "set", "bridge", "vmbr0", "protocols=OpenFlow13"),
     ("ovs-vsctl", "clear", "interface", "veth102", "external_ids"),
     ("sysctl", "-qw", "net.ipv4.conf.nm-privacy.rp_filter=1"),

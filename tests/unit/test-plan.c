@@ -403,10 +403,19 @@ test_nft_text(void **state)
         "    wireguard:\n"
         "      warp_tunnel: {interface: warp0, enabled: true}\n"
         "      old_tunnel: {interface: old0, enabled: false}\n"
-        "    networking: {routes: {10.9.0.0/24: {via: eth5}}}\n";
+        "    networking: {routes: {10.9.0.0/24: {via: eth5}}}\n"
+        "    lxc:\n"
+        "      containers:\n"
+        "        - {id: \"101\", veth: veth101}\n"
+        "        - {id: \"200\", veth: veth200}\n"
+        "        - {id: b, veth: vethb}\n";
     static const char expected[] =
         "table inet socknet {\n"
         "\tcomment \"made by socknet-agent\"\n"
+        "\tchain prerouting {\n"
+        "\t\ttype filter hook prerouting priority raw; policy accept;\n"
+        "\t\tiifname { \"vethb\", \"veth200\", \"veth101\" } counter drop\n"
+        "\t}\n\n"
         "\tchain zones_in {\n"
         "\t\ttype filter hook prerouting priority raw; policy accept;\n"
         "\t\tiifname \"x-warp0\" ct zone set 21686\n"
