@@ -38,23 +38,26 @@ COUNTERS = {
 
 
 class Pings:
-    """What a stream of pings came to, less the 'n_tail' last ones, whose
-    replies the end of ping may have left no time."""
+    """What a stream of pings came to, less the 'n_head' first ones, and the
+    'n_tail' last ones, whose replies the end of ping may have left no
+    time."""
 
-    def __init__(self, text, n_tail):
+    def __init__(self, text, n_head, n_tail):
         got = {}
         for m in re.finditer(r"\[([\d.]+)\].*icmp_seq=(\d+) ttl", text):
             got[int(m[2])] = float(m[1])
         m = re.search(r"(\d+) packets transmitted", text)
         self.sent = int(m[1]) if m else max(got, default=0)
-        self.sent = max(0, self.sent - n_tail)
-        got = {seq: t for seq, t in got.items() if seq <= self.sent}
+        last = max(n_head, self.sent - n_tail)
+        self.sent = last - n_head
+        got = {seq: t for seq, t in got.items() if n_head < seq <= last}
         self.lost = self.sent - len(got)
         self.gap = 0.0
         times = [got[k] for k in sorted(got)]
         for a, b in zip(times, times[1:]):
             self.gap = max(self.gap, b - a)
-        self.missing = [n for n in range(1, self.sent + 1) if n not in got]
+        self.missing = [n for n in range(n_head + 1, last + 1)
+                        if n not in got]
 
     def __str__(self):
         return ("%d sent, %d lost (%s), longest silence %.2f s"
@@ -68,10 +71,19 @@ TAIL_S = 0.5
 class Pinger:
     def __init__(self, where, interval, *args):
         argv = ["ping", "-n", "-D", "-W", "1", "-i", str(interval), *args]
-        self.n_tail = int(TAIL_S / interval)
+        self.n_head, self.n_tail = 0, int(TAIL_S / interval)
         self.out = tempfile.TemporaryFile("w+")
         self.p = subprocess.Popen(where + argv, stdin=subprocess.DEVNULL,
                                   stdout=self.out, stderr=subprocess.STDOUT)
+
+    def forget(self):
+        """Whatever was lost until now does not count.  When a flow begins,
+        a slow switch has several pings in hand at once: each makes a
+        connection of its own, and conntrack drops all but the first."""
+        self.out.flush()
+        with open("/proc/self/fd/%d" % self.out.fileno()) as f:
+            seqs = re.findall(r"icmp_seq=(\d+) ttl", f.read())
+        self.n_head = max(map(int, seqs), default=0)
 
     def stop(self):
         time.sleep(TAIL_S)
@@ -79,7 +91,7 @@ class Pinger:
         self.p.send_signal(signal.SIGINT)
         self.p.wait(10 * FACTOR)
         self.out.seek(0)
-        return Pings(self.out.read(), self.n_tail)
+        return Pings(self.out.read(), self.n_head, self.n_tail)
 
 
 class System:

@@ -22,6 +22,8 @@ def pings(net, seconds, between=lambda: None):
     running = [net.pinger(src, dst, 0.01, version)
                for src, dst, version in PAIRS]
     time.sleep(seconds / 2)
+    for p in running:
+        p.forget()
     between()
     time.sleep(seconds / 2)
     return [p.stop() for p in running]
