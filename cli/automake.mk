@@ -34,6 +34,10 @@ cli_libsncli_la_SOURCES = \
 	cli/make-dirs.h \
 	cli/offline.c \
 	cli/offline.h \
+	cli/object-list.c \
+	cli/object-list.h \
+	cli/object-switch.c \
+	cli/object-switch.h \
 	cli/output.c \
 	cli/output.h \
 	cli/pki-cert.c \

@@ -5,6 +5,7 @@
 #include "cli/choose-node.h"
 #include "cli/command.h"
 #include "cli/flow-list.h"
+#include "cli/object-list.h"
 #include "cli/state-file.h"
 #include "cli/offline.h"
 #include "cli/output.h"
@@ -59,6 +60,7 @@ print_flows(const struct command_context *ctx,
             const struct offline *offline)
 {
     struct output *out = output_create(ctx->json, "compile");
+    struct object_list objects;
     struct flow_list list;
 
     output_note(out, "# vmbr0 of node %s, from %s", args->node, args->path);
@@ -70,9 +72,14 @@ print_flows(const struct command_context *ctx,
     flow_list_sort(&list);
 
     struct explainer *explainer = explainer_create(model);
+    object_list_init(&objects);
+    object_list_add_set(&objects,
+                        compiler_objects(offline_compiler(offline)));
+    object_list_output(&objects, explainer, out);
     flow_list_output(&list, explainer, args->explain, out);
     explainer_destroy(explainer);
     flow_list_destroy(&list);
+    object_list_destroy(&objects);
     output_finish(out);
 }
 

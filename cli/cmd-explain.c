@@ -10,6 +10,7 @@
 #include "cli/output.h"
 #include "cli/state-source.h"
 #include "flows/explain.h"
+#include "flows/objects.h"
 #include "flows/tables.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
@@ -115,6 +116,30 @@ parse_trace_line(const char *line, uint64_t *cookie, int *table_id)
     return true;
 }
 
+/* Appends the names of the groups and meters that the flow uses. */
+static void
+put_objects(const char *line, const struct explainer *explainer,
+            struct ds *s)
+{
+    static const struct { enum sn_object_kind kind; const char *action; }
+    actions[] = { { SN_METER, "meter:" }, { SN_GROUP, "group:" } };
+
+    for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
+        const char *p = strstr(line, "actions=");
+
+        while (p && (p = strstr(p, actions[i].action))) {
+            p += strlen(actions[i].action);
+
+            const char *name = explainer_object(explainer, actions[i].kind,
+                                                strtoul(p, NULL, 10));
+            if (name) {
+                ds_put_format(s, "; %s %s",
+                              sn_object_kind_name(actions[i].kind), name);
+            }
+        }
+    }
+}
+
 static void
 output_cause(uint64_t cookie, int table_id, const char *line,
              const struct explainer *explainer, struct output *out)
@@ -128,6 +153,9 @@ output_cause(uint64_t cookie, int table_id, const char *line,
     const char *purpose = table_purpose(table_id);
     if (purpose) {
         ds_put_format(&s, "; table %s: %s", sn_table_name(table_id), purpose);
+    }
+    if (line) {
+        put_objects(line, explainer, &s);
     }
     output_record(out);
     output_string(out, "text", "", ds_cstr(&s));

@@ -7,6 +7,7 @@
 #include "cli/choose-node.h"
 #include "cli/command.h"
 #include "cli/flow-list.h"
+#include "cli/object-list.h"
 #include "cli/offline.h"
 #include "cli/output.h"
 #include "cli/state-source.h"
@@ -205,7 +206,8 @@ check_filter(const struct model *model, const struct flows_args *args,
 
 static void
 add_compiled(const struct model *model, const struct flows_args *args,
-             struct flow_list *list, struct output *out)
+             struct flow_list *list, struct object_list *objects,
+             struct output *out)
 {
     struct offline *offline = offline_create(args->node);
 
@@ -213,14 +215,18 @@ add_compiled(const struct model *model, const struct flows_args *args,
     offline_output_notes(offline, out);
     flow_list_add_set(list, compiler_flows(offline_compiler(offline)),
                       offline_port_map(offline), true);
+    object_list_add_set(objects,
+                        compiler_objects(offline_compiler(offline)));
     offline_destroy(offline);
 }
 
 static int
 add_installed(const struct command_context *ctx,
-              const struct flows_args *args, struct flow_list *list)
+              const struct flows_args *args, struct flow_list *list,
+              struct object_list *objects)
 {
-    char *error = flow_list_add_switch(list, args->target, ctx->timeout_ms);
+    char *error = flow_list_add_switch(list, objects, args->target,
+                                       ctx->timeout_ms);
     if (error) {
         command_fail("%s", error);
         free(error);
@@ -233,6 +239,7 @@ static int
 print_flows(const struct command_context *ctx, const struct model *model,
             const struct flows_args *args)
 {
+    struct object_list objects;
     struct flow_list list;
     struct filter filter;
 
@@ -243,16 +250,18 @@ print_flows(const struct command_context *ctx, const struct model *model,
 
     struct output *out = output_create(ctx->json, "flows");
     flow_list_init(&list);
+    object_list_init(&objects);
     if (args->target) {
         output_attach(out, "switch", json_string_create(args->target));
-        status = add_installed(ctx, args, &list);
+        status = add_installed(ctx, args, &list, &objects);
     } else {
-        add_compiled(model, args, &list, out);
+        add_compiled(model, args, &list, &objects, out);
     }
     if (!status) {
         filter.explainer = explainer_create(model);
         flow_list_filter(&list, filter_keep, &filter);
         flow_list_sort(&list);
+        object_list_output(&objects, filter.explainer, out);
         flow_list_output(&list, filter.explainer, args->explain, out);
         explainer_destroy(filter.explainer);
         output_finish(out);
@@ -260,6 +269,7 @@ print_flows(const struct command_context *ctx, const struct model *model,
         output_abort(out);
     }
     flow_list_destroy(&list);
+    object_list_destroy(&objects);
     return status;
 }
 

@@ -10,6 +10,7 @@
 
 struct explainer;
 struct flow_set;
+struct object_list;
 struct ofputil_port_map;
 struct output;
 
@@ -35,11 +36,12 @@ struct flow_line *flow_list_append(struct flow_list *);
 /* 'names': of tables, as `ovs-ofctl --names` prints them. */
 void flow_list_add_set(struct flow_list *, const struct flow_set *,
                        const struct ofputil_port_map *, bool names);
-/* Reads the flows of the bridge at 'target', with counters.  Returns NULL or
+/* Reads the flows of the bridge at 'target', with counters, and its groups and
+ * meters.  Returns NULL or
  * an error that the caller frees.  Ends the process with a message if the
  * switch does not answer within 'timeout_ms'. */
-char *flow_list_add_switch(struct flow_list *, const char *target,
-                           int timeout_ms);
+char *flow_list_add_switch(struct flow_list *, struct object_list *,
+                           const char *target, int timeout_ms);
 void flow_list_sort(struct flow_list *);
 /* Keeps the lines for which 'keep' returns true. */
 void flow_list_filter(struct flow_list *,

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "byte-order.h"
 #include "cli/command.h"
+#include "cli/object-switch.h"
 #include "flows/tables.h"
 #include "openflow/openflow.h"
 #include "openvswitch/dynamic-string.h"
@@ -135,8 +136,8 @@ switch_get_flows(struct vconn *vconn, const struct ofputil_port_map *ports,
 }
 
 char *
-flow_list_add_switch(struct flow_list *list, const char *target,
-                     int timeout_ms)
+flow_list_add_switch(struct flow_list *list, struct object_list *objects,
+                     const char *target, int timeout_ms)
 {
     struct ofputil_port_map ports = OFPUTIL_PORT_MAP_INITIALIZER(&ports);
     struct vconn *vconn;
@@ -149,6 +150,9 @@ flow_list_add_switch(struct flow_list *list, const char *target,
         error = switch_get_ports(vconn, &ports);
         if (!error) {
             error = switch_get_flows(vconn, &ports, list);
+        }
+        if (!error) {
+            error = object_list_read(objects, vconn);
         }
         vconn_close(vconn);
     }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "flows/compiler-private.h"
+#include "flows/limits.h"
 #include "hash.h"
 #include "lib/diag.h"
 #include "openvswitch/dynamic-string.h"
@@ -22,6 +23,7 @@ struct meaning {
 
 struct explainer {
     struct hmap meanings;
+    struct object_set objects;  /* Names under the numbers they prefer. */
 };
 
 static uint64_t
@@ -157,6 +159,46 @@ explainer_add_builtin(struct explainer *ex, const struct model *model)
                           "internet"));
 }
 
+static void
+explainer_add_object(struct explainer *ex, enum sn_object_kind kind,
+                     char *name)
+{
+    struct sn_object *object = xzalloc(sizeof *object);
+
+    object->kind = kind;
+    object->id = sn_object_preferred_id(name);
+    object->name = name;
+    object_set_put(&ex->objects, object);
+}
+
+/* Whatever a container, rule or service may have; what there is not, nobody
+ * asks for. */
+static void
+explainer_add_names(struct explainer *ex, const struct model *model)
+{
+    const struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &model->containers) {
+        for (size_t i = 0; limits_of_container[i]; i++) {
+            explainer_add_object(ex, SN_METER,
+                                 xasprintf("container:%s:%s", node->name,
+                                           limits_of_container[i]));
+        }
+    }
+    SHASH_FOR_EACH (node, &model->acls) {
+        explainer_add_object(ex, SN_METER, xasprintf("acl:%s", node->name));
+    }
+    SHASH_FOR_EACH (node, &model->services) {
+        static const char *const ends[] = { "4", "6", "4/host", "6/host" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+            explainer_add_object(ex, SN_GROUP, xasprintf("service:%s/%s",
+                                                         node->name,
+                                                         ends[i]));
+        }
+    }
+}
+
 /* "identity of xray: segment:privacy tag:privacy". */
 static char *
 describe_identity(const struct policy_ident *ident)
@@ -210,6 +252,8 @@ explainer_create(const struct model *model)
     struct explainer *ex = xmalloc(sizeof *ex);
 
     hmap_init(&ex->meanings);
+    object_set_init(&ex->objects);
+    explainer_add_names(ex, model);
     explainer_add_builtin(ex, model);
     explainer_add_objects(ex, model);
     explainer_add_nodes(ex, model);
@@ -228,6 +272,7 @@ explainer_destroy(struct explainer *ex)
             free(m);
         }
         hmap_destroy(&ex->meanings);
+        object_set_destroy(&ex->objects);
         free(ex);
     }
 }
@@ -244,6 +289,15 @@ explainer_explain(const struct explainer *ex, uint64_t cookie)
     }
     return detail[0] ? xasprintf("%s: %s", m->text, detail)
                      : xstrdup(m->text);
+}
+
+const char *
+explainer_object(const struct explainer *ex, enum sn_object_kind kind,
+                 uint32_t id)
+{
+    const struct sn_object *object = object_set_find(&ex->objects, kind, id);
+
+    return object ? object->name : NULL;
 }
 
 char *

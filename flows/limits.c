@@ -14,6 +14,10 @@
 /* The least in packets. */
 #define MIN_BURST_PACKETS 16
 
+const char *const limits_of_container[] = {
+    "egress", "ingress", "packets", "new", NULL
+};
+
 static void
 emit_limit(struct compiler *c, const char *name, uint64_t cookie,
            struct sn_rate rate, uint32_t burst)

@@ -13,6 +13,10 @@ struct compiler;
 struct endpoint;
 struct policy_clause;
 
+/* The meters of container NAME are "container:NAME:" and one of these, which
+ * end with NULL; that of a rule is "acl:NAME". */
+extern const char *const limits_of_container[];
+
 /* What a container sends, receives, and opens: the last in packets. */
 void limits_emit_egress(struct compiler *, const struct endpoint *);
 void limits_emit_ingress(struct compiler *, const struct endpoint *);

@@ -60,7 +60,8 @@ commit_error(struct compiler *c, const struct endpoint *ep,
     emit_end(e);
 }
 
-/* New connections of a container that may open so many per second. */
+/* New connections of a container that may open so many per second.  Packets of
+ * one that is recorded, and has a mark, are new as long as nothing replies. */
 static void
 commit_limited(struct compiler *c, const struct endpoint *ep)
 {
@@ -72,6 +73,7 @@ commit_limited(struct compiler *c, const struct endpoint *ep)
         emit_match_reg(e, SN_REG_ENDPOINT, ep->number);
         emit_match_family(e, is_v4);
         emit_match_ct_state(e, CS_TRACKED | CS_NEW, CS_INVALID);
+        match_set_ct_mark(&e->match, 0);
         limits_emit_new(c, ep);
         emit_ct_commit(e);
         emit_goto(e, SN_TABLE_SERVICE_REPLY);

@@ -35,7 +35,9 @@ def keys(value):
 @pytest.fixture
 def world(socknet, srcdir, tmp_path, database, switch):
     """A database with every kind of row, a switch, and files."""
-    shutil.copy(srcdir / 'examples/two-hosts.yaml', tmp_path / 'state.yaml')
+    state = (srcdir / 'examples/two-hosts.yaml').read_text()
+    (tmp_path / 'state.yaml').write_text(state.replace(
+        'tags: [data]\n', 'tags: [data]\n          rate: {pps: 9}\n'))
     (tmp_path / 'broken.yaml').write_text('nodes: {a: {endpoint: "x y"}}\n'
                                           'acls: [{proto: upd}]\n')
     socknet('apply', 'state.yaml', db=database.remote).ok()
@@ -74,11 +76,13 @@ def test_keys_of_flows_of_a_switch(socknet, srcdir, world):
     assert r.json['switch'] == world.switch.target
     assert r.json['flows'] == []
     world.switch.ofctl('add-flow', 'vmbr0', 'actions=drop')
+    world.switch.ofctl('add-meter', 'vmbr0',
+                       'meter=7,pktps,bands=type=drop,rate=1')
     r = socknet('flows', f'--switch={world.switch.target}', '--json',
                 db=world.remote).ok()
     both = documented(srcdir)
     told = both['compile'] - {'node', 'stand_ins', 'pending'} | {
-        'switch', 'n_packets', 'n_bytes'}
+        'switch', 'n_packets', 'n_bytes', 'n_dropped'}
     assert keys(r.json) - {'version', 'command'} == told
     assert {'switch', 'n_packets', 'n_bytes'} <= both['flows']
 

@@ -110,7 +110,7 @@ def test_compile_json(socknet, state):
     r = socknet('compile', 'state.yaml', '--node', 'node2', '--json').ok()
     plain = socknet('compile', 'state.yaml', '--node', 'node2').out
     assert set(r.json) == {'version', 'command', 'node', 'stand_ins',
-                           'pending', 'flows'}
+                           'pending', 'groups', 'meters', 'flows'}
     assert [f['flow'] for f in r.json['flows']] == flows(plain)
     assert set(r.json['flows'][0]) == {
         'flow', 'table', 'table_name', 'priority', 'cookie', 'cause', 'kind',
@@ -119,6 +119,27 @@ def test_compile_json(socknet, state):
            and f['object'] == 'api-to-vectors']
     line, _ = line_of(state, 'name: api-to-vectors')
     assert acl[0]['location'].startswith(f'state.yaml:{line}:')
+
+
+def test_compile_rates(socknet, state):
+    """Meters are comments that name the arguments of ovs-ofctl add-meter."""
+    assert '# add-' not in socknet('compile', 'state.yaml', '--node',
+                                   'node2').ok().out
+    state.write_text(state.read_text().replace(
+        'tags: [data]\n', 'tags: [data]\n          rate: {pps: 9}\n', 1))
+    out = socknet('compile', 'state.yaml', '--node', 'node2').ok().out
+    m = re.search(r'^# container:vector-db:packets\n# add-meter meter=(\d+) '
+                  r'pktps burst stats bands=type=drop rate=9 burst_size=16$',
+                  out, re.M)
+    assert m
+    limited = [f for f in flows(out) if 'meter:%s,' % m.group(1) in f]
+    assert limited
+    r = socknet('compile', 'state.yaml', '--node', 'node2', '--json').ok()
+    assert [o['name'] for o in r.json['meters']] == [
+        'container:vector-db:packets']
+    assert str(r.json['meters'][0]['id']) == m.group(1)
+    told = socknet('explain', '--from', 'state.yaml', stdin=limited[0]).ok()
+    assert '; meter container:vector-db:packets' in told.out
 
 
 # explain

@@ -106,6 +106,11 @@ class DummySwitch:
                         *args)
 
     def load(self, flows):
+        """What `socknet compile` printed."""
+        for line in flows.splitlines():
+            m = re.match(r'# (add-group|add-meter) (.*)', line)
+            if m:
+                self.ofctl(m.group(1), 'BR', m.group(2))
         with open(self.path('flows'), 'w') as f:
             f.write(flows)
         self.ofctl('--bundle', 'replace-flows', 'BR', self.path('flows'))

@@ -20,11 +20,12 @@ def golden_path(example, node):
 
 
 def compile_text(builddir, example, node, *args):
-    """The flows without the comments, which name the file's path."""
+    """Groups, meters and flows, without the comments that name the file's
+    path."""
     done = subprocess.run(
         [str(pathlib.Path(builddir) / 'cli/socknet'), 'compile', str(example),
          '--node', node, *args], stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True)
     assert done.returncode == 0, done.stderr
     return ''.join(line + '\n' for line in done.stdout.splitlines()
-                   if not line.startswith('#'))
+                   if not line.startswith('#') or line.startswith('# add-'))
