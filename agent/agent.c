@@ -220,7 +220,8 @@ pass_ingress(struct agent *a, bool netdev, struct sset *problems)
     }
 
     bool ok = nft_sync_ingress(a->nft, (netdev || !sset_is_empty(&guarded)
-                                        ? &guarded : NULL), problems);
+                                        ? &guarded : NULL), netdev,
+                               problems);
     sset_destroy(&guarded);
     return ok;
 }

@@ -25,7 +25,7 @@ struct nft {
     bool stale, stale_ingress;  /* What the kernel has is not known. */
     char *verified;             /* Text of "inet socknet" found or made. */
     struct sset ingress;        /* The same of "netdev socknet". */
-    bool has_ingress;
+    bool has_ingress, has_strangers;
 };
 
 struct nft *
@@ -200,7 +200,7 @@ put_ingress_changes(const struct sset *have, const struct sset *want,
 
 /* Returns NULL or an error. */
 static char *
-sync_ingress_table(struct nft *nft, const struct sset *want)
+sync_ingress_table(struct nft *nft, const struct sset *want, bool strangers)
 {
     const char *listing = nft_list(nft, INGRESS_TABLE);
     struct sset have = SSET_INITIALIZER(&have);
@@ -223,7 +223,7 @@ sync_ingress_table(struct nft *nft, const struct sset *want)
             free(changes);
         }
     }
-    put_strangers_changes(nft, want != NULL, &ds);
+    put_strangers_changes(nft, strangers, &ds);
     if (ds.length) {
         error = nft_write(nft, ds_cstr(&ds));
     }
@@ -233,16 +233,18 @@ sync_ingress_table(struct nft *nft, const struct sset *want)
 }
 
 bool
-nft_sync_ingress(struct nft *nft, const struct sset *veths,
+nft_sync_ingress(struct nft *nft, const struct sset *veths, bool strangers,
                  struct sset *problems)
 {
     char *error;
 
     if (!nft->stale_ingress && nft->has_ingress == (veths != NULL)
+        && nft->has_strangers == strangers
         && (!veths || sset_equals(veths, &nft->ingress))) {
         return true;
     }
-    error = sync_ingress_table(nft, veths);
+    error = sync_ingress_table(nft, veths, strangers);
+    nft->has_strangers = strangers;
     nft->stale_ingress = error != NULL;
     nft->has_ingress = veths != NULL;
     sset_destroy(&nft->ingress);

@@ -36,8 +36,9 @@ void nft_set_stale(struct nft *);
 /* False after an error (in 'problems'). */
 bool nft_sync(struct nft *, const struct plan *, const struct links *,
               struct sset *problems);
-/* 'veths': interfaces to close.  NULL: no table. */
-bool nft_sync_ingress(struct nft *, const struct sset *veths,
+/* 'veths': interfaces to close.  NULL: no table.  'strangers': also those that
+ * are to come. */
+bool nft_sync_ingress(struct nft *, const struct sset *veths, bool strangers,
                       struct sset *problems);
 int nft_cleanup(struct nft *);
 

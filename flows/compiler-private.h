@@ -130,6 +130,7 @@ void stage_classify_quarantine(struct compiler *,
                                const struct model_container *);
 void stage_classify_exit(struct compiler *, const struct model_exit *);
 void stage_guard_base(struct compiler *);
+void stage_guard_node(struct compiler *, const struct model_node *);
 void stage_guard_container(struct compiler *, const struct endpoint *);
 void stage_guard_stray(struct compiler *, const struct model_container *,
                        const struct sn_prefix *);

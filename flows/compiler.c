@@ -191,7 +191,8 @@ compiler_emit_node(struct compiler *c, const char *name)
         if (node->revoked) {
             stage_route_revoked(c, node);
         } else {
-            stage_arp_nd_node(c, node);
+            stage_guard_node(c, node);
+        stage_arp_nd_node(c, node);
             stage_route_node(c, node);
         }
         stage_conntrack_node(c, node);

@@ -220,6 +220,24 @@ emit_match_arp_request(struct emit *e, const struct sn_prefix *tpa)
 }
 
 void
+emit_match_arp_source(struct emit *e, const struct sn_prefix *spa)
+{
+    emit_match_dl_type(e, ETH_TYPE_ARP);
+    match_set_nw_src_masked(&e->match, prefix_ipv4(spa), prefix_mask4(spa));
+}
+
+void
+emit_match_nd_target(struct emit *e, uint8_t type,
+                     const struct sn_prefix *target)
+{
+    struct in6_addr mask = ipv6_create_mask(target->plen);
+
+    emit_match_icmp6(e, type);
+    match_set_icmp_code(&e->match, 0);
+    match_set_nd_target_masked(&e->match, &target->addr, &mask);
+}
+
+void
 emit_match_ns(struct emit *e, const struct sn_prefix *target)
 {
     emit_match_icmp6(e, ND_NEIGHBOR_SOLICIT);

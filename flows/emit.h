@@ -65,6 +65,10 @@ void emit_match_dst(struct emit *, const struct sn_prefix *);
 void emit_match_ct_src(struct emit *, const struct sn_prefix *);
 void emit_match_ct_dst(struct emit *, const struct sn_prefix *);
 void emit_match_arp_request(struct emit *, const struct sn_prefix *tpa);
+void emit_match_arp_source(struct emit *, const struct sn_prefix *spa);
+/* Of solicitations or advertisements. */
+void emit_match_nd_target(struct emit *, uint8_t type,
+                          const struct sn_prefix *);
 void emit_match_ns(struct emit *, const struct sn_prefix *target);
 
 /* Actions. */

@@ -40,6 +40,8 @@
                                "the mesh")                                   \
     SN_FLAG(0x4000, RAW_HOST,  "a raw flow allows this host's addresses, "   \
                                "no others")                                  \
+    SN_FLAG(0x8000, FROM_UNMANAGED, "sent by an uplink or another port that " \
+                                    "socknet does not manage")               \
     SN_FLAG(0x10000, SERVICE,  "was sent to a virtual address")              \
     SN_FLAG(0x20000, HAIRPIN,  "a container's answer to itself, as a "       \
                                "backend")
@@ -53,7 +55,8 @@
     SN_OUT(3, EXIT,      "the exit in register 6")                           \
     SN_OUT(4, ENDPOINT,  "the local container in register 6 (raw flows)")    \
     SN_OUT(5, NEIGHBOUR, "the local container that is solicited (IPv6)")     \
-    SN_OUT(6, UNMANAGED, "the ports that socknet does not manage")
+    SN_OUT(6, UNMANAGED, "the ports that socknet does not manage, the host") \
+    SN_OUT(7, OTHERS,    "these ports, but not the host")
 
 enum sn_reg {
 #define SN_REG(NUMBER, NAME, PURPOSE) SN_REG_##NAME = NUMBER,
@@ -75,6 +78,9 @@ enum sn_out {
 
 /* From the flags of an address as a source to those as a destination. */
 #define SN_F_DST_SHIFT 4
+
+/* Where the agent's exit ports have their addresses (agent/plan.h). */
+#define SN_EXIT_PORTS "169.254.83.0/24"
 
 /* Conntrack's zone of the bridge.  Of an accepted connection it keeps the rule
  * (ct_mark) and the container that it began at (ct_label, the low 32 bits; 0:

@@ -25,7 +25,7 @@ match_vlan_tagged(struct emit *e)
     match_set_dl_tci_masked(&e->match, htons(VLAN_CFI), htons(VLAN_CFI));
 }
 
-/* Unmanaged ports never see the rest of the pipeline. */
+/* Unmanaged ports never see more of the pipeline than the guard. */
 static void
 classify_uplinks(struct compiler *c)
 {
@@ -40,8 +40,9 @@ classify_uplinks(struct compiler *c)
             emit_flow(e, SN_TABLE_CLASSIFY, 300,
                       cookie_uplink(name, SN_WHY_SWITCH));
             match_set_in_port(&e->match, port->ofport);
+            emit_set_reg(e, SN_REG_FLAGS, SN_F_FROM_UNMANAGED);
             emit_set_reg(e, SN_REG_OUT, SN_OUT_UNMANAGED);
-            emit_goto(e, SN_TABLE_DELIVER);
+            emit_goto(e, SN_TABLE_SPOOF_GUARD);
             emit_end(e);
         }
     }

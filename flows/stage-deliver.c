@@ -154,6 +154,8 @@ deliver_unmanaged(struct compiler *c)
     if (!sset_is_empty(&c->uplinks)) {
         deliver_flow(c, 100, SN_OUT_UNMANAGED, cookie);
         emit_flood(c, true);
+        deliver_flow(c, 100, SN_OUT_OTHERS, cookie);
+        emit_flood(c, false);
         deliver_flow(c, 90, SN_OUT_NEIGHBOUR, cookie);
         emit_match_flags(&c->emit, SN_F_FROM_LOCAL, 0);
         emit_flood(c, false);

@@ -13,7 +13,11 @@
  * neighbours, as they do to see whether one is still there; they ask in the
  * name of the container's own address, so that the answer finds it.  From the
  * host nobody may use the address of a local container: that is how a packet
- * of a container that strayed through the host is kept from coming back. */
+ * of a container that strayed through the host is kept from coming back.
+ *
+ * What a neighbour on an unmanaged port says with an address of the mesh, or
+ * about one, is not for the host, which would take it for a container's.  The
+ * switching among these ports is no business of ours. */
 
 static void
 guard_next(struct emit *e, bool is_v4)
@@ -140,9 +144,89 @@ guard_local(struct compiler *c)
     }
 }
 
+static void
+withhold(struct compiler *c, uint64_t cookie)
+{
+    emit_flow(&c->emit, SN_TABLE_SPOOF_GUARD, 100, cookie);
+    emit_match_flags(&c->emit, SN_F_FROM_UNMANAGED, 0);
+}
+
+static void
+withhold_end(struct compiler *c)
+{
+    emit_set_reg(&c->emit, SN_REG_OUT, SN_OUT_OTHERS);
+    emit_goto(&c->emit, SN_TABLE_DELIVER);
+    emit_end(&c->emit);
+}
+
+static void
+guard_unmanaged_from(struct compiler *c, const struct sn_prefix *prefix,
+                     uint64_t cookie)
+{
+    static const uint8_t types[] = { ND_NEIGHBOR_SOLICIT,
+                                     ND_NEIGHBOR_ADVERT };
+    struct emit *e = &c->emit;
+
+    if (sset_is_empty(&c->uplinks) || !prefix->plen) {
+        return;
+    }
+    withhold(c, cookie);
+    emit_match_src(e, prefix);
+    withhold_end(c);
+    if (prefix->is_v4) {
+        withhold(c, cookie);
+        emit_match_arp_source(e, prefix);
+        withhold_end(c);
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+        withhold(c, cookie);
+        emit_match_nd_target(e, types[i], prefix);
+        withhold_end(c);
+    }
+}
+
+static void
+guard_unmanaged(struct compiler *c)
+{
+    uint64_t cookie = cookie_base(SN_TABLE_SPOOF_GUARD, SN_WHY_WITHHELD);
+    struct sn_prefix exits = emit_prefix(SN_EXIT_PORTS);
+    struct emit *e = &c->emit;
+
+    if (sset_is_empty(&c->uplinks)) {
+        return;
+    }
+    guard_unmanaged_from(c, &c->model->mesh.prefix, cookie);
+    guard_unmanaged_from(c, &exits, cookie);
+    for (size_t i = 0; c->node && i < c->node->n_subnets; i++) {
+        guard_unmanaged_from(c, &c->node->subnets[i], cookie);
+    }
+    guard_flow(c, 10, SN_F_FROM_UNMANAGED, SN_WHY_SWITCH);
+    emit_goto(e, SN_TABLE_DELIVER);
+    emit_end(e);
+}
+
+void
+stage_guard_node(struct compiler *c, const struct model_node *node)
+{
+    uint64_t cookie = cookie_node(node, SN_WHY_WITHHELD);
+
+    for (size_t i = 0; i < node->n_subnets; i++) {
+        guard_unmanaged_from(c, &node->subnets[i], cookie);
+    }
+    if (node->address.plen) {
+        struct sn_prefix address = sn_prefix_host(&node->address);
+
+        if (!sn_prefix_contains(&c->model->mesh.prefix, &address)) {
+            guard_unmanaged_from(c, &address, cookie);
+        }
+    }
+}
+
 void
 stage_guard_base(struct compiler *c)
 {
+    guard_unmanaged(c);
     guard_services(c);
     guard_multicast4(c);
     guard_unspecified(c);
@@ -196,4 +280,6 @@ stage_guard_stray(struct compiler *c, const struct model_container *container,
         guard_next(e, address->is_v4);
     }
     emit_end(e);
+    guard_unmanaged_from(c, address,
+                         cookie_container(c, container, SN_WHY_WITHHELD));
 }

@@ -4,7 +4,8 @@ from home, groups of rules."""
 import pathlib
 
 import pytest
-from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, Raw
+from scapy.all import (ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6ND_NA,
+                       ICMPv6ND_NS, IPv6, Raw)
 
 from test_pipeline import LOCAL, compile_flows, make_net, syn
 
@@ -161,6 +162,34 @@ def test_uplinks_reach_no_container(raw, mac):
     """Whatever they send; the host may route it, and then rules decide."""
     raw.passes('eno1', Ether(src='02:00:00:00:99:01', dst=mac)
                / ip('192.168.7.5', 'veth100') / syn(), 'br0', 'tap9')
+
+
+@pytest.mark.parametrize('src', [
+    'veth100', '10.0.0.1', 'veth105', ABROAD, FAR, '10.1.0.1', '100.64.0.1',
+    '100.64.0.2', '169.254.83.7'])
+def test_uplinks_speak_for_nobody_of_the_mesh(raw, src):
+    """To the host; among themselves they do as they like."""
+    frame = Ether(src='02:00:00:00:99:01', dst=LOCAL)
+    raw.passes('eno1', frame / ip(src, '192.168.7.2') / syn(), 'tap9')
+    raw.passes('tap9', frame / Dot1Q(vlan=5) / ip(src, '192.168.7.2')
+               / syn(), 'eno1')
+    for op in 1, 2:
+        raw.passes('eno1', frame / ARP(op=op, psrc=HOME.get(src, src),
+                                       pdst='192.168.7.2'), 'tap9')
+
+
+def test_uplinks_advertise_nobody_of_the_mesh(raw):
+    frame = Ether(src='02:00:00:00:99:01', dst=LOCAL)
+    for target, others in (('fd00:53::5', ('tap9',)),
+                           ('fd00:54::5', ('br0', 'tap9'))):
+        raw.passes('eno1', frame / IPv6(src='fe80::1', dst='fe80::2',
+                                        hlim=255)
+                   / ICMPv6ND_NA(tgt=target), *others)
+        raw.passes('eno1', frame / IPv6(src='::', dst='ff02::1:ff00:5',
+                                        hlim=255)
+                   / ICMPv6ND_NS(tgt=target), *others)
+        raw.passes('eno1', frame / IPv6(src=target, dst='fd00:54::2')
+                   / syn(), *others)
 
 
 def test_nothing_of_the_mesh_leaves_by_uplinks(raw):

@@ -8,12 +8,12 @@ import time
 
 import pytest
 import yaml
-from scapy.layers.inet import UDP
-from scapy.layers.inet6 import IPv6
-from scapy.layers.l2 import Ether
+from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
+from scapy.layers.l2 import ARP, Ether
 
 import sockets
-from harness import eventually, ns, ovs
+from harness import eventually, ns, ovs, pause
 
 HOST, UPLINK6 = "oo1424oo", "2001:db8:100::1"
 userspace = pytest.mark.skipif(
@@ -183,3 +183,74 @@ def test_no_exit_without_its_guard(net, expect_logs):
     net.appctl(HOST, "socknet-agent", "resync")
     assert eventually(lambda: not net.http_fails("xray"), 10)
     assert "problems: 0" in net.appctl(HOST, "socknet-agent", "status")
+
+
+LAN4, OWN4 = "192.168.77.1", "192.168.77.2"
+
+
+@pytest.fixture(scope="module")
+def lan_state(two_hosts):
+    """An uplink and a virtual machine's port on the bridge of a host."""
+    state = yaml.safe_load(two_hosts.read_text())
+    state["nodes"][HOST].setdefault("openflow", {})["bridges"] = {
+        "vmbr0": {"uplinks": ["up0", "up1"]}}
+    return yaml.safe_dump(state)
+
+
+@pytest.fixture
+def lan(net, lan_state):
+    """up0 leads to eth8 in one namespace, up1 to eth9 in another; the host
+    has an address on vmbr0 for that network."""
+    ends = (("up0", "redis", "eth8"), ("up1", "vector-db", "eth9"))
+    host = net.ns(HOST)
+    net.apply(lan_state)
+    for name, where, end in ends:
+        ns.run(["ip", "link", "add", name, "netns", host, "type", "veth",
+                "peer", "name", end, "netns", net.ns(where)])
+        ns.ip(host, "link set %s up" % name)
+        ns.ip(net.ns(where), "link set %s up" % end)
+        net.run(HOST, "ovs-vsctl", "add-port", "vmbr0", name)
+    ns.ip(net.ns("redis"), "addr add %s/24 dev eth8" % LAN4)
+    ns.ip(host, "addr add %s/24 dev vmbr0" % OWN4)
+    assert net.reaches(HOST, LAN4)
+    yield net
+    ns.ip(host, "addr del %s/24 dev vmbr0" % OWN4)
+    for name, _, _ in ends:
+        net.run(HOST, "ovs-vsctl", "--if-exists", "del-port", name)
+        ns.run(["ip", "-n", host, "link", "delete", name], check=False)
+
+
+def test_neighbour_of_the_uplink_is_nobody_of_the_mesh(lan):
+    """A machine on the network of an uplink speaks as a container, as the
+    gateway, as another host: to the host, and by it into the mesh."""
+    host = mac_of(lan, "vmbr0")
+    e = Ether(src="02:00:00:00:99:01", dst=host)
+    api4, vector4, api6 = "10.0.0.201", "10.1.0.103", "fd00:53::201"
+    frames, tokens = [], []
+    for src, dst in ((api4, vector4), (api4, OWN4), ("10.0.0.1", vector4),
+                     (vector4, api4), ("100.64.0.2", OWN4),
+                     ("100.64.0.2", "10.0.0.1")):
+        tokens.append(b"spoof%08d" % len(tokens))
+        frames.append(e / IP(src=src, dst=dst)
+                      / TCP(sport=4444, dport=6333) / tokens[-1])
+    tokens.append(b"spoof%08d" % len(tokens))
+    frames.append(e / IPv6(src=api6, dst="fd00:53:1::103")
+                  / TCP(sport=4444, dport=6333) / tokens[-1])
+    frames += [e / ARP(op=2, hwsrc=e.src, psrc=api4, hwdst=host, pdst=OWN4),
+               e / ARP(op=1, hwsrc=e.src, psrc=api4, pdst=OWN4),
+               e / IPv6(src="fe80::99", dst=api6, hlim=255)
+               / ICMPv6ND_NA(tgt=api6, O=1, S=1)
+               / ICMPv6NDOptDstLLAddr(lladdr=e.src)]
+    with lan.capture(HOST, "vmbr0") as bridge, \
+            lan.capture("vector-db", "eth0") as far, \
+            lan.capture("vector-db", "eth9") as switched:
+        for f in frames:
+            sockets.send_frame(lan.ns("redis"), f, "eth8")
+        assert switched.wait(len(frames))
+        pause(0.2)
+    for t in tokens:
+        assert any(t in f for f in switched.frames)
+        assert not any(t in f for f in bridge.frames + far.frames)
+    assert e.src not in lan.run(HOST, "ip", "neigh").stdout
+    assert lan.reaches(HOST, LAN4)
+    assert lan.reaches("mcp-server", "op-dbus-api")
