@@ -7,10 +7,12 @@ cli_libsncli_la_SOURCES = \
 	cli/choose-node.c \
 	cli/choose-node.h \
 	cli/cmd-apply.c \
+	cli/cmd-bundle.c \
 	cli/cmd-check.c \
 	cli/cmd-compile.c \
 	cli/cmd-containers.c \
 	cli/cmd-db.c \
+	cli/cmd-doctor.c \
 	cli/cmd-explain.c \
 	cli/cmd-export.c \
 	cli/cmd-flows.c \
@@ -25,6 +27,12 @@ cli_libsncli_la_SOURCES = \
 	cli/db-file.c \
 	cli/db-file.h \
 	cli/db-schema.h \
+	cli/doctor-host.c \
+	cli/doctor-kernel.c \
+	cli/doctor-net.c \
+	cli/doctor-switch.c \
+	cli/doctor.c \
+	cli/doctor.h \
 	cli/flow-list.c \
 	cli/flow-list.h \
 	cli/flow-switch.c \
@@ -44,6 +52,8 @@ cli_libsncli_la_SOURCES = \
 	cli/pki-cert.h \
 	cli/problems.c \
 	cli/problems.h \
+	cli/redact.c \
+	cli/redact.h \
 	cli/run-program.c \
 	cli/run-program.h \
 	cli/session.c \

@@ -55,10 +55,12 @@ int command_getopt(int argc, char *argv[], const struct option *options);
 
 /* argv[0] is the subcommand's name. */
 int cmd_apply(struct command_context *, int argc, char *argv[]);
+int cmd_bundle(struct command_context *, int argc, char *argv[]);
 int cmd_check(struct command_context *, int argc, char *argv[]);
 int cmd_compile(struct command_context *, int argc, char *argv[]);
 int cmd_containers(struct command_context *, int argc, char *argv[]);
 int cmd_db(struct command_context *, int argc, char *argv[]);
+int cmd_doctor(struct command_context *, int argc, char *argv[]);
 int cmd_explain(struct command_context *, int argc, char *argv[]);
 int cmd_export(struct command_context *, int argc, char *argv[]);
 int cmd_flows(struct command_context *, int argc, char *argv[]);

@@ -110,6 +110,32 @@ const struct command commands[] = {
       "Example: ovs-ofctl -O OpenFlow15 dump-flows vmbr0 | socknet explain\n",
       false, cmd_explain },
 
+    { NULL, "doctor", "[--node NAME] [--pki DIR]",
+      "look at this host as an experienced operator would",
+      "Checks daemons, switch, kernel, certificates, clock, MTUs, and what\n"
+      "other programs on the host do to the mesh's packets.  Changes\n"
+      "nothing.  Runs without root, and then says what it could not see.\n"
+      "\n"
+      "  --node NAME   this host's node (default: this host's name)\n"
+      "  --pki DIR     its certificates (default: /etc/socknet/pki)\n"
+      "\n"
+      "Exit code 1 if a check fails; warnings are no failure.\n"
+      "\n"
+      "Example: socknet doctor\n",
+      false, cmd_doctor },
+    { NULL, "bundle", "[-o FILE]",
+      "one archive of what a bug report needs, without secrets",
+      "Status, doctor's findings, the state, flows, what ovs-vsctl, ip, nft\n"
+      "and wg show, and the ends of logs, as a .tar.gz that only its owner\n"
+      "can read.  Private keys, passwords and tokens are taken out; names\n"
+      "and addresses are not: look before you publish it.\n"
+      "\n"
+      "  -o, --output FILE\n"
+      "                where to write it (default: socknet-HOST-TIME.tar.gz)\n"
+      "\n"
+      "Example: socknet bundle -o /root/report.tar.gz\n",
+      false, cmd_bundle },
+
     { "Setting up", "db", "create|serve [FILE] [OPTION]...",
       "make and serve the central database",
       "FILE is /var/lib/socknet/socknet.db by default.  serve makes it if it\n"

@@ -81,12 +81,10 @@ patience_ms(const struct command_context *ctx)
 }
 
 struct session *
-session_open(const struct command_context *ctx)
+session_try(const struct command_context *ctx, char **ret_error)
 {
-    char *error = db_connection_check_remote(ctx->db);
-    if (error) {
-        command_fail("%s", error);
-        free(error);
+    *ret_error = db_connection_check_remote(ctx->db);
+    if (*ret_error) {
         return NULL;
     }
 
@@ -99,14 +97,29 @@ session_open(const struct command_context *ctx)
                                             &sndb_port_status_col_node,
                                             &sndb_port_status_col_name);
 
-    error = session_read(s, patience_ms(ctx));
-    if (error) {
-        command_fail("%s\nThe database is named by --db REMOTE or SOCKNET_DB; "
-                     "`socknet db --help` tells how to make one.", error);
-        free(error);
+    *ret_error = session_read(s, patience_ms(ctx));
+    if (*ret_error) {
         session_close(s);
         return NULL;
     }
+    return s;
+}
+
+struct session *
+session_open(const struct command_context *ctx)
+{
+    char *wrong = db_connection_check_remote(ctx->db);
+    char *error = NULL;
+    struct session *s = wrong ? NULL : session_try(ctx, &error);
+
+    if (wrong) {
+        command_fail("%s", wrong);
+    } else if (!s) {
+        command_fail("%s\nThe database is named by --db REMOTE or SOCKNET_DB; "
+                     "`socknet db --help` tells how to make one.", error);
+    }
+    free(wrong);
+    free(error);
     return s;
 }
 

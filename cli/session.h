@@ -17,6 +17,10 @@ struct sndb_port_status;
 
 /* Returns NULL after having said why, and what to do. */
 struct session *session_open(const struct command_context *);
+/* The same, but leaves it to the caller to say why: '*ret_error', which he
+ * frees. */
+struct session *session_try(const struct command_context *,
+                            char **ret_error);
 void session_close(struct session *);
 
 /* For a longer look: takes in what changed, and waits for more.  Not while a

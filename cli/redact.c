@@ -1,0 +1,205 @@
+#include <config.h>
+
+#include "cli/redact.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/util.h"
+#include "util.h"
+
+#define REDACTED "[redacted]"
+
+/* A WireGuard key in base64, and in hex as wireguard-go's socket has it. */
+enum { KEY_LEN_BASE64 = 44, KEY_LEN_HEX = 64 };
+
+static bool
+is_base64(char c)
+{
+    return isalnum((unsigned char) c) || c == '+' || c == '/';
+}
+
+static size_t
+span_base64(const char *s)
+{
+    size_t n = 0;
+
+    while (is_base64(s[n])) {
+        n++;
+    }
+    return n;
+}
+
+static size_t
+span_hex(const char *s)
+{
+    size_t n = 0;
+
+    while (isxdigit((unsigned char) s[n])) {
+        n++;
+    }
+    return n;
+}
+
+/* What is a key by its looks alone. */
+static size_t
+key_len(const char *s)
+{
+    size_t n = span_base64(s);
+
+    if (n == KEY_LEN_BASE64 - 1 && s[n] == '=' && s[n + 1] != '=') {
+        return KEY_LEN_BASE64;
+    }
+    /* A path may precede it: /KEY=. */
+    return span_hex(s) == KEY_LEN_HEX && n == KEY_LEN_HEX ? KEY_LEN_HEX : 0;
+}
+
+/* Words behind which there is a secret, written in any case; '_' stands for
+ * '-', ' ', '_' or nothing. */
+static const char *const words[] = {
+    "private_key", "preshared_key", "psk", "password", "passwd",
+    "passphrase", "secret", "token", "api_key", "access_key", "credential",
+    "authorization", "bearer", "license_key",
+};
+
+/* Length of what 'word' matches at 's'; 0: it does not. */
+static size_t
+match_word(const char *s, const char *word)
+{
+    const char *p = s;
+
+    for (; *word; word++) {
+        if (*word == '_') {
+            p += *p == '-' || *p == '_' || *p == ' ';
+        } else if (tolower((unsigned char) *p) != *word) {
+            return 0;
+        } else {
+            p++;
+        }
+    }
+    return p - s;
+}
+
+/* The length of 'NAME = ' with quotes and the like, if 's' begins with a word
+ * and a value follows.  What lies between the word and the separator is part
+ * of the name: "token_id", "secretKey". */
+static size_t
+secret_name_len(const char *s)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        size_t len = match_word(s, words[i]);
+
+        if (!len) {
+            continue;
+        }
+        while (isalnum((unsigned char) s[len]) || s[len] == '_'
+               || s[len] == '-') {
+            len++;
+        }
+        size_t name = len;
+        len += strspn(s + len, "\"'\\ \t");
+        if (s[len] == ':' || s[len] == '=') {
+            len++;
+        } else if (len == name) {
+            continue;
+        }
+        len += strspn(s + len, "\"'\\ \t");
+        return len;
+    }
+    return 0;
+}
+
+/* Of "Authorization: Bearer X" the second word is the secret. */
+static size_t
+secret_value_len(const char *s)
+{
+    size_t skip = 0;
+
+    if (match_word(s, "bearer ") || match_word(s, "basic ")) {
+        skip = strcspn(s, " ") + 1;
+    }
+    return skip + strcspn(s + skip, "\"'\\, \t\r\n;})]");
+}
+
+static bool
+is_word_start(const char *text, const char *s)
+{
+    return s == text || !isalnum((unsigned char) s[-1])
+           || (isupper((unsigned char) s[0])
+               && islower((unsigned char) s[-1]));
+}
+
+/* The end of a PEM block that begins at 's' and holds a private key; NULL: it
+ * is none. */
+static const char *
+pem_end(const char *s)
+{
+    static const char begin[] = "-----BEGIN ", end[] = "-----END ";
+    size_t line = strcspn(s, "\n");
+
+    if (strncmp(s, begin, strlen(begin))) {
+        return NULL;
+    }
+    char *title = xmemdup0(s, line);
+    bool private = strstr(title, "PRIVATE KEY") != NULL;
+    free(title);
+    if (!private) {
+        return NULL;
+    }
+    const char *p = strstr(s, end);
+    return p ? p + strcspn(p, "\n") : s + strlen(s);
+}
+
+/* Copies what is no secret at 's', or its replacement, and returns where to go
+ * on. */
+static const char *
+redact_one(const char *text, const char *s, const struct sset *public_keys,
+           struct ds *out)
+{
+    const char *end = *s == '-' ? pem_end(s) : NULL;
+    size_t len;
+
+    if (end) {
+        ds_put_cstr(out, REDACTED);
+        return end;
+    }
+    if ((s == text || !is_base64(s[-1])) && (len = key_len(s)) > 0) {
+        char *key = xmemdup0(s, len);
+
+        ds_put_cstr(out, sset_contains(public_keys, key) ? key : REDACTED);
+        free(key);
+        return s + len;
+    }
+    if (is_word_start(text, s) && (len = secret_name_len(s)) > 0) {
+        size_t value = secret_value_len(s + len);
+
+        ds_put_buffer(out, s, len);
+        if (value) {
+            ds_put_cstr(out, REDACTED);
+        }
+        return s + len + value;
+    }
+    if (!strncmp(s, "eyJ", 3) && is_word_start(text, s)) {
+        /* A JSON web token. */
+        len = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                     "0123456789-_.=");
+        if (len > 20) {
+            ds_put_cstr(out, REDACTED);
+            return s + len;
+        }
+    }
+    ds_put_char(out, *s);
+    return s + 1;
+}
+
+char *
+redact(const char *text, const struct sset *public_keys)
+{
+    struct ds out = DS_EMPTY_INITIALIZER;
+
+    for (const char *s = text; *s; ) {
+        s = redact_one(text, s, public_keys, &out);
+    }
+    return ds_steal_cstr(&out);
+}

@@ -1,0 +1,92 @@
+#include <config.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "cli/redact.h"
+#include "util.h"
+
+#define KEY "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA="
+#define PUBLIC "UFVCTElDUFVCTElDUFVCTElDUFVCTElDUFVCTElDUFU="
+#define HEX "abcdef1234567890abcdef1234567890abcdef1234567890abcdef1234567890"
+
+/* '*' in 'clean' stands for "[redacted]". */
+static const struct {
+    const char *text;
+    const char *clean;
+} rows[] = {
+    { "", "" },
+    { "nothing to see", "nothing to see" },
+    { "PrivateKey = " KEY "\n", "PrivateKey = *\n" },
+    { "peer: " PUBLIC "\n", "peer: " PUBLIC "\n" },
+    { "peer: " KEY "\n", "peer: *\n" },
+    { "x" KEY, "x" KEY },               /* No key: too long. */
+    { "private_key=" HEX "\nfwmark=1", "private_key=*\nfwmark=1" },
+    { "key " HEX ";", "key *;" },
+    { "abcdef12", "abcdef12" },
+    { "a\n-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----\nb",
+      "a\n*\nb" },
+    { "-----BEGIN EC PRIVATE KEY-----\ncut", "*" },
+    { "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----",
+      "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----" },
+    { "password: hunter2", "password: *" },
+    { "{\"password\": \"hunter2\", \"a\": 1}",
+      "{\"password\": \"*\", \"a\": 1}" },
+    { "\"{\\\"token\\\":\\\"abc\\\"}\"", "\"{\\\"token\\\":\\\"*\\\"}\"" },
+    { "enrollmentToken: s3cr3t # mine", "enrollmentToken: * # mine" },
+    { "API_KEY=xyz", "API_KEY=*" },
+    { "api-key: 'xyz'", "api-key: '*'" },
+    { "Authorization: Bearer abc.def", "Authorization: *" },
+    { "psk=0123", "psk=*" },
+    { "preshared key: (hidden)", "preshared key: *)" },
+    { "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln ok", "* ok" },
+    { "secretKey=1,x=2", "secretKey=*,x=2" },
+    /* What only looks like such a word. */
+    { "breakpsk: 1", "breakpsk: 1" },
+    { "n_packets=4, priority=90", "n_packets=4, priority=90" },
+};
+
+static char *
+expand(const char *clean)
+{
+    char *s = xstrdup(clean);
+    char *star = strchr(s, '*');
+
+    if (star) {
+        char *longer = xasprintf("%.*s[redacted]%s", (int) (star - s), s,
+                                 star + 1);
+        free(s);
+        s = longer;
+    }
+    return s;
+}
+
+static void
+test_rows(void **state OVS_UNUSED)
+{
+    struct sset public_keys = SSET_INITIALIZER(&public_keys);
+
+    sset_add(&public_keys, PUBLIC);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char *expected = expand(rows[i].clean);
+        char *actual = redact(rows[i].text, &public_keys);
+
+        assert_string_equal(actual, expected);
+        free(actual);
+        free(expected);
+    }
+    sset_destroy(&public_keys);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
