@@ -55,6 +55,7 @@ central_create(const char *remote, const char *node, const char *state_dir)
     c->loop = (struct ovsdb_idl_loop)
         OVSDB_IDL_LOOP_INITIALIZER(c->conn->idl);
     c->sync = model_sync_create(c->conn->idl);
+    model_sync_honour_fallback(c->sync);
     model_changes_init(&c->changes);
     c->node = xstrdup(node);
     smap_init(&c->keys);
@@ -143,7 +144,7 @@ central_run(struct central *c)
     c->txn = ovsdb_idl_loop_run(&c->loop);
     db_connection_run(c->conn);
     seqno = ovsdb_idl_get_seqno(c->conn->idl);
-    if (seqno == c->seqno) {
+    if (seqno == c->seqno && !model_sync_is_due(c->sync)) {
         return false;
     }
     c->seqno = seqno;
@@ -172,6 +173,7 @@ central_commit_and_wait(struct central *c)
     if (had_open && c->loop.committing_txn) {
         agent_stats.status_writes++;
     }
+    model_sync_wait(c->sync);
     db_connection_wait(c->conn);
 }
 

@@ -1,5 +1,7 @@
 noinst_LTLIBRARIES += cli/libsncli.la
 cli_libsncli_la_SOURCES = \
+	cli/apply-run.c \
+	cli/apply-run.h \
 	cli/apply-wait.c \
 	cli/apply-wait.h \
 	cli/cause.c \
@@ -16,9 +18,11 @@ cli_libsncli_la_SOURCES = \
 	cli/cmd-explain.c \
 	cli/cmd-export.c \
 	cli/cmd-flows.c \
+	cli/cmd-history.c \
 	cli/cmd-node.c \
 	cli/cmd-nodes.c \
 	cli/cmd-pki.c \
+	cli/cmd-rollback.c \
 	cli/cmd-status.c \
 	cli/command.h \
 	cli/commands.c \
@@ -54,6 +58,8 @@ cli_libsncli_la_SOURCES = \
 	cli/problems.h \
 	cli/redact.c \
 	cli/redact.h \
+	cli/revisions.c \
+	cli/revisions.h \
 	cli/run-program.c \
 	cli/run-program.h \
 	cli/session.c \

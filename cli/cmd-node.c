@@ -180,13 +180,17 @@ node_run(const struct command_context *ctx, struct session *session,
          const struct node_args *args)
 {
     struct model_node *node = node_request(session, args);
-    struct commit commit = { compose_node, node, "socknet node" };
-    struct model_apply apply;
-    int status = EXIT_OK;
-
     if (!node) {
         return EXIT_ERROR;
     }
+
+    char *action = xasprintf("node %s %s", request_words[args->request],
+                             args->name);
+    struct commit commit = {
+        .compose = compose_node, .aux = node, .action = action,
+    };
+    struct model_apply apply;
+    int status = EXIT_OK;
     char *error = commit_run(session, &commit, false,
                              time_msec() + ctx->timeout_ms, &apply);
     if (error) {
@@ -204,6 +208,7 @@ node_run(const struct command_context *ctx, struct session *session,
     }
     model_apply_destroy(&apply);
     model_object_free(MODEL_NODE, node);
+    free(action);
     return status;
 }
 

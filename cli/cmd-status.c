@@ -13,6 +13,7 @@
 #include "openvswitch/shash.h"
 #include "ovsdb-sync/socknet-idl.h"
 #include "state/model.h"
+#include "timeval.h"
 #include "util.h"
 
 /* Rows of the table of nodes, for people. */
@@ -51,6 +52,29 @@ print_mesh(const struct session *session, struct output *out)
         output_note(out, "desired generation %"PRId64, generation);
     }
     free(prefix);
+}
+
+/* A state that is about to be undone. */
+static void
+print_pending(const struct session *session, struct output *out)
+{
+    const struct sndb_mesh *mesh = session_pending(session);
+
+    if (mesh) {
+        long long int left = mesh->confirm_by[0] - time_wall();
+
+        output_attach(out, "confirm_by",
+                      json_integer_create(mesh->confirm_by[0]));
+        if (left > 0) {
+            output_note(out, "generation %"PRId64" waits to be confirmed, "
+                        "%lld s left: `socknet confirm` keeps it",
+                        mesh->generation, left);
+        } else {
+            output_note(out, "generation %"PRId64" was not confirmed: the "
+                        "hosts are back at the state before; `socknet "
+                        "rollback` makes it last", mesh->generation);
+        }
+    }
 }
 
 struct tally {
@@ -269,6 +293,7 @@ cmd_status(struct command_context *ctx, int argc, char *argv[])
 
     problems_find(session, NULL, &problems);
     print_mesh(session, out);
+    print_pending(session, out);
     print_nodes(ctx, session, &problems, out);
     problems_output(&problems, out);
     session_output_emptiness(session, out);

@@ -29,11 +29,16 @@ struct command {
     const char *group;          /* Heading above it, or NULL: as before. */
     const char *name;           /* "apply", "db". */
     const char *usage;          /* "PATH [--wait]". */
-    const char *summary;        /* One line of `socknet --help`. */
+    const char *summary;        /* One line. */
     const char *help;           /* Options, example: `socknet CMD --help`. */
     bool own_options;           /* No global option is taken out behind it. */
     int (*run)(struct command_context *, int argc, char *argv[]);
+    const char *brief;          /* For `socknet --help`, where the summary is
+                                 * longer than COMMAND_BRIEF_MAX. */
 };
+
+/* The overview has two columns. */
+#define COMMAND_BRIEF_MAX 26
 
 /* Ends with a row whose name is NULL. */
 extern const struct command commands[];
@@ -58,15 +63,19 @@ int cmd_apply(struct command_context *, int argc, char *argv[]);
 int cmd_bundle(struct command_context *, int argc, char *argv[]);
 int cmd_check(struct command_context *, int argc, char *argv[]);
 int cmd_compile(struct command_context *, int argc, char *argv[]);
+int cmd_confirm(struct command_context *, int argc, char *argv[]);
 int cmd_containers(struct command_context *, int argc, char *argv[]);
 int cmd_db(struct command_context *, int argc, char *argv[]);
 int cmd_doctor(struct command_context *, int argc, char *argv[]);
 int cmd_explain(struct command_context *, int argc, char *argv[]);
 int cmd_export(struct command_context *, int argc, char *argv[]);
 int cmd_flows(struct command_context *, int argc, char *argv[]);
+int cmd_history(struct command_context *, int argc, char *argv[]);
 int cmd_node(struct command_context *, int argc, char *argv[]);
 int cmd_nodes(struct command_context *, int argc, char *argv[]);
 int cmd_pki(struct command_context *, int argc, char *argv[]);
+int cmd_rollback(struct command_context *, int argc, char *argv[]);
+int cmd_show(struct command_context *, int argc, char *argv[]);
 int cmd_status(struct command_context *, int argc, char *argv[]);
 
 #endif /* cli/command.h */

@@ -19,7 +19,8 @@ const struct command commands[] = {
       "                (default: this host's name)\n"
       "\n"
       "Example: socknet check examples/two-hosts.yaml\n",
-      false, cmd_check },
+      false, cmd_check,
+      "mistakes of a state file" },
     { NULL, "compile", "PATH --node NAME [--port PORT=OFPORT[,MAC]]...",
       "print one node's flows, without a database",
       "The flows are in the syntax of ovs-ofctl, which resolves the names of\n"
@@ -35,8 +36,9 @@ const struct command commands[] = {
       "\n"
       "Example: socknet compile state.yaml --node node2 >flows\n"
       "         ovs-ofctl -O OpenFlow15 replace-flows vmbr0 flows\n",
-      false, cmd_compile },
-    { NULL, "apply", "PATH [--wait | --dry-run] [--node NAME]",
+      false, cmd_compile,
+      "one node's flows, offline" },
+    { NULL, "apply", "PATH [--wait | --dry-run] [--confirm SECONDS]",
       "make the database equal to a state file",
       "Checks PATH first; with any error nothing is changed.  Prints what\n"
       "changed: an object that only moved to another line is no change.\n"
@@ -44,27 +46,61 @@ const struct command commands[] = {
       "  --wait        return when every switch and agent has confirmed, or\n"
       "                fail after the --timeout (60 s) and say who has not\n"
       "  --dry-run     only print what would change; exit code 2 if anything\n"
+      "  --confirm SECONDS\n"
+      "                go back by itself unless `socknet confirm` comes in\n"
+      "                time; each host does so on its own, also one that the\n"
+      "                change has cut off\n"
       "  --node NAME   the node, if PATH describes a single host\n"
       "\n"
-      "Example: socknet apply state.yaml --wait\n",
-      false, cmd_apply },
+      "Example: socknet apply state.yaml --confirm 60 --wait\n",
+      false, cmd_apply,
+      "make a file the state" },
+    { NULL, "confirm", "",
+      "keep what apply --confirm made",
+      "Example: socknet apply state.yaml --confirm 60 && socknet confirm\n",
+      false, cmd_confirm,
+      "keep apply --confirm" },
+    { NULL, "rollback", "[REVISION] [--wait | --dry-run] [--confirm SECONDS]",
+      "make an earlier state the desired one again",
+      "Without a REVISION: the last state that says something else than the\n"
+      "present one, or the one before a state that waits to be confirmed.\n"
+      "What is undone stays in the history.  Options are as for apply.\n"
+      "\n"
+      "Example: socknet rollback --dry-run\n",
+      false, cmd_rollback,
+      "back to an earlier state" },
+    { NULL, "history", "",
+      "who applied what, and when",
+      "The last 100 revisions are kept, or 8 MiB of text.\n"
+      "\n"
+      "Example: socknet history\n",
+      false, cmd_history,
+      "who applied what, when" },
+    { NULL, "show", "REVISION",
+      "print the state file of a revision as it was applied",
+      "Example: socknet show 12 >state.yaml\n",
+      false, cmd_show,
+      "the file of a revision" },
     { NULL, "export", "",
       "print the database's desired state as YAML",
       "Applying what it prints changes nothing.\n"
       "\n"
       "Example: socknet export >state.yaml\n",
-      false, cmd_export },
+      false, cmd_export,
+      "the state as YAML" },
 
     { "Looking", "status", "[--check]",
       "one screen: mesh, nodes, daemons, problems",
       "  --check       exit code 1 if there is any problem\n"
       "\n"
       "Example: socknet status\n",
-      false, cmd_status },
+      false, cmd_status,
+      "mesh, daemons, problems" },
     { NULL, "nodes", "[NAME]",
       "nodes, their peers and what they enforce",
       "Example: socknet nodes node2\n",
-      false, cmd_nodes },
+      false, cmd_nodes,
+      "nodes and their peers" },
     { NULL, "node", "rotate|revoke|restore NAME [--wait]",
       "rotate a node's key, revoke it, take it back",
       "rotate: the node makes a new key for the mesh, and takes it once all\n"
@@ -76,13 +112,15 @@ const struct command commands[] = {
       "                (60 s) and say who has not\n"
       "\n"
       "Example: socknet node rotate node2 --wait\n",
-      false, cmd_node },
+      false, cmd_node,
+      "rotate or revoke its keys" },
     { NULL, "containers", "[NAME] [--node NAME]",
       "containers, their ports and identities",
       "  --node NAME   those of one node only\n"
       "\n"
       "Example: socknet containers xray\n",
-      false, cmd_containers },
+      false, cmd_containers,
+      "ports and identities" },
     { NULL, "flows", "[--node NAME] [--switch[=TARGET]] [FILTER]...",
       "a node's flows, with counters if from its switch",
       "  --node NAME   the node (default: this host's name)\n"
@@ -98,7 +136,8 @@ const struct command commands[] = {
       "  --explain     a comment above the flows of each cause\n"
       "\n"
       "Example: socknet flows --switch --rule api-to-vectors\n",
-      false, cmd_flows },
+      false, cmd_flows,
+      "a node's flows, counters" },
     { NULL, "explain", "[COOKIE]... [--from PATH]",
       "what caused each line of ovs-ofctl dump-flows",
       "Reads the lines on standard input if no cookie is given; those of\n"
@@ -108,7 +147,8 @@ const struct command commands[] = {
       "  --node NAME   the node, if PATH describes a single host\n"
       "\n"
       "Example: ovs-ofctl -O OpenFlow15 dump-flows vmbr0 | socknet explain\n",
-      false, cmd_explain },
+      false, cmd_explain,
+      "what caused a flow" },
 
     { NULL, "doctor", "[--node NAME] [--pki DIR]",
       "look at this host as an experienced operator would",
@@ -122,7 +162,8 @@ const struct command commands[] = {
       "Exit code 1 if a check fails; warnings are no failure.\n"
       "\n"
       "Example: socknet doctor\n",
-      false, cmd_doctor },
+      false, cmd_doctor,
+      "look this host over" },
     { NULL, "bundle", "[-o FILE]",
       "one archive of what a bug report needs, without secrets",
       "Status, doctor's findings, the state, flows, what ovs-vsctl, ip, nft\n"
@@ -134,7 +175,8 @@ const struct command commands[] = {
       "                where to write it (default: socknet-HOST-TIME.tar.gz)\n"
       "\n"
       "Example: socknet bundle -o /root/report.tar.gz\n",
-      false, cmd_bundle },
+      false, cmd_bundle,
+      "an archive for bug reports" },
 
     { "Setting up", "db", "create|serve [FILE] [OPTION]...",
       "make and serve the central database",
@@ -152,7 +194,8 @@ const struct command commands[] = {
       "                     as other daemons of Open vSwitch\n"
       "\n"
       "Example: socknet db serve --pki /etc/socknet/pki --listen 192.0.2.1\n",
-      true, cmd_db },
+      true, cmd_db,
+      "the central database" },
     { NULL, "pki", "init|node NAME|show [--dir DIR]",
       "the certificates that the hosts trust",
       "init makes an authority and the database's certificate, node a host's\n"
@@ -163,7 +206,8 @@ const struct command commands[] = {
       "  --server      node: can be the server of TLS too, not only a client\n"
       "\n"
       "Example: socknet pki init && socknet pki node node2\n",
-      true, cmd_pki },
+      true, cmd_pki,
+      "certificates of the hosts" },
     { .name = NULL },
 };
 
@@ -178,15 +222,42 @@ command_find(const char *name)
     return NULL;
 }
 
+static const char *
+command_brief(const struct command *c)
+{
+    return c->brief ? c->brief : c->summary;
+}
+
+/* Two columns, each read downwards.  Returns the first of the next group. */
+static const struct command *
+print_group(const struct command *group, FILE *stream)
+{
+    size_t n = 1;
+
+    while (group[n].name && !group[n].group) {
+        n++;
+    }
+    fprintf(stream, "%s:\n", group->group);
+
+    size_t n_rows = (n + 1) / 2;
+    for (size_t i = 0; i < n_rows; i++) {
+        const struct command *left = &group[i];
+        const struct command *right = i + n_rows < n ? left + n_rows : NULL;
+
+        fprintf(stream, "  %-11s%-*s%s%-11s%s\n", left->name,
+                right ? COMMAND_BRIEF_MAX : 0, command_brief(left),
+                right ? "  " : "", right ? right->name : "",
+                right ? command_brief(right) : "");
+    }
+    return &group[n];
+}
+
 void
 command_print_overview(FILE *stream)
 {
     fputs("usage: socknet [OPTION]... COMMAND [ARGUMENT]...\n", stream);
-    for (const struct command *c = commands; c->name; c++) {
-        if (c->group) {
-            fprintf(stream, "%s:\n", c->group);
-        }
-        fprintf(stream, "  %-12s%s\n", c->name, c->summary);
+    for (const struct command *c = commands; c->name; ) {
+        c = print_group(c, stream);
     }
     fputs("Options, before or after the command:\n"
           "  --db REMOTE   the central database (SOCKNET_DB, "

@@ -2,12 +2,18 @@
 
 #include "cli/commit.h"
 
+#include <inttypes.h>
+#include <pwd.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cli/session.h"
 #include "openvswitch/poll-loop.h"
 #include "ovsdb-idl.h"
 #include "ovsdb-sync/model-apply.h"
+#include "ovsdb-sync/revision.h"
+#include "ovsdb-sync/socknet-idl.h"
+#include "state/load.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -42,6 +48,99 @@ commit_until(struct session *session, struct ovsdb_idl_txn *txn,
     }
 }
 
+char *
+commit_send(struct session *session, struct ovsdb_idl_txn *txn,
+            long long int deadline, bool *ret_again)
+{
+    enum ovsdb_idl_txn_status status = commit_until(session, txn, deadline);
+    char *error = NULL;
+
+    *ret_again = status == TXN_TRY_AGAIN;
+    if (status == TXN_INCOMPLETE) {
+        ovsdb_idl_txn_abort(txn);
+        error = xstrdup("the database went away before it answered; whether "
+                        "the change was made is not known: try again");
+    } else if (status != TXN_SUCCESS && status != TXN_UNCHANGED
+               && !*ret_again) {
+        error = commit_error(txn, status);
+    }
+    ovsdb_idl_txn_destroy(txn);
+    return error;
+}
+
+/* Who is to be asked why, as far as this host knows. */
+static char *
+author(void)
+{
+    const char *user = getenv("SUDO_USER");
+    const struct passwd *pw = user && user[0] ? NULL : getpwuid(geteuid());
+    char host[256] = "";
+
+    if (pw) {
+        user = pw->pw_name;
+    }
+    gethostname(host, sizeof host - 1);
+    return xasprintf("%s@%s", user && user[0] ? user : "unknown", host);
+}
+
+static void
+compose_confirm(struct session *session, const struct sndb_mesh *mesh,
+                int seconds)
+{
+    char *before = state_to_yaml(session_model(session));
+    int64_t within = seconds, by = time_wall() + seconds;
+
+    sndb_mesh_set_confirm_by(mesh, &by, 1);
+    sndb_mesh_set_confirm_within(mesh, &within, 1);
+    sndb_mesh_set_fallback(mesh, before);
+    free(before);
+}
+
+/* What goes with the desired rows into the same transaction. */
+static void
+compose_revision(struct session *session, struct ovsdb_idl_txn *txn,
+                 const struct commit *commit, const struct model_apply *apply)
+{
+    const struct sndb_mesh *mesh = sndb_mesh_first(session_idl(session));
+    bool pending = commit->confirm_s && model_apply_has_changes(apply);
+
+    if (session_pending(session)) {
+        revision_settle(txn, false);
+    }
+    if (pending) {
+        compose_confirm(session, mesh, commit->confirm_s);
+    }
+    if (!model_apply_is_empty(apply)) {
+        char *who = author();
+
+        revision_record(txn, apply, &(struct revision_info) {
+            .author = who, .action = commit->action,
+            .files = commit->files, .node = commit->node }, pending);
+        free(who);
+    }
+}
+
+/* NULL, or why this cannot be done now. */
+static char *
+commit_check(const struct session *session, const struct commit *commit)
+{
+    const struct sndb_mesh *mesh = session_pending(session);
+
+    if (mesh && (!commit->ends_pending || commit->confirm_s)) {
+        long long int left = mesh->confirm_by[0] - time_wall();
+
+        return xasprintf("generation %"PRId64" waits to be confirmed (%lld s "
+                         "left): `socknet confirm` keeps it, `socknet "
+                         "rollback` undoes it", mesh->generation,
+                         MAX(left, 0));
+    }
+    if (commit->confirm_s && !session_generation(session)) {
+        return xstrdup("the database holds no state yet that --confirm could "
+                       "go back to");
+    }
+    return NULL;
+}
+
 /* Composes the differences and sends them, unless there are none or 'dry_run'.
  * '*ret_again': the outcome is not known, or somebody else was faster.
  * Returns NULL or an error that the caller frees. */
@@ -51,30 +150,19 @@ commit_once(struct session *session, const struct commit *commit,
             bool *ret_again)
 {
     struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(session_idl(session));
-    char *error = NULL;
+    char *error = dry_run ? NULL : commit_check(session, commit);
 
     *ret_again = false;
-    ovsdb_idl_txn_add_comment(txn, "%s", commit->comment);
+    ovsdb_idl_txn_add_comment(txn, "socknet %s", commit->action);
     commit->compose(txn, commit->aux, apply);
-    if (dry_run || model_apply_is_empty(apply)) {
+    if (error || dry_run
+        || (model_apply_is_empty(apply) && !session_pending(session))) {
         ovsdb_idl_txn_abort(txn);
-    } else {
-        enum ovsdb_idl_txn_status status
-            = commit_until(session, txn, deadline);
-
-        if (status == TXN_TRY_AGAIN) {
-            *ret_again = true;
-        } else if (status == TXN_INCOMPLETE) {
-            ovsdb_idl_txn_abort(txn);
-            error = xstrdup("the database went away before it answered; "
-                            "whether the change was made is not known: apply "
-                            "again");
-        } else if (status != TXN_SUCCESS && status != TXN_UNCHANGED) {
-            error = commit_error(txn, status);
-        }
+        ovsdb_idl_txn_destroy(txn);
+        return error;
     }
-    ovsdb_idl_txn_destroy(txn);
-    return error;
+    compose_revision(session, txn, commit, apply);
+    return commit_send(session, txn, deadline, ret_again);
 }
 
 /* Waits for the contents that made a transaction fail. */

@@ -13,6 +13,7 @@
 #include "ovsdb-idl.h"
 #include "ovsdb-sync/db-connection.h"
 #include "ovsdb-sync/model-sync.h"
+#include "ovsdb-sync/revision.h"
 #include "ovsdb-sync/socknet-idl.h"
 #include "ovsdb-sync/status-sync.h"
 #include "state/model.h"
@@ -80,8 +81,9 @@ patience_ms(const struct command_context *ctx)
            : ctx->timeout_ms;
 }
 
-struct session *
-session_try(const struct command_context *ctx, char **ret_error)
+static struct session *
+session_open__(const struct command_context *ctx, bool full,
+               char **ret_error)
 {
     *ret_error = db_connection_check_remote(ctx->db);
     if (*ret_error) {
@@ -92,6 +94,7 @@ session_try(const struct command_context *ctx, char **ret_error)
     s->conn = db_connection_create(ctx->db);
     model_sync_add_columns(s->conn->idl);
     status_sync_add_columns(s->conn->idl);
+    revision_add_columns(s->conn->idl, full);
     s->sync = model_sync_create(s->conn->idl);
     s->port_index = ovsdb_idl_index_create2(s->conn->idl,
                                             &sndb_port_status_col_node,
@@ -106,11 +109,17 @@ session_try(const struct command_context *ctx, char **ret_error)
 }
 
 struct session *
-session_open(const struct command_context *ctx)
+session_try(const struct command_context *ctx, char **ret_error)
+{
+    return session_open__(ctx, false, ret_error);
+}
+
+static struct session *
+session_open_loudly(const struct command_context *ctx, bool full)
 {
     char *wrong = db_connection_check_remote(ctx->db);
     char *error = NULL;
-    struct session *s = wrong ? NULL : session_try(ctx, &error);
+    struct session *s = wrong ? NULL : session_open__(ctx, full, &error);
 
     if (wrong) {
         command_fail("%s", wrong);
@@ -121,6 +130,18 @@ session_open(const struct command_context *ctx)
     free(wrong);
     free(error);
     return s;
+}
+
+struct session *
+session_open(const struct command_context *ctx)
+{
+    return session_open_loudly(ctx, false);
+}
+
+struct session *
+session_open_full(const struct command_context *ctx)
+{
+    return session_open_loudly(ctx, true);
 }
 
 void
@@ -178,6 +199,14 @@ int64_t
 session_generation(const struct session *s)
 {
     return model_sync_generation(s->sync);
+}
+
+const struct sndb_mesh *
+session_pending(const struct session *s)
+{
+    const struct sndb_mesh *mesh = sndb_mesh_first(s->conn->idl);
+
+    return mesh && mesh->n_confirm_by && mesh->fallback ? mesh : NULL;
 }
 
 void

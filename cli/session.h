@@ -13,6 +13,7 @@ struct output;
 struct ovsdb_idl;
 
 struct session;
+struct sndb_mesh;
 struct sndb_port_status;
 
 /* Returns NULL after having said why, and what to do. */
@@ -21,6 +22,8 @@ struct session *session_open(const struct command_context *);
  * frees. */
 struct session *session_try(const struct command_context *,
                             char **ret_error);
+/* The same with the texts of all revisions. */
+struct session *session_open_full(const struct command_context *);
 void session_close(struct session *);
 
 /* For a longer look: takes in what changed, and waits for more.  Not while a
@@ -31,6 +34,8 @@ void session_wait(struct session *);
 struct ovsdb_idl *session_idl(const struct session *);
 const struct model *session_model(const struct session *);
 int64_t session_generation(const struct session *);
+/* The mesh's row, if its state waits for `socknet confirm`; else NULL. */
+const struct sndb_mesh *session_pending(const struct session *);
 /* What the agent of 'node' says of a port; NULL: nothing. */
 const struct sndb_port_status *session_port_status(const struct session *,
                                                    const char *node,

@@ -24,7 +24,9 @@ controller_libsncontroller_la_SOURCES = \
 	controller/ports.h \
 	controller/stats.h \
 	controller/status.c \
-	controller/status.h
+	controller/status.h \
+	controller/undo.c \
+	controller/undo.h
 
 sbin_PROGRAMS += controller/socknet-controller
 controller_socknet_controller_SOURCES = controller/main.c

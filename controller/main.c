@@ -10,6 +10,7 @@
 #include "controller/ctl.h"
 #include "controller/fleet.h"
 #include "controller/status.h"
+#include "controller/undo.h"
 #include "daemon.h"
 #include "dirs.h"
 #include "fatal-signal.h"
@@ -19,6 +20,7 @@
 #include "ovsdb-idl.h"
 #include "ovsdb-sync/db-connection.h"
 #include "ovsdb-sync/model-sync.h"
+#include "ovsdb-sync/revision.h"
 #include "ovsdb-sync/status-sync.h"
 #include "state/model.h"
 #include "stream-ssl.h"
@@ -197,8 +199,10 @@ run(struct fleet *fleet, struct db_connection *db, struct ctl *ctl,
 {
     struct model_sync *sync = model_sync_create(db->idl);
     struct status *status = status_create(db->idl);
+    struct undo *undo = undo_create(db, sync);
     struct model_changes changes;
 
+    model_sync_honour_fallback(sync);
     model_changes_init(&changes);
     while (!ctl_is_exiting(ctl)) {
         ovsdb_idl_run(db->idl);
@@ -213,6 +217,7 @@ run(struct fleet *fleet, struct db_connection *db, struct ctl *ctl,
             model_changes_clear(&changes);
         }
         status_run(status, fleet);
+        undo_run(undo);
         ctl_run(ctl);
         unixctl_server_run(unixctl);
 
@@ -220,6 +225,8 @@ run(struct fleet *fleet, struct db_connection *db, struct ctl *ctl,
         db_connection_wait(db);
         fleet_wait(fleet);
         status_wait(status);
+        undo_wait(undo);
+        model_sync_wait(sync);
         unixctl_server_wait(unixctl);
         if (ctl_is_exiting(ctl)) {
             poll_immediate_wake();
@@ -228,6 +235,7 @@ run(struct fleet *fleet, struct db_connection *db, struct ctl *ctl,
     }
     unixctl_server_run(unixctl);
     model_changes_destroy(&changes);
+    undo_destroy(undo);
     status_destroy(status);
     /* After this nobody uses the model any more. */
     fleet_destroy(fleet);
@@ -268,6 +276,7 @@ main(int argc, char *argv[])
     db = db_connection_create(o.db);
     model_sync_add_columns(db->idl);
     status_sync_add_bridge_columns(db->idl);
+    revision_add_columns(db->idl, false);
     if (!o.fleet.all) {
         status_sync_limit(db->idl, &o.fleet.nodes);
     }

@@ -11,6 +11,8 @@ ovsdb_sync_libsnsync_la_SOURCES = \
 	ovsdb-sync/db-connection.h \
 	ovsdb-sync/exit-views.c \
 	ovsdb-sync/exit-views.h \
+	ovsdb-sync/fallback.c \
+	ovsdb-sync/fallback.h \
 	ovsdb-sync/model-apply.c \
 	ovsdb-sync/model-apply.h \
 	ovsdb-sync/model-rows-exit.c \
@@ -19,8 +21,12 @@ ovsdb_sync_libsnsync_la_SOURCES = \
 	ovsdb-sync/model-rows-service.c \
 	ovsdb-sync/model-rows.c \
 	ovsdb-sync/model-rows.h \
+	ovsdb-sync/model-sync-fallback.c \
+	ovsdb-sync/model-sync-private.h \
 	ovsdb-sync/model-sync.c \
 	ovsdb-sync/model-sync.h \
+	ovsdb-sync/revision.c \
+	ovsdb-sync/revision.h \
 	ovsdb-sync/service-status.c \
 	ovsdb-sync/service-status.h \
 	ovsdb-sync/status-sync.c \

@@ -158,7 +158,8 @@ const struct model_rows model_rows_mesh = {
     .aside = {
         &sndb_mesh_col_source, &sndb_mesh_col_generation,
         &sndb_mesh_col_revision, &sndb_mesh_col_connections,
-        &sndb_mesh_col_ssl,
+        &sndb_mesh_col_ssl, &sndb_mesh_col_confirm_by,
+        &sndb_mesh_col_confirm_within, &sndb_mesh_col_fallback,
     },
 };
 

@@ -24,7 +24,7 @@ struct model_rows {
     void (*write)(const struct ovsdb_idl_row *, const void *object);
     /* Columns that say where an object was written and in which order, not
      * what it is; and those that are no part of the model.  Ends in NULL. */
-    const struct ovsdb_idl_column *aside[6];
+    const struct ovsdb_idl_column *aside[10];
 };
 
 const struct model_rows *model_rows_get(enum model_kind);

@@ -11,7 +11,9 @@
 #include "openvswitch/vlog.h"
 #include "ovsdb-idl.h"
 #include "ovsdb-sync/exit-views.h"
+#include "ovsdb-sync/fallback.h"
 #include "ovsdb-sync/model-rows.h"
+#include "ovsdb-sync/model-sync-private.h"
 #include "ovsdb-sync/service-status.h"
 #include "ovsdb-sync/socknet-idl.h"
 #include "packets.h"
@@ -42,19 +44,6 @@ struct port_entry {
     struct eth_addr mac;
     bool up;
     bool quarantined;
-};
-
-struct model_sync {
-    struct ovsdb_idl *idl;
-    struct model *model;
-    struct hmap rows;           /* struct row_entry, by uuid. */
-    struct shash keys[MODEL_N_KINDS]; /* Key to its struct row_entry. */
-    struct hmap ports;          /* struct port_entry, by uuid. */
-    struct hmap port_owners;    /* struct port_entry, by container. */
-    struct exit_views exits;
-    int64_t generation;
-    bool read_once;
-    bool hold;                  /* The database is new and empty. */
 };
 
 void
@@ -130,6 +119,7 @@ model_sync_destroy(struct model_sync *sync)
     hmap_destroy(&sync->ports);
     hmap_destroy(&sync->port_owners);
     exit_views_destroy(&sync->exits);
+    fallback_destroy(sync->fallback);
     model_destroy(sync->model);
     free(sync);
 }
@@ -143,7 +133,8 @@ model_sync_model(const struct model_sync *sync)
 int64_t
 model_sync_generation(const struct model_sync *sync)
 {
-    return sync->generation;
+    /* The state before is that of the generation before. */
+    return sync->generation - sync->fallen;
 }
 
 /* What the agents saw of containers. */
@@ -303,6 +294,17 @@ row_entry_claim(struct model_sync *sync, enum model_kind kind,
     return entry;
 }
 
+void
+model_sync_apply_status(const struct model_sync *sync, enum model_kind kind,
+                        void *object)
+{
+    if (kind == MODEL_CONTAINER) {
+        container_apply_status(sync, object);
+    } else if (kind == MODEL_EXIT) {
+        exit_views_apply(&sync->exits, object);
+    }
+}
+
 /* A new row, or one that changed.  Whether that changes its object is found
  * out by comparing the object with the old one ('compare'), or else by which
  * columns are tracked as changed. */
@@ -329,11 +331,7 @@ row_present(struct model_sync *sync, enum model_kind kind,
         free(key);
         return;
     }
-    if (kind == MODEL_CONTAINER) {
-        container_apply_status(sync, object);
-    } else if (kind == MODEL_EXIT) {
-        exit_views_apply(&sync->exits, object);
-    }
+    model_sync_apply_status(sync, kind, object);
 
     compare |= !row_entry_find(sync, &row->uuid);
     row_entry_claim(sync, kind, &row->uuid, key, changes);
@@ -385,9 +383,8 @@ remove_gone(struct model_sync *sync, struct hmapx *gone,
     hmapx_destroy(gone);
 }
 
-/* Takes in all rows, not only those that changed. */
-static void
-run_all(struct model_sync *sync, struct model_changes *changes)
+void
+model_sync_run_all(struct model_sync *sync, struct model_changes *changes)
 {
     const struct sndb_port_status *port;
     struct port_entry *old;
@@ -474,7 +471,9 @@ run_changes(struct model_sync *sync, struct model_changes *changes)
     if (exit_views_are_stale(sync->idl)) {
         exits_run(sync, changes);
     }
-    for (enum model_kind kind = 0; kind < MODEL_N_KINDS; kind++) {
+    /* Desired rows do not count while they are not obeyed. */
+    for (enum model_kind kind = 0; !sync->fallen && kind < MODEL_N_KINDS;
+         kind++) {
         run_tracked(sync, kind, changes);
     }
     SSET_FOR_EACH (name, &touched) {
@@ -527,8 +526,10 @@ model_sync_run(struct model_sync *sync, struct model_changes *changes)
         return true;
     }
 
+    bool live = sync->read_once;
     if (!sync->read_once || sync->hold || contents_are_new(mesh)) {
-        run_all(sync, changes);
+        sync->fallen = false;
+        model_sync_run_all(sync, changes);
         changes->all = changes->all || !sync->read_once;
         sync->read_once = true;
         sync->hold = false;
@@ -541,5 +542,6 @@ model_sync_run(struct model_sync *sync, struct model_changes *changes)
                   sync->generation, generation);
     }
     sync->generation = generation;
+    model_sync_run_fallback(sync, mesh, live, changes);
     return true;
 }

@@ -28,7 +28,18 @@ void model_sync_destroy(struct model_sync *);
  * no change.  If the database is replaced by a new one that has not seen an
  * apply yet, the model stays what it was. */
 bool model_sync_run(struct model_sync *, struct model_changes *changes);
+/* Whether something else than the database calls for model_sync_run(), and how
+ * to wake up for it. */
+bool model_sync_is_due(const struct model_sync *);
+void model_sync_wait(const struct model_sync *);
 const struct model *model_sync_model(const struct model_sync *);
 int64_t model_sync_generation(const struct model_sync *);
+
+/* For those who enforce: a state that was applied with --confirm and that
+ * nobody confirmed in time (fallback.h) gives way to the one before it.  Call
+ * before the first model_sync_run(). */
+void model_sync_honour_fallback(struct model_sync *);
+/* Whether the model is that of the state before, now. */
+bool model_sync_is_fallen(const struct model_sync *);
 
 #endif /* ovsdb-sync/model-sync.h */

@@ -177,11 +177,10 @@ folder_list(const char *path, struct svec *ret_files)
 
 /* Parses one file of a folder and merges it into 'root'. */
 static void
-folder_merge_file(struct doc_value *root, const char *path,
+folder_merge_file(struct doc_value *root, const struct state_file *file,
                   struct diags *diags)
 {
-    char *text = file_read(path, diags);
-    struct doc_value *doc = text ? doc_parse(text, path, diags) : NULL;
+    struct doc_value *doc = doc_parse(file->text, file->name, diags);
 
     if (doc && doc->type != DOC_MAP) {
         diags_add(diags, DIAG_ERROR, &doc->loc, NULL,
@@ -195,52 +194,110 @@ folder_merge_file(struct doc_value *root, const char *path,
         doc_merge(&schema_fleet, root, doc, diags);
     }
     doc_destroy(doc);
-    free(text);
 }
 
 static struct model *
-state_load_folder(const char *path, struct diags *diags)
+state_load_folder(const struct state_files *files, struct diags *diags)
 {
     size_t n_errors = diags->n_errors;
-    struct sn_loc loc = { sn_loc_intern(path), 1, 1, 1 };
+    struct sn_loc loc = { sn_loc_intern(files->path), 1, 1, 1 };
     struct doc_value *root = doc_map_create(&loc);
     struct model *model = NULL;
-    struct svec files;
-    const char *file;
-    size_t i;
 
-    int error = folder_list(path, &files);
-    if (error) {
-        diags_add(diags, DIAG_ERROR, NULL, NULL, "cannot read %s: %s", path,
-                  ovs_strerror(error));
-    } else if (svec_is_empty(&files)) {
-        diags_add(diags, DIAG_ERROR, NULL, NULL,
-                  "folder %s has no *.yaml file", path);
-    }
-    SVEC_FOR_EACH (i, file, &files) {
-        folder_merge_file(root, file, diags);
+    for (size_t i = 0; i < files->n; i++) {
+        folder_merge_file(root, &files->files[i], diags);
     }
     if (diags->n_errors == n_errors) {
-        model = state_from_doc(root, path, NULL, n_errors, diags);
+        model = state_from_doc(root, files->path, NULL, n_errors, diags);
     }
-    svec_destroy(&files);
     doc_destroy(root);
     return model;
+}
+
+void
+state_files_add(struct state_files *files, const char *name, char *text)
+{
+    files->files = xrealloc(files->files,
+                            (files->n + 1) * sizeof *files->files);
+    files->files[files->n++] = (struct state_file) { xstrdup(name), text };
+}
+
+void
+state_files_destroy(struct state_files *files)
+{
+    for (size_t i = 0; i < files->n; i++) {
+        free(files->files[i].name);
+        free(files->files[i].text);
+    }
+    free(files->files);
+    free(files->path);
+}
+
+static bool
+folder_read(struct state_files *files, struct diags *diags)
+{
+    struct svec names;
+    const char *name;
+    bool ok = true;
+    size_t i;
+
+    int error = folder_list(files->path, &names);
+    if (error) {
+        diags_add(diags, DIAG_ERROR, NULL, NULL, "cannot read %s: %s",
+                  files->path, ovs_strerror(error));
+        ok = false;
+    } else if (svec_is_empty(&names)) {
+        diags_add(diags, DIAG_ERROR, NULL, NULL,
+                  "folder %s has no *.yaml file", files->path);
+        ok = false;
+    }
+    SVEC_FOR_EACH (i, name, &names) {
+        char *text = file_read(name, diags);
+
+        if (text) {
+            state_files_add(files, name, text);
+        }
+        ok &= text != NULL;
+    }
+    svec_destroy(&names);
+    return ok;
+}
+
+bool
+state_files_read(const char *path, struct state_files *files,
+                 struct diags *diags)
+{
+    struct stat st;
+
+    *files = (struct state_files) { .path = xstrdup(path) };
+    files->folder = !stat(path, &st) && S_ISDIR(st.st_mode);
+    if (files->folder) {
+        return folder_read(files, diags);
+    }
+    char *text = file_read(path, diags);
+    if (text) {
+        state_files_add(files, path, text);
+    }
+    return text != NULL;
+}
+
+struct model *
+state_files_load(const struct state_files *files, const char *node_name,
+                 struct diags *diags)
+{
+    return files->folder ? state_load_folder(files, diags)
+           : state_load_string(files->files[0].text, files->files[0].name,
+                               node_name, diags);
 }
 
 struct model *
 state_load(const char *path, const char *node_name, struct diags *diags)
 {
-    struct stat st;
+    struct state_files files;
+    struct model *model = state_files_read(path, &files, diags)
+                          ? state_files_load(&files, node_name, diags) : NULL;
 
-    if (!stat(path, &st) && S_ISDIR(st.st_mode)) {
-        return state_load_folder(path, diags);
-    }
-    char *text = file_read(path, diags);
-    struct model *model = text
-                          ? state_load_string(text, path, node_name, diags)
-                          : NULL;
-    free(text);
+    state_files_destroy(&files);
     return model;
 }
 

@@ -11,7 +11,8 @@ GLOBALS = ['--db', '--json', '--timeout', '-p KEY', '--help', '--version',
 
 def commands(socknet):
     overview = socknet('--help').ok().out
-    return re.findall(r'^  ([a-z]+)  +\S', overview, re.M)
+    names = re.findall(r'^  ([a-z]+) +\S', overview, re.M)
+    return names + re.findall(r'^  .{38} ([a-z]+) +\S', overview, re.M)
 
 
 def test_overview_fits_a_screen(socknet):

@@ -5,6 +5,8 @@ import subprocess
 
 import pytest
 
+from test_help import commands
+
 
 def man_text(srcdir, page='socknet.1'):
     r = subprocess.run(
@@ -19,7 +21,7 @@ def test_every_command_and_option(socknet, srcdir):
     overview = socknet('--help').ok().out
     text = man_text(srcdir)
     texts = [overview]
-    for name in re.findall(r'^  ([a-z]+)  +\S', overview, re.M):
+    for name in commands(socknet):
         assert re.search(rf'^ +{name}\b', text, re.M), name
         texts.append(socknet(name, '--help').ok().out)
     for help_ in texts:

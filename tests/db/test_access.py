@@ -18,6 +18,7 @@ DESIRED = {
     'Raw_Flow': {'node': 'n1', 'name': 'x', 'bridge': 'vmbr0', 'flow': 'x'},
     'Service': {'name': 'x', 'ip_proto': 6, 'port': 1, 'affinity': 'none',
                 'prefer': 'none'},
+    'Revision': {'number': 99, 'outcome': 'applied'},
     'Connection': {'target': 'ptcp:1'},
     'SSL': {}, 'RBAC_Role': {'name': 'x'}, 'RBAC_Permission': {},
 }

@@ -1,0 +1,182 @@
+"""history, show, rollback, and apply --confirm against a real database."""
+
+import hashlib
+import os
+import subprocess
+import time
+
+import pytest
+
+from dbsite import STATE
+
+OTHER = STATE.replace('db:5432', 'db:5433')
+
+
+def eventually(condition, timeout=20):
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, 'not in time'
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def other(tmp_path):
+    path = tmp_path / 'other.yaml'
+    path.write_text(OTHER)
+    return path
+
+
+@pytest.fixture
+def daemon(served, builddir, tmp_path):
+    """A controller at the local socket of the database."""
+    log = tmp_path / 'controller.log'
+    p = subprocess.Popen(
+        [builddir / 'controller/socknet-controller', '--node=n1',
+         f'--bridge=n1=unix:{tmp_path}/none.mgmt', f'--db={served.remote}',
+         f'--state-dir={tmp_path}', f'--unixctl={tmp_path}/ctl',
+         f'--log-file={log}', '-vconsole:off', '-vsyslog:off'],
+        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    yield log
+    p.terminate()
+    p.wait(10)
+
+
+def history(site):
+    return site.socknet('history', '--json').ok().json['revisions']
+
+
+def port(site):
+    return '5433' if '5433' in site.socknet('export').ok().out else '5432'
+
+
+def test_history_and_show(served, state, other):
+    assert history(served) == []
+    served.socknet('apply', state).ok()
+    served.socknet('apply', state).ok()         # Nothing: no revision.
+    served.socknet('apply', other).ok()
+    new, old = history(served)
+    assert (old['revision'], new['revision']) == (1, 2)
+    assert old['hash'] == hashlib.sha256(STATE.encode()).hexdigest()
+    assert old['summary'] == '5 added, 1 changed, 0 removed'
+    assert new['summary'] == '0 added, 1 changed, 0 removed'
+    assert new['outcome'] == 'applied' and '@' in new['author']
+    assert abs(new['time'] - time.time()) < 60
+    assert served.socknet('show', 1).ok().out == STATE
+    assert served.socknet('show', 2, '--json').json['files'] \
+        == {str(other): OTHER}
+    assert 'other.yaml' in served.socknet('history').ok().out
+    served.socknet('show', 9).fails('no revision 9')
+    served.socknet('show', 'x').fails('"x" is not the number')
+
+
+def test_folder_comes_back(served, tmp_path, other):
+    folder = tmp_path / 'state'
+    folder.mkdir()
+    mesh, rest = STATE.split('nodes:')
+    (folder / 'a.yaml').write_text(mesh)
+    (folder / 'b.yaml').write_text('nodes:' + rest)
+    served.socknet('apply', folder).ok()
+    served.socknet('apply', other).ok()
+    served.socknet('rollback').ok()
+    assert port(served) == '5432'
+    assert 'b.yaml' in served.rows('Acl', 'source')[0]['source']
+    assert history(served)[0]['hash'] == history(served)[2]['hash']
+    assert '# ==> ' in served.socknet('show', 1).out
+
+
+def test_rollback(served, state, other):
+    served.socknet('rollback').fails('no other state')
+    served.socknet('apply', state).ok()
+    served.socknet('apply', other).ok()
+    r = served.socknet('rollback', '--dry-run', '--json')
+    assert r.code == 2 and r.json['changes'][0]['name'] == 'a'
+    assert port(served) == '5433'
+    served.socknet('rollback').ok()
+    assert port(served) == '5432'
+    assert history(served)[0]['action'] == 'rollback to 1'
+    served.socknet('rollback', 2).ok()
+    assert port(served) == '5433'
+    assert 'nothing to change' in served.socknet('rollback', 2).ok().out
+    served.socknet('rollback', 77).fails('no revision 77')
+
+
+def test_old_revisions_go(served, state):
+    for i in range(104):
+        state.write_text(STATE.replace('5432', str(1000 + i)))
+        served.socknet('apply', state).ok()
+    numbers = [r['revision'] for r in history(served)]
+    assert numbers == list(range(104, 4, -1))
+
+
+def test_confirmed_in_time(served, state, other, daemon):
+    served.socknet('apply', state, '--confirm', 30).fails('no state yet')
+    served.socknet('apply', state).ok()
+    r = served.socknet('apply', other, '--confirm', 5).ok()
+    assert 'socknet confirm' in r.out
+    assert 'waits to be confirmed' in served.socknet('status').out
+    served.socknet('apply', state).fails('waits to be confirmed')
+    served.socknet('node', 'rotate', 'n1').fails('waits to be confirmed')
+    served.socknet('confirm').ok()
+    assert history(served)[0]['outcome'] == 'confirmed'
+    time.sleep(6)
+    assert port(served) == '5433'
+    served.socknet('confirm').fails('nothing waits')
+
+
+def test_not_confirmed(served, state, other, daemon):
+    served.socknet('apply', state).ok()
+    served.socknet('apply', other, '--confirm', 5).ok()
+    assert port(served) == '5433'
+    eventually(lambda: port(served) == '5432')
+    new, undone, old = history(served)
+    assert undone['outcome'] == 'undone'
+    assert 'not confirmed' in new['action']
+    assert new['author'].startswith('socknet-controller@')
+    assert served.generation == 3
+    assert 'back to the state before' in daemon.read_text()
+    served.socknet('confirm').fails('nothing waits')
+    served.socknet('apply', other).ok()
+    assert port(served) == '5433'
+
+
+def test_undone_by_a_controller_that_comes_later(served, state, other,
+                                                 request):
+    served.socknet('apply', state).ok()
+    served.socknet('apply', other, '--confirm', 5).ok()
+    time.sleep(5.5)
+    assert port(served) == '5433'
+    served.socknet('confirm').fails('back at the state before')
+    assert 'was not confirmed' in served.socknet('status').out
+    request.getfixturevalue('daemon')
+    eventually(lambda: port(served) == '5432')
+
+
+def test_rollback_instead_of_confirm(served, state, other):
+    served.socknet('apply', state).ok()
+    served.socknet('apply', other, '--confirm', 60).ok()
+    served.socknet('rollback').ok()
+    assert port(served) == '5432'
+    assert served.rows('Mesh', 'fallback')[0]['fallback'] == ['set', []]
+    assert [r['outcome'] for r in history(served)] \
+        == ['applied', 'undone', 'applied']
+
+
+def test_nothing_to_confirm(served, state):
+    served.socknet('apply', state).ok()
+    r = served.socknet('apply', state, '--confirm', 60).ok()
+    assert 'nothing to change' in r.out
+    served.socknet('confirm').fails('nothing waits')
+
+
+@pytest.mark.parametrize('seconds', ('0', '4', '86401', 'x', '-5'))
+def test_bad_time(served, state, seconds):
+    served.socknet('apply', state, f'--confirm={seconds}').fails(
+        '--confirm takes seconds')
+    assert history(served) == []
+
+
+def test_author_is_who_called_sudo(served, state):
+    env = dict(served.env, SUDO_USER='alice')
+    subprocess.run([served.program, 'apply', state], env=env, check=True,
+                   stdout=subprocess.DEVNULL)
+    assert history(served)[0]['author'] == 'alice@' + os.uname().nodename
