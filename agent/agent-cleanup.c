@@ -6,6 +6,7 @@
 #include "agent/addr.h"
 #include "agent/central.h"
 #include "agent/discover.h"
+#include "agent/exit-device.h"
 #include "agent/exits.h"
 #include "agent/link.h"
 #include "agent/mesh.h"
@@ -91,6 +92,8 @@ agent_cleanup(const struct agent_config *config)
     error = links_read(&links, nlk);
     put_error(&errors, "mesh interface",
               error ? error : mesh_cleanup(nlk, &links));
+    put_error(&errors, "exits' devices",
+              exit_devices_remove(nlk, &links, NULL));
     put_error(&errors, "nftables", nft_cleanup(nft));
     central_cleanup(config->state_dir);
 

@@ -20,6 +20,7 @@ struct agent {
     struct discover *discover;
     struct names *names;
     struct exit_watch *exits;
+    struct exit_tunnels *tunnels;
     struct vswitch *sw;
     struct central *central;
 

@@ -11,6 +11,7 @@
 #include "agent/central.h"
 #include "agent/ct-configs.h"
 #include "agent/discover.h"
+#include "agent/exit-tunnels.h"
 #include "agent/exit-watch.h"
 #include "agent/exits.h"
 #include "agent/host.h"
@@ -63,6 +64,7 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     a->discover = discover_create();
     a->names = names_create();
     a->exits = exit_watch_create();
+    a->tunnels = exit_tunnels_create();
     a->sw = vswitch_create(config->ovsdb);
     a->central = config->db ? central_create(config->db, a->node,
                                              config->state_dir) : NULL;
@@ -87,6 +89,7 @@ agent_destroy(struct agent *a)
         vswitch_destroy(a->sw);
         names_destroy(a->names);
         exit_watch_destroy(a->exits);
+        exit_tunnels_destroy(a->tunnels);
         discover_destroy(a->discover);
         ct_configs_destroy(a->configs);
         mesh_destroy(a->mesh);
@@ -270,13 +273,17 @@ pass_all(struct agent *a, struct sset *problems)
     }
     ok &= pass_mesh(a, problems);
     agent_sync_paths(a);
+    if (guarded) {
+        ok &= exit_tunnels_run(a->tunnels, a->nlk, &a->links, a->plan,
+                               mesh_private_key(a->mesh), problems);
+    }
     ok &= host_sync_bridge(a->nlk, &a->links, a->plan, problems);
     ok &= pass_routes(a, problems);
     exit_watch_sync(a->exits, a->sw, &a->links, a->plan, central_exit_before,
                     a->central);
     /* Not part of what is enforced: a port 53 that is taken is a problem. */
     names_sync(a->names, &a->links, central_model(a->central), a->plan,
-               a->exits, problems);
+               a->exits, a->tunnels, problems);
     return ok;
 }
 
@@ -334,7 +341,8 @@ agent_run(struct agent *a)
     enum nlk_events events = nlk_run(a->nlk);
     long long int now = time_msec();
 
-    if (wg_process_reap() || mesh_is_starting(a->mesh)) {
+    if (wg_process_reap() || mesh_is_starting(a->mesh)
+        || exit_tunnels_are_starting(a->tunnels)) {
         a->dirty = true;
     }
     names_run(a->names);

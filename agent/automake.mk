@@ -16,8 +16,11 @@ agent_libsnagent_la_SOURCES = \
 	agent/dns-server.c agent/dns-server.h \
 	agent/dns-sock.c agent/dns-sock.h \
 	agent/dns-zone.c agent/dns-zone.h \
+	agent/exit-device.c agent/exit-device.h \
 	agent/exit-health.c agent/exit-health.h \
 	agent/exit-probe.c agent/exit-probe.h \
+	agent/exit-profile.c agent/exit-profile.h \
+	agent/exit-tunnels.c agent/exit-tunnels.h \
 	agent/exit-watch.c agent/exit-watch.h \
 	agent/exits.c agent/exits.h \
 	agent/host.c agent/host.h \
@@ -51,6 +54,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/vswitch.c agent/vswitch.h \
 	agent/wg.c agent/wg.h \
 	agent/wg-device.c \
+	agent/wg-link.c agent/wg-link.h \
 	agent/wg-netlink.c agent/wg-netlink.h \
 	agent/wg-process.c agent/wg-process.h \
 	agent/wg-uapi.c agent/wg-uapi.h

@@ -18,6 +18,7 @@
 #include "agent/dns-sock.h"
 #include "lib/prefix.h"
 #include "openvswitch/list.h"
+#include "openvswitch/shash.h"
 #include "util.h"
 
 #define MAX_ATTEMPTS 3
@@ -28,10 +29,15 @@ static const struct timeval udp_timeout = { .tv_sec = 1,
                                             .tv_usec = 500000 };
 static const struct timeval tcp_timeout = { .tv_sec = 3 };
 
+struct resolver_set {
+    struct sn_prefix resolvers[MAX_RESOLVERS];
+    size_t n;
+};
+
 struct dns_forwarder {
     struct event_base *base;
-    struct sn_prefix resolvers[MAX_RESOLVERS];
-    size_t n_resolvers;
+    struct resolver_set resolvers;
+    struct shash of_devices;    /* Device -> struct resolver_set. */
     struct ovs_list pendings;   /* struct dns_pending. */
 };
 
@@ -54,6 +60,7 @@ dns_forwarder_create(struct event_base *base)
     struct dns_forwarder *f = xzalloc(sizeof *f);
 
     f->base = base;
+    shash_init(&f->of_devices);
     ovs_list_init(&f->pendings);
     return f;
 }
@@ -67,7 +74,18 @@ dns_forwarder_destroy(struct dns_forwarder *f)
         LIST_FOR_EACH_SAFE (p, node, &f->pendings) {
             dns_pending_cancel(p);
         }
+        shash_destroy_free_data(&f->of_devices);
         free(f);
+    }
+}
+
+static void
+resolver_set_assign(struct resolver_set *set,
+                    const struct sn_prefix *resolvers, size_t n)
+{
+    set->n = MIN(n, MAX_RESOLVERS);
+    for (size_t i = 0; i < set->n; i++) {
+        set->resolvers[i] = resolvers[i];
     }
 }
 
@@ -75,10 +93,31 @@ void
 dns_forwarder_set_resolvers(struct dns_forwarder *f,
                             const struct sn_prefix *resolvers, size_t n)
 {
-    f->n_resolvers = MIN(n, MAX_RESOLVERS);
-    for (size_t i = 0; i < f->n_resolvers; i++) {
-        f->resolvers[i] = resolvers[i];
-    }
+    resolver_set_assign(&f->resolvers, resolvers, n);
+    shash_clear_free_data(&f->of_devices);
+}
+
+void
+dns_forwarder_set_device_resolvers(struct dns_forwarder *f,
+                                   const char *device,
+                                   const struct sn_prefix *resolvers,
+                                   size_t n)
+{
+    struct resolver_set *set = xmalloc(sizeof *set);
+
+    resolver_set_assign(set, resolvers, n);
+    free(shash_replace(&f->of_devices, device, set));
+}
+
+static const struct resolver_set *
+pending_resolvers(const struct dns_pending *p)
+{
+    const struct dns_forwarder *f = p->forwarder;
+    const struct resolver_set *set
+        = (p->ask.device ? shash_find_data(&f->of_devices, p->ask.device)
+           : NULL);
+
+    return set ? set : &f->resolvers;
 }
 
 static void
@@ -172,7 +211,7 @@ pending_receive(struct dns_pending *p, uint8_t *msg, size_t n)
     int rcode = dns_rcode(msg);
 
     if ((rcode == DNS_SERVFAIL || rcode == DNS_REFUSED)
-        && p->attempts < MIN(MAX_ATTEMPTS, p->forwarder->n_resolvers)) {
+        && p->attempts < MIN(MAX_ATTEMPTS, pending_resolvers(p)->n)) {
         pending_failed(p);
     } else {
         pending_end(p, msg, n);
@@ -277,10 +316,10 @@ tcp_send(struct dns_pending *p, int fd, const struct sockaddr_storage *ss,
 static bool
 pending_try(struct dns_pending *p)
 {
-    struct dns_forwarder *f = p->forwarder;
+    const struct resolver_set *set = pending_resolvers(p);
 
-    while (p->attempts < MAX_ATTEMPTS && f->n_resolvers) {
-        const struct sn_prefix *r = &f->resolvers[p->next++ % f->n_resolvers];
+    while (p->attempts < MAX_ATTEMPTS && set->n) {
+        const struct sn_prefix *r = &set->resolvers[p->next++ % set->n];
         struct sockaddr_storage ss;
         socklen_t len = dns_sockaddr_from_prefix(r, &ss);
         int fd = pending_open(p, r);

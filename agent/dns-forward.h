@@ -31,8 +31,13 @@ struct dns_forward {
 struct dns_forwarder *dns_forwarder_create(struct event_base *);
 /* Forgets what is pending, without a callback. */
 void dns_forwarder_destroy(struct dns_forwarder *);
+/* Forgets those of devices. */
 void dns_forwarder_set_resolvers(struct dns_forwarder *,
                                  const struct sn_prefix *, size_t n);
+/* Whom to ask instead by this device. */
+void dns_forwarder_set_device_resolvers(struct dns_forwarder *,
+                                        const char *device,
+                                        const struct sn_prefix *, size_t n);
 
 /* NULL if no resolver could be sent to. */
 struct dns_pending *dns_forwarder_ask(struct dns_forwarder *,

@@ -113,6 +113,10 @@ tunnel_reason(const struct links *links, const struct plan_exit *x)
 {
     const struct link *tunnel = links_find(links, x->tunnel);
 
+    if (!tunnel && (x->remote || x->profile)) {
+        return xasprintf("%s is not made yet: see this node's problems",
+                         x->tunnel);
+    }
     return (!tunnel ? xasprintf("there is no interface %s; start the tunnel",
                                 x->tunnel)
             : !tunnel->up ? xasprintf("%s is down", x->tunnel)

@@ -164,14 +164,12 @@ exit_add_routes(struct nlk *nlk, const struct plan_exit *x,
     struct route route = { .table = x->table };
 
     for (int v4 = 0; v4 < 2; v4++) {
-        route.dst = (struct sn_prefix) { .is_v4 = v4 };
-        if (v4) {
-            route.dst.addr.s6_addr[10] = route.dst.addr.s6_addr[11] = 0xff;
-        }
+        route.dst = plan_default_prefix(v4);
         route.oif = 0;
         route.metric = ROUTE_UNREACHABLE_METRIC;
         route_list_add(routes, &route);
-        if (tunnel && tunnel->up && (v4 || addr_has_ipv6(nlk, tunnel))) {
+        if (tunnel && tunnel->up
+            && (v4 || x->remote || addr_has_ipv6(nlk, tunnel))) {
             route.oif = tunnel->ifindex;
             route.metric = 0;
             route_list_add(routes, &route);
@@ -179,12 +177,46 @@ exit_add_routes(struct nlk *nlk, const struct plan_exit *x,
     }
 }
 
+/* The answers to other nodes go back the way that the questions came: the
+ * mesh would refuse packets from the internet. */
+static void
+exit_add_return_routes(const struct plan_exit *x, const struct link *inlet,
+                       struct route_list *routes)
+{
+    for (size_t i = 0; inlet && inlet->up && i < x->n_grants; i++) {
+        const struct plan_prefixes *sources = &x->grants[i].sources;
+
+        for (size_t j = 0; j < sources->n; j++) {
+            struct route route = {
+                .table = x->return_table, .dst = sources->prefixes[j],
+                .oif = inlet->ifindex,
+            };
+
+            route_list_add(routes, &route);
+        }
+    }
+}
+
+static bool
+exit_sync_inlet(const struct links *links, const struct plan_exit *x,
+                struct rule *rules, size_t *n_rules,
+                struct route_list *routes, struct sset *problems)
+{
+    const struct link *inlet = links_find(links, x->inlet);
+
+    rules[(*n_rules)++] = (struct rule) { x->inlet, false, x->table };
+    rules[(*n_rules)++] = (struct rule) { x->tunnel, false, x->return_table };
+    exit_add_return_routes(x, inlet, routes);
+    return inlet && !sysctl_set(problems, 2, "ipv4/conf/%s/rp_filter",
+                                x->inlet);
+}
+
 bool
 exits_sync_kernel(struct nlk *nlk, const struct links *links,
                   const struct plan *plan, struct route_list *routes,
                   struct sset *problems)
 {
-    struct rule *rules = xcalloc(2 * plan->n_exits + 1, sizeof *rules);
+    struct rule *rules = xcalloc(4 * plan->n_exits + 1, sizeof *rules);
     size_t n_rules = 0;
     bool ok = true;
 
@@ -205,6 +237,10 @@ exits_sync_kernel(struct nlk *nlk, const struct links *links,
                               x->tunnel);
         }
         ok &= port && exit_sync_port(nlk, port, x, problems);
+        if (x->inlet) {
+            ok &= exit_sync_inlet(links, x, rules, &n_rules, routes,
+                                  problems);
+        }
     }
 
     int error = rule_sync(nlk, rules, n_rules);

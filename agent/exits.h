@@ -9,8 +9,14 @@
  * The unreachable route, and the guard in nft.h, keep packets of an exit from
  * leaving by anything but its tunnel, also while the tunnel is down or gone.
  * The agent's own sockets that are bound to the tunnel use table T as well
- * (rule "oif warp0").  The tunnel itself (warp0) belongs to somebody else:
- * nothing is written to it but rp_filter. */
+ * (rule "oif warp0").  A tunnel (warp0) that belongs to somebody else gets
+ * nothing written to it but rp_filter; for the agent's own see
+ * exit-tunnels.h.
+ *
+ * Other nodes come in by an inlet:
+ *
+ *     xr-... -> rule "iif xr-..." -> table T, as from the port
+ *     answers: rule "iif warp0" -> table R: their addresses dev xr-... */
 
 #include <stdbool.h>
 #include <stddef.h>

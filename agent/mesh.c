@@ -15,6 +15,7 @@
 #include "agent/plan.h"
 #include "agent/resolve.h"
 #include "agent/route.h"
+#include "agent/wg-link.h"
 #include "agent/wg-process.h"
 #include "openvswitch/vlog.h"
 #include "smap.h"
@@ -74,16 +75,16 @@ mesh_public_key(const struct mesh *mesh)
     return mesh->keyring.mesh ? &mesh->keyring.public_key : NULL;
 }
 
-struct keyring *
-mesh_keyring(struct mesh *mesh)
-{
-    return &mesh->keyring;
-}
-
 const struct wg_key *
 mesh_private_key(const struct mesh *mesh)
 {
     return mesh->keyring.mesh ? &mesh->keyring.private_key : NULL;
+}
+
+struct keyring *
+mesh_keyring(struct mesh *mesh)
+{
+    return &mesh->keyring;
 }
 
 enum wg_backend
@@ -96,31 +97,6 @@ const struct wg_device *
 mesh_device(const struct mesh *mesh)
 {
     return &mesh->device;
-}
-
-/* Makes the device, or has it made.  '*linkp' is NULL if it is not there
- * yet. */
-static char *
-mesh_make_device(struct nlk *nlk, struct links *links, const char *name,
-                 const struct link **linkp)
-{
-    int error;
-
-    *linkp = NULL;
-    if (wg_process_starting(name)) {
-        return NULL;
-    }
-    error = link_create(nlk, name, "wireguard");
-    if (error == EOPNOTSUPP || error == ENODEV) {
-        return wg_process_start(name);
-    } else if (error && error != EEXIST) {
-        return xasprintf("%s: cannot make the interface: %s", name,
-                         ovs_strerror(error));
-    }
-    VLOG_INFO("%s: made by the kernel's WireGuard", name);
-    error = links_read(links, nlk);
-    *linkp = error ? NULL : links_find(links, name);
-    return NULL;
 }
 
 /* A device that the agent made, or one that is still blank: made by an agent
@@ -355,7 +331,7 @@ mesh_run(struct mesh *mesh, struct nlk *nlk, struct links *links,
         return false;           /* rotation_run() says why. */
     }
     if (!link) {
-        error = mesh_make_device(nlk, links, plan->interface, &link);
+        error = wg_link_make(nlk, links, plan->interface, &link);
     }
     if (link) {
         mesh->backend = wg_probe(link->name, link->kind);

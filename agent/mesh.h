@@ -31,9 +31,9 @@ bool mesh_is_starting(const struct mesh *);
 
 /* NULL until there is a key. */
 const struct wg_key *mesh_public_key(const struct mesh *);
+const struct wg_key *mesh_private_key(const struct mesh *);
 /* For rotation.h, which loads it. */
 struct keyring *mesh_keyring(struct mesh *);
-const struct wg_key *mesh_private_key(const struct mesh *);
 enum wg_backend mesh_backend(const struct mesh *);
 /* The device as read last; its peers are empty until then. */
 const struct wg_device *mesh_device(const struct mesh *);

@@ -8,6 +8,7 @@
 #include "agent/dns-forward.h"
 #include "agent/dns-server.h"
 #include "agent/dns-zone.h"
+#include "agent/exit-tunnels.h"
 #include "agent/exit-watch.h"
 #include "agent/link.h"
 #include "agent/plan.h"
@@ -108,6 +109,24 @@ names_find_resolvers(struct names *n, const struct model *model,
                                 n->resolvers, n->n_resolvers);
 }
 
+/* What the profile of an exit names. */
+static void
+names_set_exit_resolvers(struct names *n, const struct plan *plan,
+                         const struct exit_tunnels *tunnels)
+{
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        const struct plan_exit *x = &plan->exits[i];
+        const struct sn_prefix *resolvers;
+        size_t n_resolvers = exit_tunnels_resolvers(tunnels, x, &resolvers);
+
+        if (x->enabled && n_resolvers) {
+            dns_forwarder_set_device_resolvers(
+                dns_server_forwarder(n->server), x->tunnel, resolvers,
+                n_resolvers);
+        }
+    }
+}
+
 static bool
 exit_is_usable(const struct plan_exit *x, const void *exits)
 {
@@ -135,7 +154,8 @@ names_set_links(struct names *n, const struct links *links,
 void
 names_sync(struct names *n, const struct links *links,
            const struct model *model, const struct plan *plan,
-           const struct exit_watch *exits, struct sset *problems)
+           const struct exit_watch *exits, const struct exit_tunnels *tunnels,
+           struct sset *problems)
 {
     if (!model || !model->mesh.names) {
         dns_server_listen(n->server, NULL, 0, problems);
@@ -148,6 +168,7 @@ names_sync(struct names *n, const struct links *links,
     }
     names_set_links(n, links, plan);
     names_find_resolvers(n, model, plan);
+    names_set_exit_resolvers(n, plan, tunnels);
     dns_clients_update(dns_server_clients(n->server), model, plan,
                        exit_is_usable, exits);
     dns_server_listen(n->server, plan->gateways.prefixes, plan->gateways.n,

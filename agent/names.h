@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct ds;
+struct exit_tunnels;
 struct exit_watch;
 struct links;
 struct model;
@@ -23,7 +24,7 @@ void names_set_model(struct names *, const struct model *, const char *node,
 /* In a pass: addresses, clients, resolvers. */
 void names_sync(struct names *, const struct links *, const struct model *,
                 const struct plan *, const struct exit_watch *,
-                struct sset *problems);
+                const struct exit_tunnels *, struct sset *problems);
 
 /* Once per iteration. */
 void names_run(struct names *);

@@ -2,6 +2,7 @@
 #include "agent/nft-exit.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "agent/link.h"
 #include "agent/plan.h"
@@ -16,6 +17,27 @@ static uint32_t
 exit_zone(const struct plan_exit *x)
 {
     return EXIT_ZONE_BASE + x->table - PLAN_EXIT_TABLE_BASE;
+}
+
+/* WireGuard has admitted these sources of each node and no others; once more,
+ * where people look for it. */
+static void
+put_grants(const struct plan_exit *x, struct ds *ds)
+{
+    ds_put_format(ds, "\tchain %s {\n", x->inlet);
+    for (size_t i = 0; i < x->n_grants; i++) {
+        const struct plan_prefixes *sources = &x->grants[i].sources;
+
+        for (size_t j = 0; j < sources->n; j++) {
+            const struct sn_prefix *p = &sources->prefixes[j];
+            char *address = sn_prefix_addr_to_string(p);
+
+            ds_put_format(ds, "\t\t%s saddr %s oifname \"%s\" return\n",
+                          p->is_v4 ? "ip" : "ip6", address, x->tunnel);
+            free(address);
+        }
+    }
+    ds_put_cstr(ds, "\t\tcounter drop\n\t}\n\n");
 }
 
 /* What the host itself sends by a tunnel is in the zone in which the answers
@@ -33,6 +55,10 @@ nft_put_exit_chains(const struct plan *plan, struct ds *ds)
             ds_put_format(ds, "\t\tiifname \"%s\" ct zone set %"PRIu32"\n"
                           "\t\tiifname \"%s\" ct zone set %"PRIu32"\n",
                           x->port, exit_zone(x), x->tunnel, exit_zone(x));
+            if (x->inlet) {
+                ds_put_format(ds, "\t\tiifname \"%s\" ct zone set "
+                              "%"PRIu32"\n", x->inlet, exit_zone(x));
+            }
         }
     }
     ds_put_cstr(ds, "\t}\n\n\tchain zones_out {\n"
@@ -47,15 +73,27 @@ nft_put_exit_chains(const struct plan *plan, struct ds *ds)
         }
     }
     ds_put_cstr(ds, "\t}\n\n");
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        if (plan->exits[i].inlet) {
+            put_grants(&plan->exits[i], ds);
+        }
+    }
 }
 
 void
 nft_put_exit_input(const struct plan *plan, struct ds *ds)
 {
     for (size_t i = 0; i < plan->n_exits; i++) {
-        if (plan->exits[i].enabled) {
-            ds_put_format(ds, "\t\tiifname \"%s\" counter drop\n",
-                          plan->exits[i].port);
+        const struct plan_exit *x = &plan->exits[i];
+
+        if (x->enabled) {
+            ds_put_format(ds, "\t\tiifname \"%s\" counter drop\n", x->port);
+        }
+        if (x->inlet) {
+            ds_put_format(ds, "\t\tiifname \"%s\" counter drop\n"
+                          "\t\tiifname != \"%s\" udp dport %"PRIu16
+                          " counter drop\n", x->inlet, plan->interface,
+                          x->inlet_port);
         }
     }
 }
@@ -78,6 +116,14 @@ nft_put_exit_forward(const struct plan *plan, struct ds *ds)
         ds_put_format(ds, "\t\tiifname \"%s\" oifname \"%s\" "
                       "ct state invalid,new counter drop\n", x->tunnel,
                       SN_BRIDGE);
+        if (x->inlet) {
+            ds_put_format(ds, "\t\tiifname \"%s\" jump %s\n"
+                          "\t\tiifname \"%s\" oifname \"%s\" "
+                          "ct state invalid,new counter drop\n"
+                          "\t\toifname \"%s\" iifname != \"%s\" "
+                          "counter drop\n", x->inlet, x->inlet, x->tunnel,
+                          x->inlet, x->inlet, x->tunnel);
+        }
     }
 }
 
@@ -107,6 +153,9 @@ nft_put_exit_clamps(const struct plan *plan, const struct links *links,
         if (plan->exits[i].enabled) {
             nft_put_clamp(links, plan->exits[i].tunnel, ds);
         }
+        if (plan->exits[i].inlet) {
+            nft_put_clamp(links, plan->exits[i].inlet, ds);
+        }
     }
 }
 
@@ -116,9 +165,14 @@ nft_put_exit_masquerade(const struct plan *plan, struct ds *ds)
     for (size_t i = 0; i < plan->n_exits; i++) {
         const struct plan_exit *x = &plan->exits[i];
 
-        if (x->enabled) {
+        /* Another node's exit masquerades there. */
+        if (x->enabled && !x->remote) {
             ds_put_format(ds, "\t\tiifname \"%s\" oifname \"%s\" "
                           "masquerade\n", x->port, x->tunnel);
+        }
+        if (x->inlet) {
+            ds_put_format(ds, "\t\tiifname \"%s\" oifname \"%s\" "
+                          "masquerade\n", x->inlet, x->tunnel);
         }
     }
 }

@@ -8,6 +8,7 @@
 #include "agent/plan.h"
 #include "hash.h"
 #include "packets.h"
+#include "sha1.h"
 #include "sset.h"
 #include "state/model.h"
 #include "util.h"
@@ -105,9 +106,137 @@ exit_number(const struct plan *plan, const char *interface)
     return number;
 }
 
+/* UDP ports of tunnels between nodes, within the mesh: both ends compute the
+ * number, so it must not depend on the host (as hash_string() may).  Below the
+ * range of ephemeral ports. */
+#define INLET_PORT_BASE 28000
+#define INLET_PORTS 2000
+#define OUTLET_PORT_BASE 30000
+
+static uint16_t
+name_to_port(const struct model_exit *exit)
+{
+    char *key = xasprintf("%s/%s", exit->node, exit->name);
+    uint8_t digest[SHA1_DIGEST_SIZE];
+
+    sha1_bytes(key, strlen(key), digest);
+    free(key);
+    return INLET_PORT_BASE + (digest[0] << 8 | digest[1]) % INLET_PORTS;
+}
+
+/* Where the exit's node listens: free of those of the exits before it. */
+static uint16_t
+inlet_port(const struct model *model, const struct model_exit *exit)
+{
+    const struct shash_node **exits = shash_sort(&model->exits);
+    struct sset taken = SSET_INITIALIZER(&taken);
+    uint16_t port = 0;
+
+    for (size_t i = 0; i < shash_count(&model->exits); i++) {
+        const struct model_exit *other = exits[i]->data;
+
+        if (strcmp(other->node, exit->node)) {
+            continue;
+        }
+        port = name_to_port(other);
+        for (;;) {
+            char *s = xasprintf("%u", port);
+            bool is_new = sset_add(&taken, s) != NULL;
+
+            free(s);
+            if (is_new) {
+                break;
+            }
+            port = port + 1 < INLET_PORT_BASE + INLET_PORTS
+                   ? port + 1 : INLET_PORT_BASE;
+        }
+        if (other == exit) {
+            break;
+        }
+    }
+    sset_destroy(&taken);
+    free(exits);
+    return port;
+}
+
+static struct plan_grant *
+get_grant(struct plan_exit *x, const struct model_node *node)
+{
+    for (size_t i = 0; i < x->n_grants; i++) {
+        if (!strcmp(x->grants[i].node, node->name)) {
+            return &x->grants[i];
+        }
+    }
+    x->grants = xrealloc(x->grants, (x->n_grants + 1) * sizeof *x->grants);
+    struct plan_grant *g = &x->grants[x->n_grants++];
+    *g = (struct plan_grant) { .node = xstrdup(node->name) };
+    if (node->address.plen) {
+        /* For its agent: probes and names. */
+        struct sn_prefix host = sn_prefix_host(&node->address);
+        plan_prefixes_add(&g->sources, &host);
+    }
+    return g;
+}
+
+/* Who of other nodes may leave by an exit of this one: the containers that
+ * name it. */
 static void
-plan_add_exit(struct plan *plan, const struct model_exit *exit,
-              struct sset *problems)
+plan_exit_add_grants(struct plan *plan, struct plan_exit *x,
+                     const struct model *model)
+{
+    const struct shash_node **containers = shash_sort(&model->containers);
+
+    for (size_t i = 0; i < shash_count(&model->containers); i++) {
+        const struct model_container *c = containers[i]->data;
+        const struct model_node *node = model_get_node(model, c->node);
+
+        if (!node || !strcmp(c->node, plan->node) || node->revoked
+            || plan->revoked || !svec_contains_unsorted(&c->exits, x->key)) {
+            continue;
+        }
+        struct plan_grant *g = get_grant(x, node);
+        for (size_t j = 0; j < c->n_addresses; j++) {
+            struct sn_prefix host = sn_prefix_host(&c->addresses[j]);
+            plan_prefixes_add(&g->sources, &host);
+        }
+    }
+    free(containers);
+}
+
+static void
+plan_exit_set_own(struct plan *plan, struct plan_exit *x,
+                  const struct model *model, const struct model_exit *exit)
+{
+    x->profile = nullable_xstrdup(exit->profile);
+    if (!exit->enabled) {
+        return;
+    }
+    plan_exit_add_grants(plan, x, model);
+    if (x->n_grants) {
+        x->inlet = model_exit_device(exit, "");
+        x->inlet_port = inlet_port(model, exit);
+        x->return_table = x->table - PLAN_EXIT_TABLE_BASE
+                          + PLAN_RETURN_TABLE_BASE;
+    }
+}
+
+static void
+plan_exit_set_remote(struct plan_exit *x, const struct model *model,
+                     const struct model_exit *exit)
+{
+    const struct model_node *node = model_get_node(model, exit->node);
+
+    x->remote = xstrdup(exit->node);
+    x->remote_port = inlet_port(model, exit);
+    x->local_port = OUTLET_PORT_BASE + x->table - PLAN_EXIT_TABLE_BASE;
+    if (node && node->address.plen && !node->revoked) {
+        x->remote_address = sn_prefix_host(&node->address);
+    }
+}
+
+static void
+plan_add_exit(struct plan *plan, const struct model *model,
+              const struct model_exit *exit, struct sset *problems)
 {
     bool own = !strcmp(exit->node, plan->node);
     char *device = model_exit_device(exit, plan->node);
@@ -138,8 +267,14 @@ plan_add_exit(struct plan *plan, const struct model_exit *exit,
     x->mac = (struct eth_addr) { .ea = { 0x02, 0x53, 0x4e, hash >> 16,
                                          hash >> 8, hash } };
     plan_probe_set(&x->probe, &exit->probe);
+    if (own) {
+        plan_exit_set_own(plan, x, model, exit);
+    } else {
+        plan_exit_set_remote(x, model, exit);
+    }
 }
 
+/* This node's own first: their numbers do not depend on the others'. */
 void
 plan_add_exits(struct plan *plan, const struct model *model,
                struct sset *problems)
@@ -148,11 +283,14 @@ plan_add_exits(struct plan *plan, const struct model *model,
     size_t n = shash_count(&model->exits);
 
     plan->exits = xcalloc(n + 1, sizeof *plan->exits);
-    for (size_t i = 0; i < n; i++) {
-        const struct model_exit *exit = exits[i]->data;
+    for (int remote = 0; remote < 2; remote++) {
+        for (size_t i = 0; i < n; i++) {
+            const struct model_exit *exit = exits[i]->data;
 
-        if (!strcmp(exit->node, plan->node)) {
-            plan_add_exit(plan, exit, problems);
+            if (!strcmp(exit->node, plan->node) == !remote
+                && model_exit_is_used(model, exit, plan->node)) {
+                plan_add_exit(plan, model, exit, problems);
+            }
         }
     }
     free(exits);
@@ -164,10 +302,18 @@ plan_free_exits(struct plan *plan)
     for (size_t i = 0; i < plan->n_exits; i++) {
         struct plan_exit *x = &plan->exits[i];
 
+        for (size_t j = 0; j < x->n_grants; j++) {
+            free(x->grants[j].node);
+            free(x->grants[j].sources.prefixes);
+        }
+        free(x->grants);
         free(x->key);
         free(x->name);
         free(x->tunnel);
         free(x->port);
+        free(x->profile);
+        free(x->remote);
+        free(x->inlet);
         plan_probe_destroy(&x->probe);
     }
     free(plan->exits);

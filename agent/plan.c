@@ -27,8 +27,8 @@ struct plan_builder {
     size_t n_owners, allocated_owners;
 };
 
-static void
-prefixes_add(struct plan_prefixes *list, const struct sn_prefix *prefix)
+void
+plan_prefixes_add(struct plan_prefixes *list, const struct sn_prefix *prefix)
 {
     for (size_t i = 0; i < list->n; i++) {
         if (sn_prefix_equals(&list->prefixes[i], prefix)) {
@@ -40,6 +40,17 @@ prefixes_add(struct plan_prefixes *list, const struct sn_prefix *prefix)
                                     sizeof *list->prefixes);
     }
     list->prefixes[list->n++] = *prefix;
+}
+
+struct sn_prefix
+plan_default_prefix(bool is_v4)
+{
+    struct sn_prefix prefix = { .is_v4 = is_v4 };
+
+    if (is_v4) {
+        prefix.addr.s6_addr[10] = prefix.addr.s6_addr[11] = 0xff;
+    }
+    return prefix;
 }
 
 static void
@@ -120,7 +131,7 @@ builder_add_remote(struct plan_builder *b, const struct sn_prefix *prefix_,
     if (!builder_claim(b, &prefix, peer)) {
         return;
     }
-    prefixes_add(&b->plan->peers[peer].allowed, &prefix);
+    plan_prefixes_add(&b->plan->peers[peer].allowed, &prefix);
     if (!prefix.is_v4) {
         b->plan->has_ipv6 = true;
     }
@@ -190,7 +201,7 @@ builder_add_node_prefixes(struct plan_builder *b,
         struct sn_prefix host = sn_prefix_host(&node->address);
 
         if (builder_claim(b, &host, peer)) {
-            prefixes_add(&plan->peers[peer].allowed, &host);
+            plan_prefixes_add(&plan->peers[peer].allowed, &host);
         }
     }
     for (size_t i = 0; i < node->n_subnets; i++) {
@@ -200,9 +211,9 @@ builder_add_node_prefixes(struct plan_builder *b,
             struct sn_prefix gateway = node->gateways[i];
 
             gateway.plen = node->subnets[i].plen;
-            prefixes_add(&plan->gateways, &gateway);
+            plan_prefixes_add(&plan->gateways, &gateway);
             struct sn_prefix network = sn_prefix_network(&node->subnets[i]);
-            prefixes_add(&plan->local, &network);
+            plan_prefixes_add(&plan->local, &network);
             plan->has_ipv6 |= !gateway.is_v4;
         }
     }
@@ -313,7 +324,7 @@ builder_add_stranger(struct plan_builder *b, const struct model_container *c,
         } else if (peer != OWNER_LOCAL) {
             builder_add_remote(b, &host, peer);
         } else if (builder_claim(b, &host, OWNER_LOCAL)) {
-            prefixes_add(&b->plan->local, &host);
+            plan_prefixes_add(&b->plan->local, &host);
             plan_add_route(b->plan, &host, SN_BRIDGE, 0);
         }
     }
@@ -432,7 +443,7 @@ plan_create(const struct model *model, const char *node,
         if (model->mesh.prefix.is_v4 == address.is_v4) {
             address.plen = model->mesh.prefix.plen;
         }
-        prefixes_add(&plan->tunnel, &address);
+        plan_prefixes_add(&plan->tunnel, &address);
     }
     builder_add_nodes(&b, keys);
     builder_add_strangers(&b);

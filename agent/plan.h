@@ -28,11 +28,18 @@ struct smap;
  * 169.254.83.<that number + 1>. */
 #define PLAN_EXIT_TABLE_BASE 53000
 #define PLAN_EXIT_TABLES 250
+/* The same for the answers to other nodes. */
+#define PLAN_RETURN_TABLE_BASE 53300
 
 struct plan_prefixes {
     struct sn_prefix *prefixes;
     size_t n, allocated;
 };
+
+/* Unless it is there already. */
+void plan_prefixes_add(struct plan_prefixes *, const struct sn_prefix *);
+/* 0.0.0.0/0 or ::/0. */
+struct sn_prefix plan_default_prefix(bool is_v4);
 
 struct plan_peer {
     char *node;
@@ -64,6 +71,12 @@ void plan_probe_clone(struct plan_probe *, const struct plan_probe *);
 bool plan_probe_equals(const struct plan_probe *, const struct plan_probe *);
 void plan_probe_destroy(struct plan_probe *);
 
+/* The addresses of another node that may leave by an exit of this one. */
+struct plan_grant {
+    char *node;
+    struct plan_prefixes sources;
+};
+
 struct plan_exit {
     char *key;                  /* "oo1424oo/warp". */
     char *name;                 /* "warp"; of another node: as 'key'. */
@@ -74,6 +87,19 @@ struct plan_exit {
     struct sn_prefix address;   /* Of the port, in the host. */
     struct eth_addr mac;        /* Of the port. */
     struct plan_probe probe;
+    char *profile;              /* File that makes 'tunnel', or NULL. */
+
+    /* Of another node. */
+    char *remote;               /* That node, or NULL. */
+    struct sn_prefix remote_address;    /* In the mesh; plen 0: none. */
+    uint16_t remote_port, local_port;   /* UDP. */
+
+    /* Of this node, if others may use it. */
+    char *inlet;                /* "xr-...", where they come in, or NULL. */
+    uint16_t inlet_port;        /* UDP. */
+    uint32_t return_table;      /* Routes of the answers to them. */
+    struct plan_grant *grants;
+    size_t n_grants;
 };
 
 struct plan {

@@ -119,31 +119,54 @@ print_peers(const struct session *session, const char *only,
 }
 
 static void
+print_exit(const struct session *session, const char *node,
+           const struct model_exit *exit, struct output *out)
+{
+    const struct sndb_exit_status *row
+        = status_rows_exit(session_idl(session), node, exit);
+    char *device = model_exit_device(exit, node);
+    char *name = (strcmp(exit->node, node)
+                  ? xasprintf("%s/%s", exit->node, exit->name)
+                  : xstrdup(exit->name));
+
+    output_record(out);
+    output_string(out, "node", "node", node);
+    output_string(out, "name", "exit", name);
+    output_string(out, "interface", "interface", device);
+    output_string(out, "port", "port", row ? row->port : NULL);
+    output_string(out, "state", "state", !exit->enabled ? "disabled"
+                  : row ? row->state : NULL);
+    output_time(out, "since", "since",
+                row && row->n_since ? row->since[0] : 0);
+    output_string(out, "reason", "reason", row ? row->reason : NULL);
+    free(device);
+    free(name);
+}
+
+/* Those of each node and those of others that its containers use. */
+static void
 print_exits(const struct session *session, const char *only,
             struct output *out)
 {
-    const struct shash *all = &session_model(session)->exits;
-    const struct shash_node **nodes = shash_sort(all);
+    const struct model *model = session_model(session);
+    const struct shash_node **nodes = shash_sort(&model->nodes);
+    const struct shash_node **exits = shash_sort(&model->exits);
 
     output_begin(out, "exits", OUTPUT_TABLE, NULL);
-    for (size_t i = 0; i < shash_count(all); i++) {
-        const struct model_exit *exit = nodes[i]->data;
-        if (only && strcmp(only, exit->node)) {
-            continue;
-        }
+    for (size_t i = 0; i < shash_count(&model->nodes); i++) {
+        const char *node = nodes[i]->name;
 
-        const struct sndb_exit_status *row
-            = status_rows_exit(session_idl(session), exit->node, exit->name);
-        output_record(out);
-        output_string(out, "node", "node", exit->node);
-        output_string(out, "name", "exit", exit->name);
-        output_string(out, "interface", "interface", exit->interface);
-        output_string(out, "port", "port", row ? row->port : NULL);
-        output_string(out, "state", "state", !exit->enabled ? "disabled"
-                      : row ? row->state : NULL);
-        output_string(out, "reason", "reason", row ? row->reason : NULL);
+        for (size_t j = 0; j < shash_count(&model->exits); j++) {
+            const struct model_exit *exit = exits[j]->data;
+
+            if ((!only || !strcmp(only, node))
+                && model_exit_is_used(model, exit, node)) {
+                print_exit(session, node, exit, out);
+            }
+        }
     }
     free(nodes);
+    free(exits);
 }
 
 int

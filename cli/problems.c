@@ -130,16 +130,17 @@ find_in_exits(const struct session *session, const char *node,
 
     for (size_t i = 0; i < n; i++) {
         const struct model_exit *exit = nodes[i]->data;
-        if (strcmp(exit->node, node) || !exit->enabled) {
+        if (!exit->enabled
+            || !model_exit_is_used(session_model(session), exit, node)) {
             continue;
         }
 
         const struct sndb_exit_status *row
-            = status_rows_exit(session_idl(session), node, exit->name);
+            = status_rows_exit(session_idl(session), node, exit);
         if (row && strcmp(row->state, "up")) {
-            problems_add(problems, node, "until it is up, its containers have "
-                         "no internet: wg show on that host",
-                         "exit %s is %s%s%s", exit->name, row->state,
+            problems_add(problems, node, "containers without another have no "
+                         "internet now: wg show on that host",
+                         "exit %s is %s%s%s", row->name, row->state,
                          row->reason ? ": " : "",
                          row->reason ? row->reason : "");
         }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct model_exit;
 struct ovsdb_idl;
 struct sndb_bridge_status;
 struct sndb_exit_status;
@@ -16,9 +17,10 @@ const struct sndb_node_status *status_rows_node(const struct ovsdb_idl *,
                                                 const char *node);
 const struct sndb_bridge_status *status_rows_bridge(const struct ovsdb_idl *,
                                                     const char *node);
+/* What 'node' sees of an exit, its own or another's. */
 const struct sndb_exit_status *status_rows_exit(const struct ovsdb_idl *,
                                                 const char *node,
-                                                const char *name);
+                                                const struct model_exit *);
 
 /* Whether a daemon that was seen at this time, of the database's host or
  * another with a good clock, must be taken to be down. */

@@ -41,7 +41,7 @@ def network(database):
     insert('Peer_Status', node='alpha', peer='beta', endpoint='198.51.100.2:1',
            latest_handshake=now - 30, rx_bytes=10, tx_bytes=20)
     insert('Exit_Status', node='alpha', name='warp', port='x-warp0',
-           state='down', reason='no handshake')
+           state='down', reason='no handshake', since=1700000000)
     return database
 
 
@@ -126,7 +126,8 @@ def test_nodes_json(socknet, network):
         'tx_bytes'}
     assert nodes['exits'] == [{
         'node': 'alpha', 'name': 'warp', 'interface': 'warp0',
-        'port': 'x-warp0', 'state': 'down', 'reason': 'no handshake'}]
+        'port': 'x-warp0', 'state': 'down', 'reason': 'no handshake',
+        'since': 1700000000}]
 
 
 def test_containers(socknet, network):

@@ -5,7 +5,8 @@
 FUZZ_TARGETS = tests/fuzz/fuzz-state tests/fuzz/fuzz-compile \
 	tests/fuzz/fuzz-rawflow \
 	tests/fuzz/fuzz-ct-config \
-	tests/fuzz/fuzz-dns tests/fuzz/fuzz-uapi
+	tests/fuzz/fuzz-dns tests/fuzz/fuzz-uapi \
+	tests/fuzz/fuzz-profile
 FUZZ_SECONDS = 30
 
 check_PROGRAMS += $(FUZZ_TARGETS)
@@ -34,6 +35,10 @@ tests_fuzz_fuzz_ct_config_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
 tests_fuzz_fuzz_uapi_SOURCES = tests/fuzz/fuzz-uapi.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_uapi_LDADD = agent/libsnagent.la $(FUZZ_LDADD)
 tests_fuzz_fuzz_uapi_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
+
+tests_fuzz_fuzz_profile_SOURCES = tests/fuzz/fuzz-profile.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_profile_LDADD = agent/libsnagent.la $(FUZZ_LDADD)
+tests_fuzz_fuzz_profile_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
 
 if ENABLE_FUZZ
 FUZZ_MAIN =

@@ -11,6 +11,8 @@ from harness import WEB4, WEB6, eventually, inet, pause
 A, B = "oo1424oo", "node2"
 # What the web server sees of each tunnel, in the lab's order.
 WARP, WORK = inet.egress(1)[0], inet.egress(2)[0]
+FAR = inet.egress(3)[0]
+PROFILE = "/etc/socknet/work.conf"
 PROBE = "probe: {interval: 1, down_after: 2, up_after: 3}"
 
 
@@ -21,7 +23,8 @@ def state_of(two_hosts):
     text = text.replace(
         "      warp_tunnel: {interface: warp0, enabled: true}\n",
         "      warp_tunnel: {interface: warp0, %s}\n"
-        "      work_tunnel: {interface: work0, %s}\n" % (PROBE, PROBE))
+        "      work_tunnel: {interface: work0, profile: %s, %s}\n"
+        % (PROBE, PROFILE, PROBE))
     before = text
     text = text.replace("          exit: warp\n          hwaddr",
                         "          exit: [warp, work]\n          hwaddr")
@@ -30,6 +33,18 @@ def state_of(two_hosts):
                         "          properties:\n            name: gateway",
                         "          tags: [privacy]\n"
                         "          properties:\n            name: gateway")
+    # redis of B prefers an exit of A.
+    text = text.replace(
+        "    subnet: [10.1.0.0/24, \"fd00:53:1::/64\"]\n",
+        "    subnet: [10.1.0.0/24, \"fd00:53:1::/64\"]\n"
+        "    wireguard: {warp_tunnel: {interface: warp0, %s}}\n" % PROBE)
+    text = text.replace(
+        "            ipv4_address: 10.1.0.104/24\n",
+        "            ipv4_address: 10.1.0.104/24\n"
+        "            ipv6_address: \"fd00:53:1::104/64\"\n")
+    text = text.replace(
+        "          veth: veth104\n",
+        "          veth: veth104\n          exit: [oo1424oo/warp, warp]\n")
     return text.replace("internet: exit}", "internet: exit, exit: [work]}")
 
 
@@ -39,7 +54,9 @@ def lab(make_net, two_hosts):
     system.apply()
     system.settle()
     assert eventually(lambda: exit_state(system, "warp") == "up"
-                      and exit_state(system, "work") == "up", 15)
+                      and exit_state(system, "work") == "up"
+                      and exit_state(system, "oo1424oo/warp", B) == "up"
+                      and exit_state(system, "warp", B) == "up", 15)
     yield system
 
 
@@ -170,3 +187,127 @@ def test_tunnel_without_ipv6(lab):
         lab.run(A, "ip", "addr", "add", "fd00:aa:1::2/128", "dev", "warp0",
                 "nodad")
     assert eventually(lambda: seen(lab, url=WEB6) == inet.egress(1)[1], 10)
+
+
+def remote_device(lab, node=B):
+    """Both ends of the tunnel to oo1424oo/warp have this name."""
+    m = re.search(r"xr-[0-9a-f]{8}", lab.run(node, "ip", "link").stdout)
+    return m[0]
+
+
+def test_remote_exit(lab):
+    """redis leaves by A; between the hosts there is only the mesh."""
+    with lab.capture(B, "eth0", "host %s or host %s"
+                     % (inet.WEB4, inet.WEB6)) as uplink, \
+            lab.capture(A, "eth0", "host %s or host %s or net 10.0.0.0/8"
+                        % (inet.WEB4, inet.WEB6)) as other:
+        assert seen(lab, "redis") == WARP
+        assert seen(lab, "redis", WEB6) == inet.egress(1)[1]
+    assert not uplink.frames, str(uplink)
+    assert not other.frames, str(other)
+
+
+def spoof(lab, source):
+    """As if B's root sent with any address into the tunnel to A's exit."""
+    script = (
+        "import socket, struct\n"
+        "s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 255)\n"
+        "s.setsockopt(socket.SOL_SOCKET, 25, %r)\n"
+        "a, b = socket.inet_aton(%r), socket.inet_aton(%r)\n"
+        "u = struct.pack('!HHHH', 4242, 4242, 13, 0) + b'spoof'\n"
+        "h = struct.pack('!BBHHHBBH', 69, 0, 33, 1, 0, 64, 17, 0)\n"
+        "s.sendto(h + a + b + u, (%r, 0))\n"
+        % (remote_device(lab).encode() + b"\0", source, inet.WEB4,
+           inet.WEB4))
+    lab.run(B, "/usr/bin/python3", "-c", script)
+
+
+def test_only_granted_sources(lab):
+    """Of B's addresses A's exit carries those that were granted it, though
+    B itself is willing."""
+    assert lab.http_fails("vector-db")
+    with lab.capture(A, "warp0", "udp port 4242") as carried:
+        for source in "10.1.0.103", "10.1.0.1", "10.0.0.102", "198.51.100.12":
+            spoof(lab, source)
+        spoof(lab, "10.1.0.104")
+        assert eventually(lambda: carried.frames)
+    assert len(carried.frames) == 1, str(carried)
+
+
+def test_inlet_only_from_the_mesh(lab):
+    """Nobody speaks to the inner tunnel but by the mesh."""
+    listing = lab.run(A, "nft", "list", "chain", "inet", "socknet",
+                      "input").stdout
+    port = int(re.search(r"udp dport (\d+) counter", listing)[1])
+    with sockets.udp(lab.ns("internet"), "0.0.0.0") as s:
+        s.sendto(b"x" * 148, ("198.51.100.11", port))
+    assert eventually(lambda: re.search(
+        r"udp dport %d counter packets [1-9]" % port,
+        lab.run(A, "nft", "list", "chain", "inet", "socknet",
+                "input").stdout))
+
+
+def big_ping(lab, where, address, size):
+    """A ping that must not be fragmented: its output."""
+    return lab.run(where, "ping", "-n", "-M", "do", "-c", "2", "-i", "0.2",
+                   "-W", "1", "-s", str(size), address, check=False).stdout
+
+
+@pytest.mark.parametrize("where", ["xray", "redis"])
+@pytest.mark.parametrize("web", [inet.WEB4, inet.WEB6])
+def test_too_big(lab, where, web):
+    """Who sends what the exit cannot carry is told; what fits passes; and
+    TCP finds out by itself."""
+    head = 48 if ":" in web else 28
+    # In the mesh there is room for 1340; beyond, for 1280.
+    over = (big_ping(lab, where, web, 1400 - head)
+            + big_ping(lab, where, web, 1330 - head))
+    assert over.count(" 0 received") == 2, over
+    assert re.search("mtu[ =:]*1280", over), over
+    assert " 2 received" in big_ping(lab, where, web, 1280 - head)
+    url = "http://%s/bytes/300000" % ("[%s]" % web if ":" in web else web)
+    assert len(sockets.http_get(lab.ns(where), url, 10)) == 300000
+
+
+def test_remote_failover(lab, far_warp):
+    """A's tunnel dies: its own containers and B's take what is left."""
+    far_warp("down")
+    assert eventually(lambda: seen(lab, "redis") == FAR, 15)
+    assert "no answer through xr-" in lab.socknet(A, "nodes", B).stdout
+    far_warp("up")
+    assert eventually(lambda: seen(lab, "redis") == WARP, 15)
+
+
+def link(lab, node, name):
+    return lab.run(node, "ip", "-d", "link", "show", name,
+                   check=False).stdout
+
+
+def test_profile(lab, expect_logs):
+    """Refused if others can read it; what is there goes on, and goes when
+    the exit does."""
+    expect_logs += [r"exit work: profile .*(chmod 600|No such file)"]
+    assert "alias socknet exit" in link(lab, A, "work0")
+    assert "default" not in lab.run(A, "ip", "route", "show", "dev",
+                                    "work0").stdout
+    lab.run(A, "chmod", "644", PROFILE)
+    try:
+        lab.appctl(A, "socknet-agent", "resync")
+        assert eventually(lambda: "chmod 600 it" in lab.socknet(
+            A, "status").stdout, 10)
+        assert seen(lab, "gateway") == WORK
+    finally:
+        lab.run(A, "chmod", "600", PROFILE)
+    lab.appctl(A, "socknet-agent", "resync")
+    assert eventually(lambda: "chmod 600 it" not in lab.socknet(
+        A, "status").stdout, 10)
+    text = re.sub(r"      work_tunnel: .*\n", "", lab.base.read_text())
+    text = text.replace("[warp, work]", "[warp]").replace(
+        ", exit: [work]}", ", exit: [warp]}")
+    try:
+        lab.apply(text)
+        assert not link(lab, A, "work0")
+        assert seen(lab, "gateway") == WARP
+    finally:
+        lab.reset()
+    assert eventually(lambda: seen(lab, "gateway") == WORK, 15)

@@ -10,7 +10,13 @@
 #include <cmocka.h>
 
 #include "agent/exit-health.h"
+#include "agent/exit-profile.h"
+#include "agent/plan.h"
+#include "lib/diag.h"
 #include "lib/prefix.h"
+#include "smap.h"
+#include "sset.h"
+#include "state/load.h"
 #include "state/model.h"
 #include "util.h"
 
@@ -124,6 +130,144 @@ test_names(void **cmocka OVS_UNUSED)
     free(other);
 }
 
+#define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+#define HEAD "[Interface]\nPrivateKey=" KEY "\nAddress=10.0.0.2/32\n"
+#define PEER "[Peer]\nPublicKey=" KEY "\n"
+
+static void
+test_profile(void **cmocka OVS_UNUSED)
+{
+    static const char text[] =
+        "# made by wgcf\r\n"
+        "[Interface]\r\n"
+        "PrivateKey = " KEY "\r\n"
+        "Address = 172.16.0.2/32, 2606:4700:110::2/128\r\n"
+        "DNS = 1.1.1.1, corp.example, 2606:4700:4700::1111\r\n"
+        "MTU = 1280\r\n"
+        "PostUp = ovs-vsctl add-port vmbr0 %i\r\n"
+        "[Peer]\r\n"
+        "PublicKey = " KEY "\r\n"
+        "AllowedIPs = 0.0.0.0/0, ::/0 # all\r\n"
+        "Endpoint = engage.cloudflareclient.com:2408\r\n"
+        "PersistentKeepalive = 25";
+    struct exit_profile f;
+
+    assert_null(exit_profile_parse(text, strlen(text), &f));
+    assert_int_equal(f.n_addresses, 2);
+    assert_int_equal(f.n_resolvers, 2);
+    assert_int_equal(f.mtu, 1280);
+    assert_int_equal(f.private_key.bytes[31], 31);
+    assert_int_equal(f.n_peers, 1);
+    assert_int_equal(f.peers[0].n_allowed, 2);
+    assert_int_equal(f.peers[0].keepalive_s, 25);
+    assert_string_equal(f.peers[0].endpoint,
+                        "engage.cloudflareclient.com:2408");
+    exit_profile_destroy(&f);
+}
+
+static void
+test_bad_profiles(void **cmocka OVS_UNUSED)
+{
+    static const struct { const char *text, *error; } rows[] = {
+        { "", "it has no [Interface]" },
+        { "[Interface]\n", "[Interface] has no PrivateKey" },
+        { "[Interface]\nPrivateKey=" KEY, "[Interface] has no Address" },
+        { HEAD, "it has no [Peer]" },
+        { HEAD "[Peer]\n", "the peer above has no PublicKey" },
+        { HEAD "[Peer]\n" PEER, "line 5: the peer above has no PublicKey" },
+        { HEAD PEER "Public Key = x\n", "line 6: [Peer] has no such key" },
+        { HEAD PEER "Address = ::1\n", "line 6: [Peer] has no such key" },
+        { "PrivateKey=" KEY, "line 1: a key outside of [Interface] and "
+          "[Peer]" },
+        { "[interface]\nprivatekey=secret\n", "line 2: PrivateKey is not a "
+          "key of 44 characters of base64" },
+        { "[Interface]\nMTU = 0x500\n", "line 2: MTU is not a number in its "
+          "range" },
+        { "[Interface]\nAddress = 10.0.0.2/33\n", "line 2: Address is not a "
+          "list of addresses" },
+        { HEAD PEER "Endpoint = 2408\n", "line 6: Endpoint is not "
+          "HOST:PORT" },
+        { HEAD PEER "PresharedKey = " KEY "\n", "line 6: PresharedKey is not "
+          "supported: leave it out on both sides" },
+        { "[Wg]\n", "line 1: a section is [Interface] or [Peer]" },
+        { "hello\n", "line 1: neither KEY = VALUE nor a section" },
+    };
+    struct exit_profile f;
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char *error = exit_profile_parse(rows[i].text, strlen(rows[i].text),
+                                         &f);
+
+        if (!error || strcmp(error, rows[i].error)) {
+            fail_msg("row %"PRIuSIZE": %s", i, error ? error : "no error");
+        }
+        assert_int_equal(f.n_peers, 0);
+        free(error);
+    }
+
+    char *error = exit_profile_parse("a\0b", 3, &f);
+    assert_string_equal(error, "it is no text");
+    free(error);
+}
+
+/* Others are let in to an exit as far as their containers name it; both ends
+ * agree on device and port. */
+static void
+test_grants(void **cmocka OVS_UNUSED)
+{
+    struct smap keys = SMAP_INITIALIZER(&keys);
+    struct sset problems = SSET_INITIALIZER(&problems);
+    struct diags diags;
+    static const char yaml[] =
+        "mesh: {prefix: 100.64.0.0/24}\n"
+        "nodes:\n"
+        "  a:\n"
+        "    subnet: 10.0.0.0/24\n"
+        "    wireguard: {warp_tunnel: {interface: w0},\n"
+        "                alt_tunnel: {interface: w1}}\n"
+        "    lxc: {containers: [{id: 5, exit: warp, properties: {\n"
+        "      name: own, ipv4_address: 10.0.0.5/24}}]}\n"
+        "  b:\n"
+        "    subnet: 10.1.0.0/24\n"
+        "    lxc: {containers: [{id: 5, exit: a/warp, properties: {\n"
+        "      name: in, ipv4_address: 10.1.0.5/24}}, {id: 6, properties: {\n"
+        "      name: out, ipv4_address: 10.1.0.6/24}}]}\n";
+
+    diags_init(&diags);
+    struct model *model = state_load_string(yaml, "s.yaml", NULL, &diags);
+    assert_non_null(model);
+    model_assign_addresses(model, NULL, &diags);
+    struct plan *a = plan_create(model, "a", &keys, &problems);
+    struct plan *b = plan_create(model, "b", &keys, &problems);
+    assert_int_equal(a->n_exits, 2);
+    assert_int_equal(b->n_exits, 1);
+
+    const struct plan_exit *alt = &a->exits[0], *warp = &a->exits[1];
+    const struct plan_exit *remote = &b->exits[0];
+    assert_string_equal(warp->key, "a/warp");
+    assert_null(alt->inlet);
+    assert_string_equal(warp->inlet, remote->tunnel);
+    assert_int_equal(warp->inlet_port, remote->remote_port);
+    assert_string_equal(remote->remote, "a");
+    assert_string_equal(remote->name, "a/warp");
+    assert_int_equal(warp->n_grants, 1);
+    assert_int_equal(warp->grants[0].sources.n, 2);
+    char *host = sn_prefix_to_string(&warp->grants[0].sources.prefixes[0]);
+    char *container
+        = sn_prefix_to_string(&warp->grants[0].sources.prefixes[1]);
+    assert_string_equal(host, "100.64.0.2/32");
+    assert_string_equal(container, "10.1.0.5/32");
+
+    free(host);
+    free(container);
+    plan_destroy(a);
+    plan_destroy(b);
+    model_destroy(model);
+    diags_destroy(&diags);
+    smap_destroy(&keys);
+    sset_destroy(&problems);
+}
+
 int
 main(void)
 {
@@ -132,6 +276,9 @@ main(void)
         cmocka_unit_test(test_pace),
         cmocka_unit_test(test_targets),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_profile),
+        cmocka_unit_test(test_bad_profiles),
+        cmocka_unit_test(test_grants),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,18 @@ table inet lab {
 """
 
 
+PROFILE = """
+Address = %s/32, %s/128
+DNS = %s
+MTU = %d
+
+[Peer]
+PublicKey = %s
+AllowedIPs = 0.0.0.0/0, ::/0
+Endpoint = %s:%d
+"""
+
+
 def net_of(address):
     return ipaddress.ip_network(address + "/24", strict=False)
 
@@ -129,6 +141,18 @@ def wg_key(host, name):
     return path, ns.run(["wg", "pubkey"], input=private).stdout.strip()
 
 
+def write_profile(host, path, key, text):
+    """What wgcf would have made: the agent makes the device of it."""
+    folder = "/etc/socknet/"
+    if not path.startswith(folder):
+        raise LabError("%s: profile %s is not in %s"
+                       % (host.name, path, folder))
+    fd = os.open(host.path("etc-socknet", path[len(folder):]),
+                 os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w") as f, open(key) as k:
+        f.write("[Interface]\nPrivateKey = %s%s" % (k.read(), text))
+
+
 def warp_up(lab, node, interface, k):
     """A node's tunnel and its far end in the internet, which gives it an
     egress address of its own."""
@@ -151,6 +175,11 @@ def warp_up(lab, node, interface, k):
 add rule inet lab post oifname "veth-web" ip saddr %s snat ip to %s
 add rule inet lab post oifname "veth-web" ip6 saddr %s snat ip6 to %s
 """ % (near4, out4, near6, out6))
+    if interface in node.profiles:
+        write_profile(host, node.profiles[interface], key, PROFILE % (
+            near4, near6, WEB4, WARP_MTU, far_public,
+            router4(outer_address(node)), port))
+        return
     wg_device(host, interface)
     host.run("wg", "set", interface, "private-key", key, "peer", far_public,
              "endpoint", "%s:%d" % (router4(outer_address(node)), port),

@@ -71,17 +71,19 @@ class Node:
         self.containers = [Container(name, c) for c in
                            (doc.get("lxc") or {}).get("containers") or []]
         self.subnets = node_subnets(doc, self.containers)
-        self.tunnels = [
-            t.get("interface", key)
+        tunnels = [
+            (t.get("interface", key), t.get("profile"))
             for key, t in sorted((doc.get("wireguard") or {}).items())
             if key.endswith("_tunnel") and isinstance(t, dict)
             and t.get("enabled", True)]
+        self.tunnels = [t for t, _ in tunnels]
+        self.profiles = {t: p for t, p in tunnels if p}
 
     def to_dict(self):
         return {"index": self.index, "name": self.name,
                 "endpoint": self.endpoint, "lab": self.lab,
                 "subnets": [str(s) for s in self.subnets],
-                "tunnels": self.tunnels,
+                "tunnels": self.tunnels, "profiles": self.profiles,
                 "containers": [c.to_dict() for c in self.containers]}
 
     @classmethod
