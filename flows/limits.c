@@ -29,7 +29,7 @@ emit_limit(struct compiler *c, const char *name, uint64_t cookie,
         char *spec = xasprintf(
             "%s burst stats bands=type=drop rate=%"PRIu32
             " burst_size=%"PRIu32, rate.pps ? "pktps" : "kbps", number,
-            MAX(burst ? burst : number / 10, least));
+            MAX(burst ? burst : number / SN_RATE_PER_BURST, least));
 
         emit_meter(&c->emit, compiler_add_object(c, SN_METER, name, cookie,
                                                  spec));

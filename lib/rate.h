@@ -12,6 +12,10 @@ struct sn_rate {
     uint32_t pps;               /* Packets per second. */
 };
 
+/* TCP reaches nine tenths of a rate whose burst is a fifth of it, and half of
+ * one whose burst is a tenth. */
+#define SN_RATE_PER_BURST 5
+
 /* Returns NULL, or what follows "... must be "; caller frees. */
 char *sn_rate_parse(const char *, struct sn_rate *ret_rate);
 /* As sn_rate_parse() takes it; caller frees. */

@@ -189,18 +189,20 @@ build_container_limits(struct build *build, struct model_container *container,
     };
 
     uint32_t rate = MAX(limits->egress_kbps, limits->ingress_kbps);
+    uint32_t least_kbit = rate / SN_RATE_PER_BURST;
+
     if (limits->burst_kbit && !rate) {
         diags_add(build->diags, DIAG_WARNING, &burst->loc,
                   "add egress or ingress, or leave the burst out",
                   "a burst means nothing without a rate");
-    } else if (limits->burst_kbit && limits->burst_kbit < rate / 10) {
+    } else if (limits->burst_kbit && limits->burst_kbit < least_kbit) {
         char *least = sn_rate_to_string((struct sn_rate) {
-            .kbps = rate / 10 });
+            .kbps = least_kbit });
         char *fix = xasprintf("write %s, or leave the burst out", least);
 
         diags_add(build->diags, DIAG_WARNING, &burst->loc, fix,
                   "TCP does not reach a rate whose burst is less than a "
-                  "tenth of it");
+                  "fifth of it");
         free(least);
         free(fix);
     }

@@ -109,7 +109,7 @@ struct model_port {             /* A service that a container declares. */
     uint16_t port;
 };
 
-/* Of a container; 0: no limit, or for the burst a tenth of the rate. */
+/* Of a container; 0: no limit, or for the burst a fifth of the rate. */
 struct model_limits {
     uint32_t egress_kbps;       /* Sent. */
     uint32_t ingress_kbps;      /* Received. */

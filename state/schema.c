@@ -174,7 +174,7 @@ static const struct schema_key container_rate_keys[] = {
     { "ingress", &bits, 0, "What it may receive." },
     { "pps", &number, 0, "Packets per second that it may send." },
     { "burst", &bits, 0,
-      "What may pass at once, like 10Mbit; a tenth of the rate if absent." },
+      "What may pass at once, like 10Mbit; a fifth of the rate if absent." },
     { NULL },
 };
 static const struct schema container_rate = MAP(container_rate_keys);

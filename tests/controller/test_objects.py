@@ -38,9 +38,9 @@ def test_rate_comes_changes_and_goes(one):
     set_rate(one, egress_kbps=100000, ingress_kbps=50000, egress_pps=2000)
     have = ours(one)
     assert sorted(have.values()) == [
-        'kbps burst stats bands= type=drop rate=100000 burst_size=10000',
-        'kbps burst stats bands= type=drop rate=50000 burst_size=5000',
-        'pktps burst stats bands= type=drop rate=2000 burst_size=200']
+        'kbps burst stats bands= type=drop rate=100000 burst_size=20000',
+        'kbps burst stats bands= type=drop rate=50000 burst_size=10000',
+        'pktps burst stats bands= type=drop rate=2000 burst_size=400']
     assert all(users(one, m) for m in have)
     assert len(one.sw.our_flows()) == len(before)
 
@@ -51,7 +51,7 @@ def test_rate_comes_changes_and_goes(one):
     assert now['meter_mods_sent'] == was['meter_mods_sent'] + 1
     assert now['flow_mods_sent'] == was['flow_mods_sent']
     assert sorted(ours(one)) == sorted(have)
-    assert 'rate=200000 burst_size=20000' in ' '.join(ours(one).values())
+    assert 'rate=200000 burst_size=40000' in ' '.join(ours(one).values())
 
     set_rate(one)
     wait_for(lambda: not ours(one))
