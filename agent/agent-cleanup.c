@@ -5,6 +5,7 @@
 
 #include "agent/addr.h"
 #include "agent/central.h"
+#include "agent/bridge-guard.h"
 #include "agent/discover.h"
 #include "agent/exit-device.h"
 #include "agent/exits.h"
@@ -40,6 +41,7 @@ cleanup_switch(const char *remote)
         if (vswitch_txn(sw) && !written) {
             exits_cleanup_ports(sw);
             discover_cleanup_external_ids(sw);
+            bridge_guard_cleanup(sw);
             written = true;
         }
         written = vswitch_commit_and_wait(sw) && written;

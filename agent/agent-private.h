@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "agent/bridge.h"
 #include "agent/link.h"
 #include "agent/rotation.h"
 #include "sset.h"
@@ -17,6 +18,7 @@ struct agent {
     struct mesh *mesh;
     struct rotation rotation;
     struct ct_configs *configs;
+    struct bridge_watch bridge_watch;
     struct discover *discover;
     struct names *names;
     struct exit_watch *exits;
@@ -26,7 +28,6 @@ struct agent {
 
     struct links links;         /* As of the last pass. */
     struct sset addresses;      /* Of this host, for the other nodes. */
-    struct eth_addr bridge_mac; /* Zero: not known yet. */
     struct plan *plan;          /* NULL: none yet. */
     struct sset plan_problems;  /* Of the plan. */
     struct sset problems;       /* Of the last pass, with the plan's. */

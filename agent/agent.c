@@ -8,6 +8,7 @@
 #include "agent/addr.h"
 #include "agent/agent-private.h"
 #include "agent/bridge.h"
+#include "agent/bridge-guard.h"
 #include "agent/central.h"
 #include "agent/ct-configs.h"
 #include "agent/discover.h"
@@ -258,6 +259,16 @@ pass_mesh(struct agent *a, struct sset *problems)
     return true;
 }
 
+/* A node that the state does not have keeps what it has. */
+static bool
+pass_bridge_guard(struct agent *a)
+{
+    const struct model_node *node = model_get_node(central_model(a->central),
+                                                   a->node);
+
+    return !node || bridge_guard_sync(a->sw, &node->uplinks);
+}
+
 /* The guards come first: nothing may be forwarded, and no exit be opened,
  * before they stand. */
 static bool
@@ -266,7 +277,8 @@ pass_all(struct agent *a, struct sset *problems)
     bool guarded = nft_sync(a->nft, a->plan, &a->links, problems);
     bool ok = pass_discover(a, problems) && guarded;
 
-    ok &= bridge_run(a->sw, &a->bridge_mac, problems);
+    ok &= bridge_run(a->sw, &a->bridge_watch, problems);
+    ok &= pass_bridge_guard(a);
     if (guarded) {
         ok &= exits_sync_ports(a->sw, a->plan, problems);
         ok &= host_sync_sysctls(a->nlk, &a->links, a->plan, problems);

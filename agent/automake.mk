@@ -6,6 +6,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/agent-private.h \
 	agent/agent-status.c \
 	agent/bridge.c agent/bridge.h \
+	agent/bridge-guard.c agent/bridge-guard.h \
 	agent/central.c agent/central.h \
 	agent/ct-config.c agent/ct-config.h \
 	agent/ct-configs.c agent/ct-configs.h \
@@ -25,6 +26,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/exits.c agent/exits.h \
 	agent/host.c agent/host.h \
 	agent/identity.c agent/identity.h \
+	agent/install.c agent/install.h \
 	agent/keyring.c \
 	agent/keys.c agent/keys.h \
 	agent/link.c agent/link.h \

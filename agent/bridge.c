@@ -11,10 +11,15 @@
 #include "smap.h"
 #include "sset.h"
 #include "svec.h"
+#include "timeval.h"
 #include "util.h"
+#include "uuid.h"
 #include "vswitch-idl.h"
 
 VLOG_DEFINE_THIS_MODULE(bridge);
+
+/* How long a bridge that somebody opened is a problem. */
+#define ALARM_MS (10 * 60 * 1000)
 
 struct table_name {
     int id;
@@ -85,7 +90,7 @@ bridge_set_protocols(const struct ovsrec_bridge *br)
 }
 
 static bool
-bridge_set_modes(const struct ovsrec_bridge *br)
+bridge_set_modes(const struct ovsrec_bridge *br, struct bridge_watch *watch)
 {
     bool same = true;
 
@@ -93,8 +98,12 @@ bridge_set_modes(const struct ovsrec_bridge *br)
         VLOG_WARN("%s: fail_mode was \"%s\", set to \"secure\"", br->name,
                   br->fail_mode ? br->fail_mode : "");
         ovsrec_bridge_set_fail_mode(br, "secure");
+        if (uuid_equals(&watch->bridge, &br->header_.uuid)) {
+            watch->alarm_ms = time_msec() + ALARM_MS;
+        }
         same = false;
     }
+    watch->bridge = br->header_.uuid;
     if (!smap_get_bool(&br->other_config, "disable-in-band", false)) {
         ovsrec_bridge_update_other_config_setkey(br, "disable-in-band",
                                                  "true");
@@ -137,8 +146,20 @@ bridge_pin_mac(const struct vswitch *sw, const struct ovsrec_bridge *br,
     return false;
 }
 
+static void
+bridge_alarm(const struct bridge_watch *watch, struct sset *problems)
+{
+    if (time_msec() < watch->alarm_ms) {
+        sset_add(problems, "somebody cleared fail_mode of " SN_BRIDGE ", as "
+                 "\"Apply Configuration\" of Proxmox does, and with it all "
+                 "flows; they are back. socknet-agent --install keeps it "
+                 "in /etc/network/interfaces");
+    }
+}
+
 bool
-bridge_run(struct vswitch *sw, struct eth_addr *mac, struct sset *problems)
+bridge_run(struct vswitch *sw, struct bridge_watch *watch,
+           struct sset *problems)
 {
     const struct ovsrec_bridge *br = vswitch_find_bridge(sw, SN_BRIDGE);
     struct ovsdb_idl_txn *txn = vswitch_txn(sw);
@@ -155,12 +176,14 @@ bridge_run(struct vswitch *sw, struct eth_addr *mac, struct sset *problems)
                  "ovs-vsctl add-br " SN_BRIDGE " -- set bridge " SN_BRIDGE
                  " fail_mode=secure");
         return false;
-    } else if (!txn) {
+    }
+    bridge_alarm(watch, problems);
+    if (!txn) {
         return false;
     }
 
-    bool same = bridge_set_modes(br);
-    same &= bridge_pin_mac(sw, br, mac);
+    bool same = bridge_set_modes(br, watch);
+    same &= bridge_pin_mac(sw, br, &watch->mac);
     same &= bridge_set_protocols(br);
     same &= bridge_set_flow_tables(txn, br);
     return same;

@@ -8,15 +8,23 @@
  * whenever they are found different. */
 
 #include <stdbool.h>
+#include "openvswitch/types.h"
+#include "openvswitch/uuid.h"
 
-struct eth_addr;
 struct sset;
 struct vswitch;
 
+/* What is to be remembered of it.  Zero at first. */
+struct bridge_watch {
+    struct uuid bridge;         /* That was seen secure. */
+    long long int alarm_ms;     /* Until when to tell that it was opened. */
+    struct eth_addr mac;        /* As last seen pinned: it stays what it is
+                                 * even if the pin is lost. */
+};
+
 /* Writes what differs into the switch's open transaction.  Returns true if
- * nothing did.  '*mac' is the bridge's MAC address as it was last seen pinned,
- * zero at first: it stays what it is even if the pin is lost. */
-bool bridge_run(struct vswitch *, struct eth_addr *mac,
+ * nothing did.  Costs little: call it as soon as anything changed. */
+bool bridge_run(struct vswitch *, struct bridge_watch *,
                 struct sset *problems);
 
 /* "system" or "netdev"; NULL if the bridge is missing. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/install.h"
 #include "agent/stats.h"
 #include "agent/vswitch.h"
 #include "command-line.h"
@@ -30,6 +31,7 @@ VLOG_DEFINE_THIS_MODULE(main);
 
 #define DEFAULT_STATE_DIR "/var/lib/socknet"
 #define DEFAULT_PVE_DIR "/etc/pve"
+#define DEFAULT_INTERFACES "/etc/network/interfaces"
 #define DEFAULT_LXC_DIR "/var/lib/lxc"
 
 struct options {
@@ -40,7 +42,10 @@ struct options {
     char *pve_dir;
     char *lxc_dir;
     char *unixctl;
+    char *interfaces;
     bool cleanup;
+    bool install;
+    bool write;
 };
 
 static void
@@ -62,6 +67,10 @@ print_help(void)
            "  --lxc-dir=DIR     LXC's containers (default: %s)\n"
            "  --cleanup         remove what agents made on this host, then "
            "exit\n"
+           "  --install         show what /etc/network/interfaces lacks, then "
+           "exit;\n"
+           "                    --write: write it; --interfaces=FILE: another "
+           "file\n"
            "\n"
            "For a database at ssl:HOST:PORT:\n"
            "  -p, --private-key=FILE  -c, --certificate=FILE  "
@@ -88,6 +97,9 @@ enum {
     OPT_PVE_DIR,
     OPT_LXC_DIR,
     OPT_CLEANUP,
+    OPT_INSTALL,
+    OPT_WRITE,
+    OPT_INTERFACES,
     OPT_UNIXCTL,
     DAEMON_OPTION_ENUMS,
     VLOG_OPTION_ENUMS,
@@ -102,6 +114,9 @@ static const struct option long_options[] = {
     {"pve-dir", required_argument, NULL, OPT_PVE_DIR},
     {"lxc-dir", required_argument, NULL, OPT_LXC_DIR},
     {"cleanup", no_argument, NULL, OPT_CLEANUP},
+    {"install", no_argument, NULL, OPT_INSTALL},
+    {"write", no_argument, NULL, OPT_WRITE},
+    {"interfaces", required_argument, NULL, OPT_INTERFACES},
     {"unixctl", required_argument, NULL, OPT_UNIXCTL},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -163,6 +178,15 @@ parse_option(int c, struct options *options)
     case OPT_CLEANUP:
         options->cleanup = true;
         break;
+    case OPT_INSTALL:
+        options->install = true;
+        break;
+    case OPT_WRITE:
+        options->write = true;
+        break;
+    case OPT_INTERFACES:
+        set_string(&options->interfaces, optarg);
+        break;
     case 'h':
         print_help();
         exit(EXIT_SUCCESS);
@@ -202,6 +226,7 @@ parse_options(int argc, char *argv[], struct options *options)
         options->db = xstrdup(db_connection_default_remote());
     }
     set_default(&options->state_dir, DEFAULT_STATE_DIR);
+    set_default(&options->interfaces, DEFAULT_INTERFACES);
     set_default(&options->pve_dir, DEFAULT_PVE_DIR);
     set_default(&options->lxc_dir, DEFAULT_LXC_DIR);
 }
@@ -355,6 +380,11 @@ main(int argc, char *argv[])
         .state_dir = options.state_dir, .pve_dir = options.pve_dir,
         .lxc_dir = options.lxc_dir,
     };
+    if (options.write && !options.install) {
+        ovs_fatal(0, "--write goes with --install");
+    } else if (options.install) {
+        exit(install_run(options.interfaces, options.write));
+    }
     require_net_admin();
     if (options.cleanup) {
         cleanup(&config);
@@ -382,6 +412,7 @@ main(int argc, char *argv[])
     free(options.state_dir);
     free(options.pve_dir);
     free(options.lxc_dir);
+    free(options.interfaces);
     free(options.unixctl);
     return EXIT_SUCCESS;
 }

@@ -4,7 +4,7 @@
 # with the seeds.
 FUZZ_TARGETS = tests/fuzz/fuzz-state tests/fuzz/fuzz-compile \
 	tests/fuzz/fuzz-rawflow \
-	tests/fuzz/fuzz-ct-config \
+	tests/fuzz/fuzz-ct-config tests/fuzz/fuzz-interfaces \
 	tests/fuzz/fuzz-dns tests/fuzz/fuzz-uapi \
 	tests/fuzz/fuzz-profile
 FUZZ_SECONDS = 30
@@ -31,6 +31,10 @@ tests_fuzz_fuzz_dns_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
 tests_fuzz_fuzz_ct_config_SOURCES = tests/fuzz/fuzz-ct-config.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_ct_config_LDADD = agent/libsnagent.la $(FUZZ_LDADD)
 tests_fuzz_fuzz_ct_config_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
+
+tests_fuzz_fuzz_interfaces_SOURCES = tests/fuzz/fuzz-interfaces.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_interfaces_LDADD = agent/libsnagent.la $(FUZZ_LDADD)
+tests_fuzz_fuzz_interfaces_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
 
 tests_fuzz_fuzz_uapi_SOURCES = tests/fuzz/fuzz-uapi.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_uapi_LDADD = agent/libsnagent.la $(FUZZ_LDADD)

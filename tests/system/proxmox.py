@@ -119,3 +119,19 @@ class Proxmox:
     def ports(self):
         text = self.system.appctl(self.node, "socknet-agent", "ports")
         return dict(line.split(": ", 1) for line in text.splitlines())
+
+
+# What ifupdown2's openvswitch module runs for the stanza of vmbr0 when the
+# bridge is there, in ONE transaction.
+IFRELOAD = ("ovs-vsctl -- --may-exist add-br vmbr0 %s-- --if-exists clear "
+            "bridge vmbr0 auto_attach controller external-ids fail_mode "
+            "flood_vlans ipfix mirrors netflow other_config protocols sflow "
+            "-- --if-exists clear interface vmbr0 mtu_request external-ids "
+            "other_config options%s")
+
+
+def ifreload(host, extra="", deleted=()):
+    """`ifreload -a`: the stanza's ovs_extra, and the ports that it does not
+    know."""
+    ports = "".join("-- --if-exists del-port vmbr0 %s " % p for p in deleted)
+    host.run(*(IFRELOAD % (ports, extra and " -- " + extra)).split())

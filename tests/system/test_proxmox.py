@@ -1,14 +1,16 @@
 """Containers as Proxmox makes, changes and moves them."""
 
+import re
 import socket
 
 import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
+import agents
 import sockets
-from harness import eventually
-from proxmox import Proxmox
+from harness import eventually, ns
+from proxmox import Proxmox, ifreload
 
 STATE = """
 mesh: {name: pve-mesh, default_policy: allow}
@@ -246,3 +248,171 @@ def test_second_device(lab, pve):
         pve.tap_unplug("veth101i1")
         pve.sh("ip link del veth101i1")
         pve.conf("front")
+
+
+STANZA = """
+auto vmbr0
+iface vmbr0 inet manual
+    # Made in the web interface.
+    ovs_type OVSBridge
+    ovs_ports eno1
+"""
+
+
+@pytest.fixture(scope="module")
+def lan(lab):
+    """Who is behind the uplink, a virtual machine, and the host, in a network
+    of their own."""
+    host = lab.lab.hosts["pve1"]
+    for i, (port, name) in enumerate((("eno1", "lan"), ("tap100i0", "vm")),
+                                     1):
+        there = lab.lab.ns(name)
+        ns.ns_add(there)
+        ns.run(["ip", "link", "add", port, "netns", host.ns, "type", "veth",
+                "peer", "name", "eth0", "netns", there])
+        if lab.lab.netdev:
+            ns.run(["ip", "netns", "exec", there, "ethtool", "-K", "eth0",
+                    "tx", "off"])
+        ns.ip(there, "addr add 192.168.7.%d/24 dev eth0" % i,
+              "link set eth0 up", "route add 10.0.0.0/24 dev eth0")
+        ns.ip(host.ns, "link set %s up" % port)
+        host.run("ovs-vsctl", "add-port", "vmbr0", port)
+    ns.ip(host.ns, "addr add 192.168.7.3/24 dev vmbr0")
+    yield {name: lab.lab.ns(name) for name in ("lan", "vm")}
+    for port in "eno1", "tap100i0":
+        host.run("ovs-vsctl", "del-port", port)
+
+
+def pings(where, address):
+    p = ns.run(["ip", "netns", "exec", where, "ping", "-n", "-c2", "-i0.2",
+                "-W1", address], check=False)
+    return ", 0 received" not in p.stdout and " 0% packet loss" in p.stdout
+
+
+def test_uplinks_and_machines(lab, pve, lan):
+    assert eventually(lambda: pings(lan["lan"], "192.168.7.2"))
+    assert pings(lan["vm"], "192.168.7.1")
+    assert pings(lan["lan"], "192.168.7.3")
+    assert pings(lan["vm"], "192.168.7.3")
+    for stranger in lan.values():
+        assert not pings(stranger, "10.0.0.102")
+    assert "eno1" not in pve.ports() and "tap100i0" not in pve.ports()
+
+
+def from_containers(lab, capture):
+    macs = [lab.container(n).mac.lower() for n in ("front", "api")]
+    return [f for f in capture.frames if Ether(f).src in macs]
+
+
+def test_open_bridge_leaks_nothing(lab, pve, lan, expect_logs):
+    """Plain switching, and nobody there to end it."""
+    expect_logs += ["fail_mode was"] + agents.CUT_OFF
+    for what in "agent", "controller":
+        lab.kill("pve1", what)
+    try:
+        ifreload(pve.host)
+        with sockets.Capture(lan["lan"], "eth0") as behind_uplink, \
+                sockets.Capture(lan["vm"], "eth0") as machine, \
+                lab.capture("front") as other, \
+                sockets.udp(lab.ns("pve1"), "0.0.0.0", 9999) as host:
+            lab.run("api", "ip", "neigh", "flush", "all")
+            assert lab.ping("api", "front", 2) == 0
+            assert lab.ping("api", "10.0.0.1", 2) == 0
+            assert lab.ping("pve1", "api", 2) == 0
+            api = lab.container("api").mac
+            vmbr0 = lab.run("pve1", "cat", "/sys/class/net/vmbr0/address")
+            for mac, ip in ((lab.container("front").mac, "10.0.0.101"),
+                            (vmbr0.stdout.strip(), "10.0.0.1"),
+                            ("ff:ff:ff:ff:ff:ff", "255.255.255.255")):
+                lab.send_raw("api", bytes(
+                    Ether(src=api, dst=mac)
+                    / IP(src="10.0.0.102", dst=ip) / UDP(dport=9999)))
+            host.settimeout(0.3)
+            with pytest.raises(socket.timeout):
+                host.recv(16)
+            # The others go on.
+            assert pings(lan["lan"], "192.168.7.2")
+            assert pings(lan["lan"], "192.168.7.3")
+        assert "NORMAL" in lab.run("pve1", "ovs-ofctl", "dump-flows",
+                                   "vmbr0").stdout
+        for c in (behind_uplink, machine):
+            assert not from_containers(lab, c)
+        assert not [f for f in other.frames if Ether(f).src == api.lower()]
+    finally:
+        for what in "agent", "controller":
+            lab.start("pve1", what)
+    assert lab.reaches("api", "front", timeout=10)
+
+
+def test_apply_configuration(lab, pve, lan, expect_logs):
+    """Without ovs_extra in the stanza: flushed, closed, and back."""
+    expect_logs += ["fail_mode was", "somebody cleared fail_mode",
+                    "mgmt: connection", "lost"]
+    p = lab.pinger("api", "front"), lab.pinger("api", "store")
+    with sockets.Capture(lan["lan"], "eth0") as behind_uplink, \
+            sockets.Capture(lan["vm"], "eth0") as machine:
+        ifreload(pve.host)
+        assert eventually(lambda: "somebody cleared fail_mode" in lab.appctl(
+            "pve1", "socknet-agent", "status"))
+        assert lab.reaches("api", "front")
+        assert lab.reaches("api", "store")
+    for pinger in p:
+        assert pinger.stop().gap < 2, str(p)
+    for c in (behind_uplink, machine):
+        assert not from_containers(lab, c)
+    got = lab.run("pve1", "ovs-vsctl", "get", "bridge", "vmbr0", "fail_mode",
+                  "protocols", "other_config").stdout
+    assert "secure" in got and "OpenFlow15" in got, got
+    assert 'disable-in-band="true"' in got
+
+
+def test_apply_configuration_with_stanza(lab, pve, lan, tmp_path, builddir):
+    """With what --install writes there, nothing happens at all."""
+    path = tmp_path / "interfaces"
+    path.write_text(STANZA)
+    install = (str(builddir / "agent" / "socknet-agent"), "--install",
+               "--interfaces=%s" % path)
+    assert lab.run("pve1", *install, check=False).returncode == 2
+    assert path.read_text() == STANZA
+    lab.run("pve1", *install, "--write")
+    assert "has all" in lab.run("pve1", *install).stdout
+    assert (tmp_path / "interfaces.before-socknet").read_text() == STANZA
+    lines = dict(x.split(None, 1) for x in path.read_text().splitlines()
+                 if x.split())
+    for port in "veth101i0", "x-warp0":
+        assert re.match(lines["ovs_ports_condone_regex"], port)
+    assert not re.match(lines["ovs_ports_condone_regex"], "eno1")
+
+    before = lab.counters()
+    p = lab.pinger("api", "front"), lab.pinger("api", "store")
+    ifreload(pve.host, lines["ovs_extra"])
+    assert lab.ping("api", "front", 3) == 3
+    for pinger in p:
+        assert pinger.stop().lost == 0
+    assert lab.counters() == before
+
+
+def test_migration(lab, pve):
+    """`pct migrate` in restart mode: the address goes along."""
+    moved = STATE.replace('''        - id: "102"
+''', '''        - id: "102"
+          node: pve2
+          hwaddr: "%s"
+''' % lab.container("api").mac)
+    there = lab.pve["pve2"]
+    p = lab.pinger("front", "api"), lab.pinger("store", "api")
+    c = lab.container("api")
+    pve.stop("api")
+    pve.remove("102")
+    lab.lab.forget("api")
+    c.node = "pve2"
+    lab.lab.node("pve2").containers.append(c)
+    there.conf("api")
+    there.start("api")
+    lab.apply(moved)
+    assert lab.reaches("front", "api")
+    assert lab.reaches("store", "api")
+    result = [str(pinger.stop()) for pinger in p]
+    print("migration:", result)
+    becomes(there, "veth102i0", ", up")
+    assert "veth102i0" not in pve.ports()
