@@ -466,7 +466,7 @@ write_file(const char *file, const struct ds *old, const struct ds *new,
                 ovs_strerror(error));
     } else {
         printf("%s: written; the old one is %s.\n"
-               "It takes effect with `ifreload -a`, or when the host starts.\n",
+               "It takes effect with `ifreload -a`, or at the next start.\n",
                file, backup);
     }
     free(temporary);

@@ -4,9 +4,10 @@
 /* socknet-agent --install: what /etc/network/interfaces has to say of vmbr0.
  *
  * `ifreload -a` ("Apply Configuration" of Proxmox) first clears the bridge's
- * columns and then runs the stanza's ovs_extra, in one transaction: what stands
- * there stays, without a moment in between.  It also deletes ports that the
- * stanza does not know, but for those that ovs_ports_condone_regex matches. */
+ * columns and then runs the stanza's ovs_extra, in one transaction: what
+ * stands there stays, without a moment in between.  It also deletes ports that
+ * the stanza does not know, but for those that ovs_ports_condone_regex
+ * matches. */
 
 #include <stdbool.h>
 
