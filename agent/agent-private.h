@@ -10,6 +10,8 @@
 #include "agent/rotation.h"
 #include "sset.h"
 
+struct ovsdb_idl_txn;
+
 struct agent {
     char *node;
     struct nlk *nlk;
@@ -23,6 +25,7 @@ struct agent {
     struct names *names;
     struct exit_watch *exits;
     struct exit_tunnels *tunnels;
+    struct backend_watch *backends;
     struct vswitch *sw;
     struct central *central;
 
@@ -39,11 +42,15 @@ struct agent {
     long long int next_poll_ms; /* WireGuard's state has no events. */
     long long int next_pass_ms; /* Whatever happened. */
     long long int next_counters_ms; /* status_sync_peers(). */
+    long long int next_service_counters_ms; /* status_sync_services(). */
     int64_t plan_generation;    /* That the plan came from. */
     int64_t enforced;           /* Generation that the host has. */
 };
 
 /* agent-status.c */
 void agent_report(struct agent *);
+
+/* agent-services.c */
+void agent_report_services(struct agent *, struct ovsdb_idl_txn *);
 
 #endif /* agent/agent-private.h */

@@ -155,6 +155,7 @@ agent_report(struct agent *a)
         report_ports(a, txn);
         report_peers(a, txn);
         report_exits(a, txn);
+        agent_report_services(a, txn);
     }
 }
 

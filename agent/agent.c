@@ -7,6 +7,7 @@
 
 #include "agent/addr.h"
 #include "agent/agent-private.h"
+#include "agent/backend-watch.h"
 #include "agent/bridge.h"
 #include "agent/bridge-guard.h"
 #include "agent/central.h"
@@ -66,6 +67,7 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     a->names = names_create();
     a->exits = exit_watch_create();
     a->tunnels = exit_tunnels_create();
+    a->backends = backend_watch_create();
     a->sw = vswitch_create(config->ovsdb);
     a->central = config->db ? central_create(config->db, a->node,
                                              config->state_dir) : NULL;
@@ -91,6 +93,7 @@ agent_destroy(struct agent *a)
         names_destroy(a->names);
         exit_watch_destroy(a->exits);
         exit_tunnels_destroy(a->tunnels);
+        backend_watch_destroy(a->backends);
         discover_destroy(a->discover);
         ct_configs_destroy(a->configs);
         mesh_destroy(a->mesh);
@@ -150,6 +153,7 @@ agent_update_plan(struct agent *a)
     a->plan = plan;
     a->plan_generation = central_generation(a->central);
     names_set_model(a->names, model, a->node, a->plan_generation);
+    backend_watch_set_model(a->backends, model, a->node);
 }
 
 static int
@@ -361,6 +365,9 @@ agent_run(struct agent *a)
     if (exit_watch_run(a->exits)) {
         a->dirty = true;
     }
+    if (backend_watch_run(a->backends)) {
+        a->report = true;
+    }
     if (events & NLK_NFT) {
         nft_set_stale(a->nft);
     }
@@ -402,6 +409,7 @@ agent_wait(struct agent *a)
     ct_configs_wait(a->configs);
     names_wait(a->names);
     exit_watch_wait(a->exits);
+    backend_watch_wait(a->backends);
     paths_wait(a->paths);
     resolve_wait();
     if (!vswitch_commit_and_wait(a->sw)) {

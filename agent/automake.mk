@@ -4,7 +4,10 @@ agent_libsnagent_la_SOURCES = \
 	agent/agent.c agent/agent.h \
 	agent/agent-cleanup.c \
 	agent/agent-private.h \
+	agent/agent-services.c \
 	agent/agent-status.c \
+	agent/backend-probe.c agent/backend-probe.h \
+	agent/backend-watch.c agent/backend-watch.h \
 	agent/bridge.c agent/bridge.h \
 	agent/bridge-guard.c agent/bridge-guard.h \
 	agent/central.c agent/central.h \

@@ -97,6 +97,30 @@ put_prefix_rule(const struct sn_prefix *prefix, const char *before,
     free(s);
 }
 
+/* What the flows found no backend for is refused so that the sender learns
+ * it, before it is routed: a router would add a redirect to each, and the
+ * kernel counts those against its limit of answers. */
+static void
+put_refuse_services(const struct plan *plan, struct ds *ds)
+{
+    if (!plan->services.n) {
+        return;
+    }
+    ds_put_cstr(ds, "\tchain services {\n"
+                "\t\ttype filter hook prerouting priority filter; "
+                "policy accept;\n");
+    for (size_t i = 0; i < plan->services.n; i++) {
+        const struct sn_prefix *prefix = &plan->services.prefixes[i];
+
+        put_prefix_rule(prefix, "iifname \"" SN_BRIDGE "\" ", "daddr",
+                        "meta l4proto tcp reject with tcp reset", ds);
+        put_prefix_rule(prefix, "iifname \"" SN_BRIDGE "\" ", "daddr",
+                        prefix->is_v4 ? "reject with icmp port-unreachable"
+                        : "reject with icmpv6 port-unreachable", ds);
+    }
+    ds_put_cstr(ds, "\t}\n\n");
+}
+
 /* What containers send to the host's routing. */
 static void
 put_from_bridge(const struct plan *plan, struct ds *ds)
@@ -185,6 +209,7 @@ nft_format(const struct plan *plan, const struct links *links, struct ds *ds)
                 "\tcomment \"made by socknet-agent\"\n");
     put_prerouting(plan, ds);
     nft_put_exit_chains(plan, ds);
+    put_refuse_services(plan, ds);
     put_input(plan, ds);
     put_forward(plan, links, ds);
     put_from_bridge(plan, ds);

@@ -9,6 +9,7 @@
 #include "smap.h"
 #include "sset.h"
 #include "state/model.h"
+#include "state/service.h"
 #include "util.h"
 
 /* The peer that carries a prefix into the mesh. */
@@ -411,6 +412,27 @@ plan_set_next_keys(struct plan *plan, const struct smap *next_keys)
     }
 }
 
+/* The host's own packets to virtual addresses go through the bridge, too. */
+static void
+builder_add_services(struct plan_builder *b)
+{
+    const struct model_mesh *mesh = &b->model->mesh;
+
+    for (int is_v4 = 1; is_v4 >= 0; is_v4--) {
+        const struct sn_prefix *prefix = is_v4 ? &mesh->service4
+                                               : &mesh->service6;
+        const struct shash_node *node;
+
+        SHASH_FOR_EACH (node, &b->model->services) {
+            if (service_get_vip(node->data, is_v4)) {
+                plan_prefixes_add(&b->plan->services, prefix);
+                plan_add_route(b->plan, prefix, SN_BRIDGE, 0);
+                break;
+            }
+        }
+    }
+}
+
 struct plan *
 plan_create(const struct model *model, const char *node,
             const struct smap *keys, struct sset *problems)
@@ -449,6 +471,7 @@ plan_create(const struct model *model, const char *node,
     builder_add_strangers(&b);
     builder_add_veths(&b);
     builder_add_written_routes(&b);
+    builder_add_services(&b);
     plan_add_exits(plan, model, problems);
     free(b.owners);
     return plan;
@@ -476,6 +499,7 @@ plan_destroy(struct plan *plan)
     free(plan->tunnel.prefixes);
     free(plan->gateways.prefixes);
     free(plan->local.prefixes);
+    free(plan->services.prefixes);
     free(plan->node);
     free(plan->mesh);
     free(plan->interface);

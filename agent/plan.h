@@ -117,6 +117,7 @@ struct plan {
     struct plan_prefixes tunnel;    /* Addresses of the mesh interface. */
     struct plan_prefixes gateways;  /* Addresses of vmbr0. */
     struct plan_prefixes local;     /* Where this node's containers live. */
+    struct plan_prefixes services;  /* Of virtual addresses, if any. */
     struct plan_route *routes;
     size_t n_routes, allocated_routes;
     struct plan_peer *peers;

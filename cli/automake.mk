@@ -21,6 +21,7 @@ cli_libsncli_la_SOURCES = \
 	cli/cmd-history.c \
 	cli/cmd-node.c \
 	cli/cmd-nodes.c \
+	cli/cmd-services.c \
 	cli/cmd-pki.c \
 	cli/cmd-rollback.c \
 	cli/cmd-status.c \

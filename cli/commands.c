@@ -121,6 +121,13 @@ const struct command commands[] = {
       "Example: socknet containers xray\n",
       false, cmd_containers,
       "ports and identities" },
+    { NULL, "services", "[NAME]",
+      "services, their addresses and backends",
+      "A backend drains while it has connections and weight 0.\n"
+      "\n"
+      "Example: socknet services vectors\n",
+      false, cmd_services,
+      "addresses and backends" },
     { NULL, "flows", "[--node NAME] [--switch[=TARGET]] [FILTER]...",
       "a node's flows, with counters if from its switch",
       "  --node NAME   the node (default: this host's name)\n"

@@ -361,17 +361,17 @@ emit_balance(struct compiler *c, const struct model_service *service,
         free(name);
         free(spec);
     }
-    /* The later fragments of a datagram, which have no ports, too. */
-    for (int later = 0; later < 1 + (service->ip_proto == IPPROTO_UDP);
-         later++) {
+    /* And the fragments of a datagram, of which a switch sees no port. */
+    for (int frag = 0; frag < 1 + (service->ip_proto == IPPROTO_UDP);
+         frag++) {
         emit_flow(e, SN_TABLE_BALANCE, 200, cookie);
         emit_match_flags(e, from, 0);
         emit_match_dst(e, vip);
         emit_match_ct_state(e, CS_TRACKED, CS_INVALID);
         match_set_nw_proto(&e->match, service->ip_proto);
-        if (later) {
-            match_set_nw_frag(&e->match,
-                              FLOW_NW_FRAG_ANY | FLOW_NW_FRAG_LATER);
+        if (frag) {
+            match_set_nw_frag_masked(&e->match, FLOW_NW_FRAG_ANY,
+                                     FLOW_NW_FRAG_ANY);
         } else {
             match_set_tp_dst(&e->match, htons(service->port));
         }

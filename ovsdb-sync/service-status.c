@@ -81,9 +81,11 @@ static void
 write_service(const struct sndb_service_status *row,
               const struct status_service *st, bool counters)
 {
-    sndb_service_status_set_state(row, st->state);
-    sndb_service_status_set_reason(row, st->reason && st->reason[0]
-                                        ? st->reason : NULL);
+    if (!st->keep_state) {
+        sndb_service_status_set_state(row, st->state);
+        sndb_service_status_set_reason(row, st->reason && st->reason[0]
+                                            ? st->reason : NULL);
+    }
     if (counters || !st->connections || !row->connections) {
         sndb_service_status_set_connections(row, MAX(st->connections, 0));
     }

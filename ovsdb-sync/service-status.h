@@ -23,6 +23,7 @@ void service_status_run(struct ovsdb_idl *, struct model *, bool all,
 struct status_service {
     const char *service, *backend;
     const char *state;          /* up, down; or NULL: not probed here. */
+    bool keep_state;            /* Not known yet: what the row says stays. */
     const char *reason;         /* "" or why. */
     int64_t connections;        /* That this host has translated. */
 };

@@ -40,6 +40,9 @@ def world(socknet, srcdir, tmp_path, database, switch):
         'tags: [data]\n', 'tags: [data]\n          rate: {pps: 9}\n'))
     (tmp_path / 'broken.yaml').write_text('nodes: {a: {endpoint: "x y"}}\n'
                                           'acls: [{proto: upd}]\n')
+    with (tmp_path / 'state.yaml').open('a') as f:
+        f.write('services: {vectors: {vip: 10.96.0.10, port: 6333, '
+                'backends: [vector-db]}}\n')
     socknet('apply', 'state.yaml', db=database.remote).ok()
     now = int(time.time())
     database.insert('Peer_Status', node='node2', peer='oo1424oo',
@@ -56,6 +59,7 @@ COMMANDS = [
     ('status', []),
     ('node', ['rotate', 'node2']),
     ('nodes', []),
+    ('services', []),
     ('containers', []),
     ('flows', ['--node', 'node2']),
 ]

@@ -1,7 +1,9 @@
 """Services: connections to virtual addresses, on two hosts."""
 
 import collections
+import json
 import pathlib
+import time
 
 import pytest
 import yaml
@@ -44,15 +46,30 @@ def name_server(net, container):
 
 
 class NameServer(sockets.Echo):
+    def __init__(self):
+        super().__init__()
+        self.names, self.listeners, self.places = {}, {}, {}
+
     def serve(self, ns, name, addresses):
-        self.names = getattr(self, "names", {})
-        listener = sockets.listen(ns, "::", 7777)
-        self.names[listener] = name
-        self._add(listener, self._greet)
+        self.places[name] = ns
+        self.resume(name)
         for address in addresses:
             s = sockets.udp(ns, address, 7777)
             self.names[s] = name
             self._add(s, self._answer)
+
+    def resume(self, name):
+        listener = sockets.listen(self.places[name], "::", 7777)
+        self.names[listener] = name
+        self.listeners[name] = listener
+        self._add(listener, self._greet)
+
+    def pause(self, name):
+        """New connections are refused; those that there are go on."""
+        listener = self.listeners[name]
+        with self.lock:
+            self.selector.unregister(listener)
+        listener.close()
 
     def _greet(self, sock):
         s, _ = sock.accept()
@@ -103,3 +120,177 @@ def test_both_backends_answer(net, client, vip):
 def test_near_backends_first(net):
     assert count(net, "ann", NEAR, 7777, 6) == {"web1": 6}
     assert count(net, "bob", NEAR, 7777, 6) == {"web2": 6}
+
+
+def test_weights(net):
+    """Three to one: of 60, 45 on the average, and 30 hardly ever."""
+    got = count(net, "ann", SKEWED, 7777, 60)
+    assert set(got) == {"web2", "web3"}
+    assert got["web2"] > 33
+
+
+def test_drain(net):
+    """No new connections, and those that there are go on."""
+    held = [sockets.connect(net.ns("ann"), SKEWED, 7777, 2)
+            for _ in range(8)]
+    names = [line(s) for s in held]
+    assert "web2" in names
+    net.apply(with_service("skewed", weights={"web2": 0}))
+    assert count(net, "ann", SKEWED, 7777, 8) == {"web3": 8}
+    for s in held:
+        s.send(b"on")
+        assert s.recv(16) == b"on"
+        s.close()
+
+
+def ask_udp(net, client, vip, sock=None, size=5):
+    s = sock or sockets.udp(net.ns(client), "0.0.0.0")
+    try:
+        s.settimeout(sockets.scaled(1))
+        s.connect((vip, 7777))
+        data = bytes(i & 0x7f for i in range(size))
+        s.send(data)
+        name, _, rest = s.recv(65536).partition(b"\n")
+        assert rest == data
+        return name.decode()
+    except OSError as e:
+        return e.__class__.__name__
+    finally:
+        if not sock:
+            s.close()
+
+
+def test_udp(net):
+    got = collections.Counter(ask_udp(net, "bob", ECHO) for _ in range(16))
+    assert set(got) == {"web2", "web3"}
+    with sockets.udp(net.ns("bob"), "0.0.0.0") as s:
+        assert len({ask_udp(net, "bob", ECHO, s) for _ in range(4)}) == 1
+
+
+def test_fragments(net):
+    """Both ways: the answer is as large.  Through one bridge, as the userspace
+    datapath drops the small ones that a tunnel makes of them."""
+    assert ask_udp(net, "ann", ECHO, size=4000) == "web1"
+    assert ask_udp(net, "bob", ECHO, size=4000) in ("web2", "web3")
+
+
+def test_affinity(net):
+    got = {c: count(net, c, STICKY, 7777, 6) for c in ("ann", "bob")}
+    assert all(len(names) == 1 for names in got.values()), got
+
+
+def refusal(net, client, vip, port):
+    """The name of the error, and how long it took."""
+    start = time.monotonic()
+    with pytest.raises(OSError) as e:
+        sockets.connect(net.ns(client), vip, port, 3).close()
+    return e.type.__name__, time.monotonic() - start
+
+
+@pytest.mark.parametrize("vip, port", [
+    (DEAD, 7777),               # no backend
+    (WEB4, 81),                 # not its port
+    (WEB6, 81),
+    ("10.96.0.99", 80),         # nobody's
+])
+def test_refused(net, vip, port):
+    assert refusal(net, "ann", vip, port)[0] == "ConnectionRefusedError"
+
+
+def test_refused_udp(net):
+    assert ask_udp(net, "ann", DEAD) == "ConnectionRefusedError"
+
+
+def test_ping_is_refused(net):
+    out = net.run("ann", "ping", "-n", "-c1", "-W1", WEB4,
+                  check=False).stdout
+    assert "Port Unreachable" in out
+
+
+def test_itself(net):
+    """A backend that gets itself; it sees another address."""
+    got = count(net, "web1", NEAR, 7777, 2)
+    assert got == {"web1": 2}
+    with sockets.connect(net.ns("web1"), NEAR, 7777, 2) as s:
+        line(s)
+        s.send(b"x" * 100000)
+        assert len(s.recv(100)) > 0
+
+
+def test_who_may(net):
+    """Only clients; by the address of the service and directly."""
+    assert ask(net, "eve", NEAR, 7777, 0.7) is None
+    assert ask(net, "eve", "10.0.0.111", 7777, 0.7) is None
+    assert ask(net, "ann", "10.0.0.111", 7777) == "web1"
+
+
+def test_flip_cuts(net):
+    """A rule that goes takes its connections along, both ways."""
+    with sockets.connect(net.ns("ann"), NEAR, 7777, 2) as s:
+        assert line(s) == "web1"
+        s.send(b"still")
+        assert s.recv(16) == b"still"
+        state = yaml.safe_load(STATE.read_text())
+        state["acls"] = state["acls"][1:]
+        net.apply(yaml.safe_dump(state))
+        s.settimeout(0.7)
+        s.send(b"gone")
+        with pytest.raises(OSError):
+            s.recv(16)
+    assert ask(net, "ann", NEAR, 7777, 0.7) is None
+
+
+def test_host(net):
+    """The host itself, by backends of its own."""
+    assert ask(net, "left", NEAR, 7777) == "web1"
+    assert ask(net, "right", WEB4, 80) == "web2"
+
+
+def test_discovered(net):
+    services = json.loads(net.socknet("left", "services", "--json").stdout)
+    found = [s for s in services["services"] if s["name"] == "found"][0]
+    assert ask(net, "bob", found["vips"][0], 7777) == "web1"
+
+
+def backends(net, service):
+    out = json.loads(net.socknet("left", "services", service,
+                                 "--json").stdout)
+    return {b["container"]: b for b in out["backends"]}
+
+
+def test_failover(net):
+    """One backend stops to listen under load: clients of the other notice
+    nothing, and it comes back when it does."""
+    assert eventually(lambda: {b["state"] for b in
+                               backends(net, "web").values()} == {"up"})
+    held = [sockets.connect(net.ns("ann"), WEB4, 80, 2) for _ in range(8)]
+    of = {s: line(s) for s in held}
+    assert set(of.values()) == {"web1", "web2"}
+    net.echo.pause("web2")
+    assert eventually(lambda: backends(net, "web")["web2"]["state"] == "down")
+    assert eventually(lambda: count(net, "bob", WEB4, 80, 4)
+                      == {"web1": 4}, 3)
+    assert count(net, "ann", WEB4, 80, 8) == {"web1": 8}
+    for s, name in of.items():
+        if name == "web1":
+            s.send(b"on")
+            assert s.recv(16) == b"on"
+        s.close()
+    net.echo.resume("web2")
+    assert eventually(lambda: backends(net, "web")["web2"]["state"] == "up")
+    assert eventually(lambda: set(count(net, "ann", WEB4, 80, 8))
+                      == {"web1", "web2"}, 3)
+
+
+def test_all_down(net):
+    net.echo.pause("web1")
+    net.echo.pause("web2")
+    try:
+        assert eventually(lambda: {b["state"] for b in
+                                   backends(net, "web").values()} == {"down"})
+        assert eventually(lambda: refusal(net, "ann", WEB4, 80)[0]
+                          == "ConnectionRefusedError", 3)
+    finally:
+        net.echo.resume("web1")
+        net.echo.resume("web2")
+    assert eventually(lambda: ask(net, "ann", WEB4, 80))
