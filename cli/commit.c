@@ -126,13 +126,13 @@ commit_check(const struct session *session, const struct commit *commit)
 {
     const struct sndb_mesh *mesh = session_pending(session);
 
-    if (mesh && (!commit->ends_pending || commit->confirm_s)) {
-        long long int left = mesh->confirm_by[0] - time_wall();
+    long long int left = mesh ? mesh->confirm_by[0] - time_wall() : 0;
 
+    /* After its time it is in force nowhere. */
+    if (left > 0 && (!commit->ends_pending || commit->confirm_s)) {
         return xasprintf("generation %"PRId64" waits to be confirmed (%lld s "
                          "left): `socknet confirm` keeps it, `socknet "
-                         "rollback` undoes it", mesh->generation,
-                         MAX(left, 0));
+                         "rollback` undoes it", mesh->generation, left);
     }
     if (commit->confirm_s && !session_generation(session)) {
         return xstrdup("the database holds no state yet that --confirm could "

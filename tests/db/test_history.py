@@ -151,6 +151,18 @@ def test_undone_by_a_controller_that_comes_later(served, state, other,
     eventually(lambda: port(served) == '5432')
 
 
+def test_apply_after_the_time(served, state, other):
+    """Without a controller that may write."""
+    served.socknet('apply', state).ok()
+    served.socknet('apply', other, '--confirm', 5).ok()
+    time.sleep(5.5)
+    served.socknet('apply', state).ok()
+    assert port(served) == '5432'
+    assert [r['outcome'] for r in history(served)] \
+        == ['applied', 'undone', 'applied']
+    assert served.rows('Mesh', 'confirm_by')[0]['confirm_by'] == ['set', []]
+
+
 def test_rollback_instead_of_confirm(served, state, other):
     served.socknet('apply', state).ok()
     served.socknet('apply', other, '--confirm', 60).ok()
