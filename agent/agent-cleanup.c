@@ -13,6 +13,7 @@
 #include "agent/mesh.h"
 #include "agent/nft.h"
 #include "agent/nlk.h"
+#include "agent/relay.h"
 #include "agent/route.h"
 #include "agent/rule.h"
 #include "agent/vswitch.h"
@@ -81,6 +82,7 @@ agent_cleanup(const struct agent_config *config)
         nft_destroy(nft);
         return xasprintf("netlink: %s", ovs_strerror(error));
     }
+    relay_cleanup();
     links_init(&links);
     /* The guard goes last. */
     char *switch_error = cleanup_switch(config->ovsdb);

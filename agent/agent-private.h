@@ -17,6 +17,7 @@ struct agent {
     struct nlk *nlk;
     struct nft *nft;
     struct paths *paths;
+    struct relay *relay;
     struct mesh *mesh;
     struct rotation rotation;
     struct ct_configs *configs;
@@ -38,6 +39,7 @@ struct agent {
     bool stale_plan;            /* Compute it again. */
     bool dirty;                 /* A pass is due. */
     bool report;                /* Status is to be written. */
+    bool stale_relay;           /* What is relayed may be different. */
     long long int last_pass_ms;
     long long int next_poll_ms; /* WireGuard's state has no events. */
     long long int next_pass_ms; /* Whatever happened. */
@@ -46,6 +48,11 @@ struct agent {
     int64_t plan_generation;    /* That the plan came from. */
     int64_t enforced;           /* Generation that the host has. */
 };
+
+/* agent-paths.c */
+void agent_sync_paths(struct agent *);
+void agent_sync_relay(struct agent *, struct sset *problems);
+void agent_run_paths(struct agent *);
 
 /* agent-status.c */
 void agent_report(struct agent *);

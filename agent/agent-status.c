@@ -14,6 +14,7 @@
 #include "agent/names.h"
 #include "agent/paths.h"
 #include "agent/plan.h"
+#include "agent/relay.h"
 #include "agent/vswitch.h"
 #include "openvswitch/dynamic-string.h"
 #include "ovsdb-sync/status-sync.h"
@@ -154,6 +155,7 @@ agent_report(struct agent *a)
         report_node(a, txn);
         report_ports(a, txn);
         report_peers(a, txn);
+        relay_report(a->relay, txn, a->node);
         report_exits(a, txn);
         agent_report_services(a, txn);
     }

@@ -23,6 +23,7 @@
 #include "agent/nlk.h"
 #include "agent/paths.h"
 #include "agent/plan.h"
+#include "agent/relay.h"
 #include "agent/resolve.h"
 #include "agent/route.h"
 #include "agent/stats.h"
@@ -60,6 +61,7 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     a->node = xstrdup(config->node);
     a->nft = nft_create();
     a->paths = paths_create();
+    a->relay = relay_create();
     a->mesh = mesh_create(config->state_dir, a->paths);
     rotation_init(&a->rotation);
     a->configs = ct_configs_create(config->pve_dir, config->lxc_dir);
@@ -98,6 +100,7 @@ agent_destroy(struct agent *a)
         ct_configs_destroy(a->configs);
         mesh_destroy(a->mesh);
         paths_destroy(a->paths);
+        relay_destroy(a->relay);
         sset_destroy(&a->addresses);
         nft_destroy(a->nft);
         nlk_close(a->nlk);
@@ -161,41 +164,6 @@ agent_poll_interval(const struct agent *a)
 {
     return (paths_need_polling(a->paths) ? POLL_PATHS_INTERVAL_MS
             : POLL_INTERVAL_MS);
-}
-
-/* Another address or way out of this host is a reason to look for better
- * paths. */
-static void
-agent_sync_paths(struct agent *a)
-{
-    struct sset addresses = SSET_INITIALIZER(&addresses);
-
-    host_list_addresses(a->nlk, &a->links, a->plan, &addresses);
-    if (!sset_equals(&addresses, &a->addresses)) {
-        sset_swap(&addresses, &a->addresses);
-        paths_network_changed(a->paths);
-    }
-    sset_destroy(&addresses);
-    paths_set_plan(a->paths, a->plan, mesh_private_key(a->mesh),
-                   mesh_public_key(a->mesh));
-    paths_observe(a->paths, mesh_device(a->mesh));
-}
-
-/* Reports of the other nodes come in all the time: not a pass for each. */
-static void
-agent_run_paths(struct agent *a)
-{
-    if (central_take_news(a->central)) {
-        struct rendezvous r;
-
-        rendezvous_init(&r);
-        rendezvous_read(&r, central_idl(a->central));
-        paths_set_rendezvous(a->paths, &r);
-        rendezvous_destroy(&r);
-    }
-    if (paths_run(a->paths)) {
-        a->next_poll_ms = 0;
-    }
 }
 
 static bool
@@ -289,6 +257,7 @@ pass_all(struct agent *a, struct sset *problems)
     }
     ok &= pass_mesh(a, problems);
     agent_sync_paths(a);
+    agent_sync_relay(a, problems);
     if (guarded) {
         ok &= exit_tunnels_run(a->tunnels, a->nlk, &a->links, a->plan,
                                mesh_private_key(a->mesh), problems);
@@ -411,6 +380,7 @@ agent_wait(struct agent *a)
     exit_watch_wait(a->exits);
     backend_watch_wait(a->backends);
     paths_wait(a->paths);
+    relay_wait(a->relay);
     resolve_wait();
     if (!vswitch_commit_and_wait(a->sw)) {
         a->next_pass_ms = time_msec() + RETRY_INTERVAL_MS;

@@ -3,6 +3,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/addr.c agent/addr.h \
 	agent/agent.c agent/agent.h \
 	agent/agent-cleanup.c \
+	agent/agent-paths.c \
 	agent/agent-private.h \
 	agent/agent-services.c \
 	agent/agent-status.c \
@@ -48,6 +49,10 @@ agent_libsnagent_la_SOURCES = \
 	agent/plan-exit.c agent/plan-exit.h \
 	agent/probe.c agent/probe.h \
 	agent/probe-message.c agent/probe-message.h \
+	agent/relay.c agent/relay.h \
+	agent/relay-conf.c agent/relay-conf.h \
+	agent/relay-sock.c agent/relay-sock.h \
+	agent/relay-switch.c agent/relay-switch.h \
 	agent/rendezvous.c agent/rendezvous.h \
 	agent/pve-conf.c \
 	agent/resolve.c agent/resolve.h \
@@ -67,3 +72,11 @@ agent_libsnagent_la_SOURCES = \
 sbin_PROGRAMS += agent/socknet-agent
 agent_socknet_agent_SOURCES = agent/main.c
 agent_socknet_agent_LDADD = agent/libsnagent.la $(SN_LIBS) $(EXT_LIBS)
+
+sbin_PROGRAMS += agent/socknet-relay
+agent_socknet_relay_SOURCES = \
+	agent/relay-client.c \
+	agent/relay-conn.c agent/relay-conn.h \
+	agent/relay-main.c \
+	agent/relay-server.c agent/relay-server.h
+agent_socknet_relay_LDADD = agent/libsnagent.la $(SN_LIBS) $(EXT_LIBS)

@@ -133,8 +133,9 @@ mesh_wanted_next(const struct mesh *mesh, const struct plan_peer *pp,
     }
 }
 
-/* Where the peer is: as the paths say, else as the operator says. */
-static void
+/* Where the peer is: as the paths say, else as the operator says.  Returns
+ * whether it is by a relay. */
+static bool
 mesh_set_endpoint(const struct mesh *mesh, const struct plan_peer *pp,
                   struct wg_peer *peer)
 {
@@ -149,19 +150,20 @@ mesh_set_endpoint(const struct mesh *mesh, const struct plan_peer *pp,
                && resolve_endpoint(pp->endpoint, &peer->endpoint)) {
         peer->force_endpoint = before && strcmp(before, pp->endpoint);
     }
+    return path.keepalive;
 }
 
-/* Only a host that others cannot call keeps its hole open; and not before it
- * knows whom to call: WireGuard would take the next five seconds for an
- * answer. */
+/* Only a host that others cannot call keeps its hole open, and both who are
+ * relayed, so that each sees that the relay works; and not before it knows
+ * whom to call: WireGuard would take the next five seconds for an answer. */
 static bool
 mesh_needs_keepalive(const struct mesh *mesh, const struct plan *plan,
-                     const struct wg_peer *peer)
+                     const struct wg_peer *peer, bool relayed)
 {
     const struct wg_peer *have = wg_device_find_peer(&mesh->device,
                                                      &peer->key);
 
-    return (plan->behind_nat
+    return ((plan->behind_nat || relayed)
             && (peer->endpoint.ss_family != AF_UNSPEC
                 || (have && have->endpoint.ss_family != AF_UNSPEC)));
 }
@@ -180,8 +182,8 @@ mesh_wanted(const struct mesh *mesh, const struct plan *plan,
             continue;
         }
         struct wg_peer *peer = wg_device_add_peer(want, &pp->key);
-        mesh_set_endpoint(mesh, pp, peer);
-        peer->keepalive_s = (mesh_needs_keepalive(mesh, plan, peer)
+        bool relayed = mesh_set_endpoint(mesh, pp, peer);
+        peer->keepalive_s = (mesh_needs_keepalive(mesh, plan, peer, relayed)
                              ? KEEPALIVE_S : 0);
         for (size_t j = 0; j < pp->allowed.n; j++) {
             wg_peer_add_allowed(peer, &pp->allowed.prefixes[j]);

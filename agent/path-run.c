@@ -32,6 +32,8 @@ VLOG_DEFINE_THIS_MODULE(path_run);
 
 /* A moved endpoint is moved back by what is under way by the old path. */
 #define FORCE_MS 100
+/* A handshake gets this long before another is begun. */
+#define RESET_MS 2000
 
 static bool
 path_is_silent(const struct path *p, long long int now)
@@ -119,6 +121,18 @@ path_set_status(struct paths *ps, struct path *p, bool alive,
     }
 }
 
+/* WireGuard calls every five seconds; the peer answers probes now.  A side
+ * without keepalive would not call. */
+static bool
+path_needs_handshake(const struct paths *ps, const struct path *p,
+                     long long int now)
+{
+    return (ps->behind_nat && !p->fresh && p->has_best
+            && now >= p->next_reset_ms
+            && now - p->best.answered_ms < PATH_ANSWER_MS
+            && wg_endpoint_equals(&p->best.ss, &p->endpoint));
+}
+
 static void
 path_run(struct paths *ps, struct path *p, long long int now)
 {
@@ -143,7 +157,8 @@ path_run(struct paths *ps, struct path *p, long long int now)
         && (!p->has_best || p->best.kind >= kind)) {
         p->hunting = p->has_best = false;
     }
-    path_ask_relay(ps, p, !direct && now - p->hunt_ms >= RELAY_AFTER_MS);
+    path_ask_relay(ps, p, !direct && (p->hub || now - p->hunt_ms
+                                      >= RELAY_AFTER_MS));
     path_set_status(ps, p, alive, alive ? kind : PATH_NONE);
     if ((p->has_best && now - p->best.answered_ms < PATH_ANSWER_MS
          && (!alive || p->best.kind < kind))
@@ -151,6 +166,7 @@ path_run(struct paths *ps, struct path *p, long long int now)
             && !wg_endpoint_equals(&p->endpoint, &p->relay))) {
         ps->changed |= now >= p->next_force_ms;
     }
+    ps->changed |= path_needs_handshake(ps, p, now);
 }
 
 bool
@@ -221,11 +237,13 @@ paths_get_endpoint(struct paths *ps, const char *name)
         return e;
     }
     bool alive = path_is_alive(ps, p);
+    e.keepalive = path_kind_is_relay(path_classify(p));
     if (p->has_best && now - p->best.answered_ms < PATH_ANSWER_MS
         && (!alive || p->best.kind < path_classify(p))) {
         e.ss = p->best.ss;
     } else if (!alive && p->relay.ss_family) {
         e.ss = p->relay;
+        e.keepalive = true;
     }
     if (e.ss.ss_family && !wg_endpoint_equals(&e.ss, &p->endpoint)) {
         if (now < p->next_force_ms) {
@@ -233,9 +251,13 @@ paths_get_endpoint(struct paths *ps, const char *name)
             return e;
         }
         p->next_force_ms = now + FORCE_MS;
+        p->next_reset_ms = now + RESET_MS;
         e.force = true;
         /* Nothing to lose: a handshake now, not in five seconds. */
-        e.reset = !alive;
+        e.reset = !alive && (ps->behind_nat || e.keepalive);
+    } else if (path_needs_handshake(ps, p, now)) {
+        p->next_reset_ms = now + RESET_MS;
+        e.force = e.reset = true;
     }
     return e;
 }

@@ -55,8 +55,14 @@ struct path {
 
     bool has_best;
     struct path_candidate best; /* Of those that answered. */
-    long long int next_force_ms;
+    long long int next_force_ms, next_reset_ms;
     char *hub;                  /* That this side asks for, or NULL. */
+    bool adopted;               /* 'hub', from the database. */
+    char *avoid;                /* One that brought nothing. */
+    long long int hub_ms;       /* Since when. */
+    struct sockaddr_storage hub_endpoint;       /* With the pair's port. */
+    bool needs_client;          /* By TCP, at 'hub_endpoint'. */
+    uint16_t client_port;       /* Here, of what carries it; 0: not yet. */
     struct sockaddr_storage relay;      /* AF_UNSPEC: not ready. */
     enum path_kind relay_kind;
     long long int direct_ms;    /* Since when it needs no relay; 0: not. */
@@ -73,6 +79,7 @@ struct paths {
     struct probe_sock *sock;
     struct shash paths;         /* struct path. */
     struct rendezvous rendezvous;       /* The last known. */
+    long long int start_ms;
     long long int udp_ms;       /* When UDP last brought anything. */
     bool changed;
 };
@@ -100,8 +107,9 @@ path_kind_is_relay(enum path_kind kind)
 void path_explain_nat(const struct paths *, const struct path *, struct ds *);
 void path_explain_relay(const struct paths *, const struct path *,
                         struct ds *);
-void path_update_relay(struct paths *, struct path *,
-                       const struct rendezvous_node *self);
+bool paths_lack_udp(const struct paths *);
+/* Where the relay is, if it is open. */
+void path_update_relay(struct paths *, struct path *);
 /* Whether it is time for one; asks for it or lets it go. */
 void path_ask_relay(struct paths *, struct path *, bool needed);
 

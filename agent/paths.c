@@ -29,6 +29,7 @@ paths_create(void)
     struct paths *ps = xzalloc(sizeof *ps);
 
     ps->sock = probe_sock_create();
+    ps->start_ms = time_msec();
     ps->udp_ms = LLONG_MIN / 2;
     shash_init(&ps->paths);
     rendezvous_init(&ps->rendezvous);
@@ -40,6 +41,7 @@ path_destroy(struct path *p)
 {
     free(p->node);
     free(p->hub);
+    free(p->avoid);
     free(p->reason);
     sodium_memzero(p, sizeof *p);
     free(p);
@@ -133,8 +135,23 @@ path_set_peer(struct paths *ps, struct path *p, const struct plan_peer *pp,
     }
 }
 
+/* The relay that the agent before this one used is still in use. */
+static void
+path_adopt_relay(const struct paths *ps, struct path *p)
+{
+    const struct rendezvous_node *self = rendezvous_find(&ps->rendezvous,
+                                                         ps->node);
+    const char *hub = self ? shash_find_data(&self->relays, p->node) : NULL;
+
+    if (self && !p->adopted && !p->hub) {
+        p->adopted = true;
+        p->hub = nullable_xstrdup(hub);
+        p->hub_ms = time_msec();
+    }
+}
+
 static struct path *
-path_create(const char *node)
+path_create(const struct paths *ps, const char *node)
 {
     struct path *p = xzalloc(sizeof *p);
 
@@ -142,6 +159,7 @@ path_create(const char *node)
     p->kind = PATH_NONE;
     p->reason = xstrdup("");
     p->proof_ms = time_msec();
+    path_adopt_relay(ps, p);
     return p;
 }
 
@@ -175,6 +193,7 @@ paths_set_plan(struct paths *ps, const struct plan *plan,
     ps->node = xstrdup(plan->node);
     ps->behind_nat = plan->behind_nat;
     ps->relays = plan->relay;
+    ps->listen_port = plan->listen_port;
     int error = probe_sock_set_port(ps->sock, plan->listen_port);
     if (error) {
         static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 1);
@@ -187,10 +206,11 @@ paths_set_plan(struct paths *ps, const struct plan *plan,
         const struct plan_peer *pp = &plan->peers[i];
         struct path *p = shash_find_and_delete(&old, pp->node);
 
-        p = p ? p : path_create(pp->node);
+        p = p ? p : path_create(ps, pp->node);
         shash_add(&ps->paths, pp->node, p);
         path_set_peer(ps, p, pp, keys_changed);
         path_update_candidates(ps, p);
+        path_update_relay(ps, p);
     }
     SHASH_FOR_EACH (gone, &old) {
         path_destroy(gone->data);
@@ -260,20 +280,25 @@ path_update_candidates(struct paths *ps, struct path *p)
 void
 paths_set_rendezvous(struct paths *ps, struct rendezvous *r)
 {
-    const struct rendezvous_node *self;
     struct shash_node *node;
 
     rendezvous_swap(&ps->rendezvous, r);
     if (!ps->node) {
         return;
     }
-    self = rendezvous_find(&ps->rendezvous, ps->node);
     SHASH_FOR_EACH (node, &ps->paths) {
         struct path *p = node->data;
 
+        path_adopt_relay(ps, p);
         path_update_candidates(ps, p);
-        path_update_relay(ps, p, self);
+        path_update_relay(ps, p);
     }
+}
+
+const struct rendezvous *
+paths_get_rendezvous(const struct paths *ps)
+{
+    return &ps->rendezvous;
 }
 
 void

@@ -24,6 +24,7 @@
 struct ds;
 struct paths;
 struct plan;
+struct relay_status;
 struct wg_device;
 struct wg_key;
 
@@ -38,6 +39,11 @@ void paths_set_plan(struct paths *, const struct plan *,
 void paths_set_rendezvous(struct paths *, struct rendezvous *);
 /* This host's addresses or routes are others now. */
 void paths_network_changed(struct paths *);
+/* What socknet-relay has; and what it should carry to hubs by TCP: adds a
+ * struct relay_conf_client for each such peer. */
+void paths_set_relay_status(struct paths *, const struct relay_status *);
+void paths_get_clients(const struct paths *, struct shash *clients);
+const struct rendezvous *paths_get_rendezvous(const struct paths *);
 /* What WireGuard says of the peers. */
 void paths_observe(struct paths *, const struct wg_device *);
 
@@ -53,6 +59,7 @@ struct path_endpoint {
     struct sockaddr_storage ss; /* AF_UNSPEC: no opinion. */
     bool force;                 /* Even if it roamed a moment ago. */
     bool reset;                 /* With a handshake at once. */
+    bool keepalive;             /* Whoever is behind a NAT: by a relay. */
 };
 struct path_endpoint paths_get_endpoint(struct paths *, const char *node);
 

@@ -120,7 +120,7 @@ read_peer(struct rendezvous *r, const struct sndb_peer_status *row)
     struct sockaddr_storage ss;
 
     if (row->relay) {
-        shash_replace(&node->relays, row->peer, xstrdup(row->relay));
+        free(shash_replace(&node->relays, row->peer, xstrdup(row->relay)));
     }
     if (!row->latest_handshake) {
         return;

@@ -280,14 +280,15 @@ diff_peer(const struct wg_peer *have, const struct wg_peer *want,
     uint16_t keepalive_s = have ? have->keepalive_s : 0;
     bool again = false;
 
+    if (have && want->force_endpoint && want->reset) {
+        changes_add_peer(changes, &want->key)->remove = true;
+        have = NULL;
+        keepalive_s = 0;
+    }
     if (endpoint_is_due(have, want, now_s)) {
         c.set_endpoint = true;
         c.endpoint = want->endpoint;
-        if (have && want->force_endpoint && want->reset) {
-            changes_add_peer(changes, &want->key)->remove = true;
-            have = NULL;
-            keepalive_s = 0;
-        } else if (want->force_endpoint && keepalive_s) {
+        if (want->force_endpoint && keepalive_s) {
             /* That it is switched on is what makes WireGuard send one. */
             c.set_keepalive = again = keepalive_s == want->keepalive_s;
         }

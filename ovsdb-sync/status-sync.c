@@ -311,3 +311,48 @@ status_sync_exits(struct ovsdb_idl_txn *txn, const char *node,
     }
     shash_destroy(&rows);
 }
+
+static void
+write_relay(const struct sndb_relay_status *row,
+            const struct status_relay *st)
+{
+    int64_t port = st->port;
+
+    sndb_relay_status_set_port(row, &port, port > 0);
+    sndb_relay_status_set_heard_a(row, null_if_empty(st->heard_a));
+    sndb_relay_status_set_heard_b(row, null_if_empty(st->heard_b));
+    sndb_relay_status_set_reason(row, null_if_empty(st->reason));
+}
+
+void
+status_sync_relays(struct ovsdb_idl_txn *txn, const char *node,
+                   const struct status_relay *relays, size_t n)
+{
+    struct ovsdb_idl *idl = ovsdb_idl_txn_get_idl(txn);
+    const struct sndb_relay_status *row;
+    struct shash rows = SHASH_INITIALIZER(&rows);
+    struct shash_node *gone;
+
+    SNDB_RELAY_STATUS_FOR_EACH (row, idl) {
+        if (!strcmp(row->node, node)) {
+            shash_add_nocopy(&rows, xasprintf("%s %s", row->a, row->b), row);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        char *key = xasprintf("%s %s", relays[i].a, relays[i].b);
+
+        row = shash_find_and_delete(&rows, key);
+        free(key);
+        if (!row) {
+            row = sndb_relay_status_insert(txn);
+            sndb_relay_status_set_node(row, node);
+            sndb_relay_status_set_a(row, relays[i].a);
+            sndb_relay_status_set_b(row, relays[i].b);
+        }
+        write_relay(row, &relays[i]);
+    }
+    SHASH_FOR_EACH (gone, &rows) {
+        sndb_relay_status_delete(gone->data);
+    }
+    shash_destroy(&rows);
+}

@@ -82,6 +82,15 @@ void status_sync_peers(struct ovsdb_idl_txn *, const char *node,
                        const struct status_peer *, size_t n,
                        long long int *next_counters_ms);
 
+struct status_relay {           /* Of a hub. */
+    const char *a, *b;
+    uint16_t port;              /* 0: not open. */
+    const char *heard_a, *heard_b;      /* "udp", "tcp" or "". */
+    const char *reason;
+};
+void status_sync_relays(struct ovsdb_idl_txn *, const char *node,
+                        const struct status_relay *, size_t n);
+
 struct status_exit {
     const char *name;           /* "warp"; of another node: "NODE/warp". */
     const char *port;           /* "x-warp0". */
