@@ -39,6 +39,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/names.c agent/names.h \
 	agent/nft.c agent/nft.h \
 	agent/nft-exit.c agent/nft-exit.h \
+	agent/nft-host.c agent/nft-host.h \
 	agent/nft-text.c \
 	agent/nlk.c agent/nlk.h \
 	agent/paths.c agent/paths.h agent/paths-private.h \
@@ -47,6 +48,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/path-run.c \
 	agent/plan.c agent/plan.h \
 	agent/plan-exit.c agent/plan-exit.h \
+	agent/plan-host.c agent/plan-host.h \
 	agent/probe.c agent/probe.h \
 	agent/probe-message.c agent/probe-message.h \
 	agent/relay.c agent/relay.h \

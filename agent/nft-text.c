@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/nft-exit.h"
+#include "agent/nft-host.h"
 #include "agent/plan.h"
 #include "openvswitch/dynamic-string.h"
 #include "sset.h"
@@ -63,7 +64,10 @@ put_input(const struct plan *plan, struct ds *ds)
                 "\t\ttype filter hook input priority filter; "
                 "policy accept;\n");
     nft_put_exit_input(plan, ds);
+    ds_put_format(ds, "\t\tiifname \"%s\" jump to_host\n",
+                  plan->interface);
     ds_put_cstr(ds, "\t}\n\n");
+    nft_put_to_host(plan, ds);
 }
 
 static void

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/plan-exit.h"
+#include "agent/plan-host.h"
 #include "packets.h"
 #include "smap.h"
 #include "sset.h"
@@ -473,6 +474,7 @@ plan_create(const struct model *model, const char *node,
     builder_add_written_routes(&b);
     builder_add_services(&b);
     plan_add_exits(plan, model, problems);
+    plan_add_host_rules(plan, model, self);
     free(b.owners);
     return plan;
 }
@@ -495,6 +497,7 @@ plan_destroy(struct plan *plan)
     free(plan->peers);
     free(plan->routes);
     sset_destroy(&plan->refused_keys);
+    plan_free_host_rules(plan);
     sset_destroy(&plan->veths);
     free(plan->tunnel.prefixes);
     free(plan->gateways.prefixes);

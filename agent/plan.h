@@ -15,9 +15,9 @@
 #include "openvswitch/shash.h"
 #include "openvswitch/types.h"
 #include "sset.h"
+#include "state/model.h"
 #include "svec.h"
 
-struct model;
 struct smap;
 
 /* The one bridge of a host. */
@@ -102,6 +102,17 @@ struct plan_exit {
     size_t n_grants;
 };
 
+/* Who may reach this host by the mesh: see plan-host.h. */
+struct plan_host_rule {
+    bool accept;
+    bool any_src, any_dst;
+    struct plan_prefixes src;   /* Hosts and networks, sorted. */
+    struct plan_prefixes dst;   /* Of this host's own addresses. */
+    uint8_t ip_proto;           /* 0: any; IPPROTO_ICMP stands for both. */
+    struct model_port_range *ports;     /* None: all. */
+    size_t n_ports;
+};
+
 struct plan {
     char *node;
     char *mesh;                 /* Name of the mesh, and of the key file. */
@@ -123,6 +134,9 @@ struct plan {
     struct plan_peer *peers;
     size_t n_peers;
     struct sset veths;          /* Of this node's containers. */
+    struct plan_prefixes hosts; /* Addresses of the other nodes, sorted. */
+    struct plan_host_rule *host_rules;  /* The first that matches decides. */
+    size_t n_host_rules, allocated_host_rules;
     struct plan_exit *exits;    /* Disabled ones as well. */
     size_t n_exits;
 };

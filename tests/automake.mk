@@ -16,7 +16,8 @@ tests_unit_test_db_cache_SOURCES = tests/unit/test-db-cache.c \
 	tests/unit/sample-model.c tests/unit/sample-model.h
 UNIT_TESTS += tests/unit/test-dns tests/unit/test-exits
 UNIT_TESTS += tests/unit/test-ct-config tests/unit/test-interfaces
-UNIT_TESTS += tests/unit/test-keys tests/unit/test-plan \
+UNIT_TESTS += tests/unit/test-keys tests/unit/test-plan-host \
+	tests/unit/test-plan \
 	tests/unit/test-wg
 UNIT_TESTS += tests/unit/test-flows tests/unit/test-flows-random
 tests_unit_test_flows_SOURCES = tests/unit/test-flows.c \

@@ -254,3 +254,54 @@ def test_neighbour_of_the_uplink_is_nobody_of_the_mesh(lan):
     assert e.src not in lan.run(HOST, "ip", "neigh").stdout
     assert lan.reaches(HOST, LAN4)
     assert lan.reaches("mcp-server", "op-dbus-api")
+
+
+def heard_at_node2(net, source, port=5555, version=4):
+    """Whether node2 itself hears a datagram with that source, which another
+    host of the mesh lets out without asking its own rules."""
+    there = "100.64.0.2" if version == 4 else "fd00:53:1::1"
+    ip = IP if version == 4 else IPv6
+    with sockets.netns(net.ns(HOST)):
+        raw = sockets.socket.socket(
+            sockets.socket.AF_INET if version == 4
+            else sockets.socket.AF_INET6, sockets.socket.SOCK_RAW,
+            sockets.socket.IPPROTO_RAW)
+    with raw, sockets.udp(net.ns("node2"), "::", port) as server:
+        server.settimeout(sockets.scaled(0.5))
+        raw.sendto(bytes(ip(src=source, dst=there)
+                         / UDP(sport=5, dport=port) / b"knock"), (there, 0))
+        with contextlib.suppress(OSError):
+            return server.recv(100) == b"knock"
+    return False
+
+
+def test_host_does_not_take_the_others_word(net):
+    """What comes by the mesh to a host itself meets its rules there."""
+    host6, api6, api4 = "fd00:53::1", "fd00:53::201", "10.0.0.201"
+    assert net.reaches("mcp-server", "vector-db")
+    assert heard_at_node2(net, "100.64.0.1")
+    assert heard_at_node2(net, host6, version=6)
+    assert not heard_at_node2(net, api4)
+    assert not heard_at_node2(net, api6, version=6)
+    rule = ("acls:\n  - {name: api-to-host, action: accept, src: "
+            "[op-dbus-api], dst: [\"node:node2:5555\"], proto: udp}")
+    net.apply(net.base.read_text().replace("acls:", rule, 1))
+    assert heard_at_node2(net, api4)
+    assert heard_at_node2(net, api6, version=6)
+    assert not heard_at_node2(net, api4, 5556)
+    assert not heard_at_node2(net, "10.0.0.200")
+    # An answer of the host, and one to it, need no rule of their own.
+    with sockets.udp(net.ns("node2"), "0.0.0.0", 5555) as server, \
+            sockets.udp(net.ns("op-dbus-api"), "0.0.0.0") as client:
+        for s in server, client:
+            s.settimeout(sockets.scaled(1))
+        client.sendto(b"ask", ("100.64.0.2", 5555))
+        data, who = server.recvfrom(100)
+        assert (data, who[0]) == (b"ask", api4)
+        server.sendto(b"tell", who)
+        assert client.recv(100) == b"tell"
+        # Withdrawn, it cuts at once.
+        net.reset()
+        client.sendto(b"again", ("100.64.0.2", 5555))
+        with pytest.raises(OSError):
+            server.recvfrom(100)
