@@ -38,6 +38,8 @@ cli_libsncli_la_SOURCES = \
 	cli/doctor-switch.c \
 	cli/doctor.c \
 	cli/doctor.h \
+	cli/fix-file.c \
+	cli/fix-file.h \
 	cli/flow-list.c \
 	cli/flow-list.h \
 	cli/flow-switch.c \

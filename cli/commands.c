@@ -10,13 +10,16 @@
 #include "util.h"
 
 const struct command commands[] = {
-    { "Desired state", "check", "PATH [--node NAME]",
+    { "Desired state", "check", "PATH [--node NAME] [--fix [--dry-run]]",
       "report every mistake of a state file",
       "PATH is a YAML file, or a folder whose *.yaml files are merged by\n"
       "section.  Nothing is sent anywhere; no database is needed.\n"
       "\n"
       "  --node NAME   the node, if PATH describes a single host\n"
       "                (default: this host's name)\n"
+      "  --fix         correct what can be corrected with certainty, and\n"
+      "                print the difference; the former file stays as FILE~\n"
+      "  --dry-run     with --fix: only print the difference\n"
       "\n"
       "Example: socknet check examples/two-hosts.yaml\n",
       false, cmd_check,

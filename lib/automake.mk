@@ -1,5 +1,7 @@
 noinst_LTLIBRARIES += lib/libsnlib.la
 lib_libsnlib_la_SOURCES = \
+	lib/diag-fix.c \
+	lib/diag-fix.h \
 	lib/diag.c \
 	lib/diag.h \
 	lib/evloop.c \

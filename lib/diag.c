@@ -78,6 +78,13 @@ diags_destroy(struct diags *diags)
     struct diag *diag;
 
     LIST_FOR_EACH_POP (diag, node, &diags->list) {
+        struct diag_edit *edit;
+
+        LIST_FOR_EACH_POP (edit, node, &diag->edits) {
+            free(edit->old);
+            free(edit->new);
+            free(edit);
+        }
         free(diag->text);
         free(diag->fix);
         free(diag);
@@ -102,6 +109,7 @@ diags_add(struct diags *diags, enum diag_level level,
         diag->loc = *loc;
     }
     diag->fix = nullable_xstrdup(fix);
+    ovs_list_init(&diag->edits);
     ovs_list_push_back(&diags->list, &diag->node);
 
     if (level == DIAG_ERROR) {
@@ -382,6 +390,8 @@ diags_to_json(const struct diags *diags)
         if (diag->fix) {
             json_object_put_string(object, "fix", diag->fix);
         }
+        json_object_put(object, "fixable", json_boolean_create(
+            !ovs_list_is_empty(&diag->edits)));
         json_array_add(array, object);
     }
     free(sorted);

@@ -30,6 +30,17 @@ struct sn_loc {
 
 enum diag_level { DIAG_NOTE, DIAG_WARNING, DIAG_ERROR };
 
+/* A correction that is certain (lib/diag-fix.h). */
+enum diag_edit_kind { EDIT_REPLACE, EDIT_REMOVE_ITEM, EDIT_REMOVE_MEMBER };
+
+struct diag_edit {
+    struct ovs_list node;       /* In struct diag's 'edits'. */
+    enum diag_edit_kind kind;
+    struct sn_loc loc;
+    char *old;                  /* What must be there. */
+    char *new;                  /* EDIT_REPLACE: what is to be there. */
+};
+
 struct diag {
     struct ovs_list node;       /* In struct diags. */
     enum diag_level level;
@@ -37,6 +48,7 @@ struct diag {
     struct sn_loc loc;
     char *text;                 /* What is wrong. */
     char *fix;                  /* What to do, or NULL. */
+    struct ovs_list edits;      /* struct diag_edit. */
 };
 
 struct diags {

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "lib/diag-fix.h"
 #include "openvswitch/util.h"
 #include "state/document.h"
 #include "state/model.h"
@@ -125,6 +126,7 @@ build_raw_flow(struct build *build, const struct model_node *node,
         char *first_s = sn_loc_to_string(&first->loc);
         diags_add(build->diags, DIAG_WARNING, &scalar->loc, "remove one",
                   "the same flow is at %s", first_s);
+        diags_fix_remove_item(build->diags, &scalar->loc, scalar->string);
         free(first_s);
     } else {
         struct model_raw_flow *flow = model_object_create(MODEL_RAW_FLOW);

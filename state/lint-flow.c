@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include "lib/diag-fix.h"
 #include "lib/suggest.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-actions.h"
@@ -28,6 +29,13 @@ static const struct sn_loc *
 flow_loc(const struct lint_flow *f)
 {
     return &f->flow->loc;
+}
+
+/* Of the error reported last: without the flow, all stays as it is. */
+static void
+lint_fix_remove(struct lint *lint, const struct lint_flow *f)
+{
+    diags_fix_remove_item(lint->diags, flow_loc(f), f->flow->text);
 }
 
 static const struct model_exit *
@@ -91,6 +99,9 @@ lint_unknown_port(struct lint *lint, const struct lint_flow *f,
     diags_add(lint->diags, DIAG_ERROR, loc, fix,
               c ? "\"%s\" is the name of a container, not of a port"
                 : "no container or exit has the port \"%s\"", port);
+    if (c) {
+        diags_fix_replace(lint->diags, loc, port, c->veth);
+    }
     free(fix);
 }
 
@@ -144,6 +155,7 @@ lint_flow_in_port(struct lint *lint, const struct lint_flow *f)
                   "\"%s\" is a device of the host: a WireGuard device cannot "
                   "be a port of an Open vSwitch bridge, so no packet comes "
                   "from it", port);
+        lint_fix_remove(lint, f);
     } else if (model_node && sset_contains(&model_node->uplinks, port)) {
         diags_add(lint->diags, DIAG_ERROR, &loc, NULL,
                   "\"%s\" is an uplink: raw flows see what containers and "
@@ -204,11 +216,16 @@ lint_flow_output(struct lint *lint, const struct lint_flow *f,
                   "\"%s\" is the WireGuard device of the mesh, which cannot "
                   "be a port: what is for other nodes goes there by the "
                   "host's routes", port);
+        char *output = xasprintf("output:%s", port);
+        loc.column -= strlen("output:");
+        diags_fix_replace(lint->diags, &loc, output, "normal");
+        free(output);
     } else if (!strncmp(port, "x-", 2)
                && (exit = find_exit_device(lint, node, port + 2)) != NULL) {
         char *fix = xasprintf("write output:%s", exit->interface);
         diags_add(lint->diags, DIAG_ERROR, &loc, fix,
                   "\"%s\" is socknet's own port", port);
+        diags_fix_replace(lint->diags, &loc, port, exit->interface);
         free(fix);
     } else {
         lint_unknown_port(lint, f, &loc, port);
@@ -247,6 +264,7 @@ lint_catchall(struct lint *lint, const struct lint_flow *f)
                   "on a plain bridge this fails open: every new container "
                   "reaches everything.  Here normal goes on through the "
                   "pipeline, as packets that no flow matches do anyway");
+        lint_fix_remove(lint, f);
     }
 }
 
@@ -337,6 +355,9 @@ lint_flow_pair(struct lint *lint, const struct lint_flow *f,
         diags_add(lint->diags, DIAG_ERROR, flow_loc(f), "remove one of them",
                   "the flow at %s has the same match and priority: only one "
                   "of them can be", at);
+        if (!strcmp(f->actions, other->actions)) {
+            lint_fix_remove(lint, f);
+        }
     } else if (same_priority && strcmp(f->actions, other->actions)
                && matches_overlap(&a->match, &b->match)
                && (covers || is_covered || !related_only)) {

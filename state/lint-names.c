@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include "lib/diag-fix.h"
 #include "openvswitch/util.h"
 #include "packets.h"
 #include "state/name.h"
@@ -166,6 +167,11 @@ lint_exit_hooks(struct lint *lint, const struct model_exit *exit,
                               "wg-quick's file; containers leave by exit: %s",
                               exit->name);
         diags_add(lint->diags, DIAG_ERROR, loc, fix, "%s", L3_REASON);
+        diags_fix_remove_member(lint->diags, loc, "post_up");
+        loc = places_get(lint->places, NULL, "exit/%s/pre_down", key);
+        if (loc) {
+            diags_fix_remove_member(lint->diags, loc, "pre_down");
+        }
         free(fix);
     }
 }

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "lib/diag-fix.h"
 #include "openvswitch/util.h"
 #include "util.h"
 
@@ -351,6 +352,11 @@ lint_address_subnet(struct lint *lint, const struct model_container *c,
         diags_add(lint->diags, DIAG_WARNING, loc, NULL,
                   "address %s of container \"%s\" has another prefix length "
                   "than its subnet %s", s, c->name, subnet_s);
+        struct sn_prefix right = *address;
+        right.plen = subnet->plen;
+        char *right_s = sn_prefix_to_string(&right);
+        diags_fix_replace(lint->diags, loc, s, right_s);
+        free(right_s);
     }
     free(subnet_s);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "flow.h"
+#include "lib/diag-fix.h"
 #include "openvswitch/ofp-parse.h"
 #include "openvswitch/ofp-port.h"
 #include "openvswitch/util.h"
@@ -37,6 +38,36 @@ raw_text_error(struct raw_text *t, size_t offset, size_t length,
     }
     diags_add(t->diags, DIAG_ERROR, &loc, fix, "%s", text);
     free(text);
+}
+
+/* Whether the file spells the text as it is, on one line. */
+static bool
+raw_text_is_verbatim(const struct raw_text *t)
+{
+    const struct sn_loc *loc = &t->flow->loc;
+
+    return t->diags && loc->length > 1
+           && loc->length == (int) strlen(t->flow->text);
+}
+
+void
+raw_text_fix(struct raw_text *t, size_t offset, const char *old,
+             const char *new)
+{
+    struct sn_loc loc = t->flow->loc;
+
+    if (raw_text_is_verbatim(t)) {
+        loc.column += offset;
+        diags_fix_replace(t->diags, &loc, old, new);
+    }
+}
+
+void
+raw_text_fix_remove(struct raw_text *t)
+{
+    if (raw_text_is_verbatim(t)) {
+        diags_fix_remove_item(t->diags, &t->flow->loc, t->flow->text);
+    }
 }
 
 /* Cuts text[start...end) into pieces. */

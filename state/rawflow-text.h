@@ -41,6 +41,12 @@ void raw_text_error(struct raw_text *, size_t offset, size_t length,
                     const char *fix, const char *format, ...)
     OVS_PRINTF_FORMAT(5, 6);
 
+/* Adds a certain correction to the error reported last: 'old' at 'offset' of
+ * the text becomes 'new'; or the whole flow goes. */
+void raw_text_fix(struct raw_text *, size_t offset, const char *old,
+                  const char *new);
+void raw_text_fix_remove(struct raw_text *);
+
 /* A stand-in port number for each word of the text that can be the name of a
  * port and that libopenvswitch would not take for something else. */
 struct ofputil_port_map *raw_text_ports(const struct raw_text *);

@@ -77,6 +77,23 @@ static const struct {
       "match on ct_state instead" },
 };
 
+/* Without the field, the flow does here what it says; or it does nothing. */
+static void
+raw_fix_refused(struct raw_text *t, const struct raw_piece *f,
+                const char *fix)
+{
+    const char *after = t->flow->text + f->offset + strlen(f->text);
+
+    if (fix && !strcmp(fix, "remove the flow")) {
+        raw_text_fix_remove(t);
+    } else if (fix && !strncmp(fix, "leave ", 6) && *after == ','
+               && (strcmp(f->key, "table") || !strcmp(f->value, "0"))) {
+        char *old = xasprintf("%s,", f->text);
+        raw_text_fix(t, f->offset, old, "");
+        free(old);
+    }
+}
+
 static bool
 raw_check_refused(struct raw_text *t, const struct raw_piece *f)
 {
@@ -85,6 +102,7 @@ raw_check_refused(struct raw_text *t, const struct raw_piece *f)
             raw_text_error(t, f->offset, strlen(f->text),
                            refused_fields[i].fix, "\"%s\" has no place in a "
                            "raw flow: %s", f->key, refused_fields[i].reason);
+            raw_fix_refused(t, f, refused_fields[i].fix);
             return true;
         }
     }
@@ -309,6 +327,19 @@ raw_action_is_allowed(const struct ofpbuf *ofpacts)
     return true;
 }
 
+/* What is learned nobody looks up: the flow does the rest of its actions. */
+static void
+raw_fix_learn(struct raw_text *t, const struct raw_piece *a)
+{
+    const char *after = t->flow->text + a->offset + strlen(a->text);
+
+    if (!strcmp(a->key, "learn") && *after == ',') {
+        char *old = xasprintf("%s,", a->text);
+        raw_text_fix(t, a->offset, old, "");
+        free(old);
+    }
+}
+
 static void
 raw_check_other_action(struct raw_text *t, const struct raw_piece *a)
 {
@@ -318,6 +349,7 @@ raw_check_other_action(struct raw_text *t, const struct raw_piece *a)
                            refused_actions[i].fix, "\"%s\" has no place in "
                            "a raw flow: %s", a->key,
                            refused_actions[i].reason);
+            raw_fix_learn(t, a);
             return;
         }
     }
@@ -429,9 +461,11 @@ raw_check_prerequisites(struct raw_text *t, struct match *match)
         if (!match->wc.masks.dl_type) {
             if (mf->prereqs == MFP_IPV4) {
                 match_set_dl_type(match, htons(ETH_TYPE_IP));
+                raw_text_fix(t, f->offset, "", "ip,");
                 t->n_evident++;
             } else if (mf->prereqs == MFP_IPV6) {
                 match_set_dl_type(match, htons(ETH_TYPE_IPV6));
+                raw_text_fix(t, f->offset, "", "ipv6,");
                 t->n_evident++;
             }
         }

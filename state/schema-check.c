@@ -12,6 +12,7 @@
 #include "openvswitch/json.h"
 #include "openvswitch/util.h"
 #include "packets.h"
+#include "lib/diag-fix.h"
 #include "state/document.h"
 #include "state/name.h"
 #include "util.h"
@@ -270,6 +271,22 @@ schema_check_scalar(const struct schema *schema,
     OVS_NOT_REACHED();
 }
 
+/* Where the suggestion is no guess: it says the same in the right words. */
+static void
+schema_fix(const struct schema *schema, const struct doc_value *value,
+           const char *fix, struct diags *diags)
+{
+    static const char write[] = "write ";
+    bool certain = schema->type == SCHEMA_BOOL
+                   || schema->type == SCHEMA_ADDRESS
+                   || schema->type == SCHEMA_NETWORK;
+
+    if (certain && fix && !strncmp(fix, write, strlen(write))) {
+        diags_fix_replace(diags, value->text_loc.length ? &value->text_loc
+                          : &value->loc, value->string, fix + strlen(write));
+    }
+}
+
 static void schema_check_value(const struct schema *, const char *name,
                                const struct doc_value *, struct diags *);
 
@@ -428,6 +445,7 @@ schema_check_value(const struct schema *schema, const char *name,
             diags_add(diags, DIAG_ERROR, &value->loc, fix,
                       "\"%s\" must be %s, not \"%s\"", name, error,
                       value->string);
+            schema_fix(schema, value, fix, diags);
         }
         free(error);
         free(fix);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/diag-fix.h"
 #include "lib/diag.h"
 #include "openvswitch/vlog.h"
 #include "state/load.h"
@@ -38,6 +39,8 @@ load(const char *text)
                                             &diags);
     ovs_assert(!model == (diags.n_errors > 0));
     print_all(&diags);
+    size_t n_fixes;
+    free(diags_apply_fixes(&diags, "fuzz.yaml", text, &n_fixes));
     diags_destroy(&diags);
     return model;
 }

@@ -102,7 +102,8 @@ test_print(void **state)
     struct json *json = diags_to_json(&diags);
     s = json_to_string(json_array(json)->elems[2], JSSF_SORT);
     assert_string_equal(s, "{\"column\":2,\"file\":\"a.yaml\",\"fix\":\"write "
-                        "\\\"port\\\"\",\"length\":5,\"level\":\"error\","
+                        "\\\"port\\\"\",\"fixable\":false,"
+                        "\"length\":5,\"level\":\"error\","
                         "\"line\":2,\"text\":\"unknown key\"}");
     free(s);
     json_destroy(json);
