@@ -9,6 +9,7 @@
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/shash.h"
 #include "state/model.h"
+#include "state/service.h"
 #include "util.h"
 
 /* Short, as an apply takes effect at once. */
@@ -171,16 +172,15 @@ proto_name(uint8_t ip_proto)
 }
 
 static void
-zone_add_srv(struct dns_zone *z, const struct model_port *port,
-             const char *below, const char *target)
+zone_add_srv(struct dns_zone *z, const char *service, uint8_t ip_proto,
+             uint16_t port, const char *below, const char *target)
 {
-    char *label = xasprintf("_%s._%s", port->name,
-                            proto_name(port->ip_proto));
+    char *label = xasprintf("_%s._%s", service, proto_name(ip_proto));
     char *name = join(label, below);
 
     if (name) {
         struct dns_rr rr = {
-            .type = DNS_SRV, .target = xstrdup(target), .port = port->port,
+            .type = DNS_SRV, .target = xstrdup(target), .port = port,
         };
         zone_add(z, name, rr);
     }
@@ -188,10 +188,56 @@ zone_add_srv(struct dns_zone *z, const struct model_port *port,
     free(label);
 }
 
+/* A service without a virtual address: its backends that serve. */
+static void
+zone_add_backends(struct dns_zone *z, const struct model *model,
+                  const struct model_service *service, const char *name)
+{
+    struct service_backend *backends;
+    size_t n = service_get_backends(model, service, &backends);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct model_container *c = backends[i].container;
+        char *target = join(c->name, z->domain);
+
+        if (target && backends[i].weight && !backends[i].down) {
+            for (size_t j = 0; name && j < c->n_addresses; j++) {
+                zone_add_address(z, name, &c->addresses[j]);
+            }
+            zone_add_srv(z, service->name, service->ip_proto,
+                         backends[i].port, z->domain, target);
+        }
+        free(target);
+    }
+    free(backends);
+}
+
 /* 'taken': names that are a container's or a node's. */
 static void
-zone_add_services(struct dns_zone *z, const struct model_container *c,
-                  const struct sset *taken)
+zone_add_service(struct dns_zone *z, const struct model *model,
+                 const struct model_service *service,
+                 const struct sset *taken)
+{
+    char *name = join(service->name, z->domain);
+    bool is_free = name && !sset_contains(taken, name);
+
+    if (!service->n_vips) {
+        zone_add_backends(z, model, service, is_free ? name : NULL);
+    } else if (is_free) {
+        for (size_t i = 0; i < service->n_vips; i++) {
+            zone_add_address(z, name, &service->vips[i]);
+            zone_add_reverse(z, name, &service->vips[i]);
+        }
+        zone_add_srv(z, service->name, service->ip_proto, service->port,
+                     z->domain, name);
+    }
+    free(name);
+}
+
+/* What a container declares and no service of that name gathers. */
+static void
+zone_add_ports(struct dns_zone *z, const struct model *model,
+               const struct model_container *c, const struct sset *taken)
 {
     char *target = join(c->name, z->domain);
 
@@ -200,9 +246,15 @@ zone_add_services(struct dns_zone *z, const struct model_container *c,
         char *name = port->name ? join(port->name, z->domain) : NULL;
 
         if (port->name) {
-            zone_add_srv(z, port, z->domain, target);
-            zone_add_srv(z, port, target, target);
+            zone_add_srv(z, port->name, port->ip_proto, port->port, target,
+                         target);
         }
+        if (!port->name || model_get_service(model, port->name)) {
+            free(name);
+            continue;
+        }
+        zone_add_srv(z, port->name, port->ip_proto, port->port, z->domain,
+                     target);
         for (size_t j = 0; name && !sset_contains(taken, name)
              && j < c->n_addresses; j++) {
             zone_add_address(z, name, &c->addresses[j]);
@@ -234,7 +286,10 @@ zone_add_domain(struct dns_zone *z, const struct model *model)
         }
     }
     for (size_t i = 0; i < n_containers; i++) {
-        zone_add_services(z, containers[i]->data, &taken);
+        zone_add_ports(z, model, containers[i]->data, &taken);
+    }
+    SHASH_FOR_EACH (node, &model->services) {
+        zone_add_service(z, model, node->data, &taken);
     }
     sset_destroy(&taken);
     free(nodes);
@@ -257,6 +312,18 @@ dns_zone_create(const struct model *model, const char *node, uint32_t serial)
     shash_init(&z->names);
     if (model->mesh.prefix.plen) {
         zone_add_net(z, &model->mesh.prefix);
+    }
+    SHASH_FOR_EACH (snode, &model->services) {
+        if (service_get_vip(snode->data, true)) {
+            zone_add_net(z, &model->mesh.service4);
+            break;
+        }
+    }
+    SHASH_FOR_EACH (snode, &model->services) {
+        if (service_get_vip(snode->data, false)) {
+            zone_add_net(z, &model->mesh.service6);
+            break;
+        }
     }
     SHASH_FOR_EACH (snode, &model->nodes) {
         const struct model_node *n = snode->data;

@@ -232,6 +232,24 @@ compiler_change_service(struct compiler *c, const char *name)
     }
 }
 
+/* Services that have the members of a segment as backends. */
+static void
+compiler_change_backend_segment(struct compiler *c, const char *segment)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &c->model->services) {
+        const struct model_service *service = node->data;
+        for (size_t i = 0; i < service->n_backends; i++) {
+            if (service->backends[i].kind == SEL_SEGMENT
+                && !strcmp(service->backends[i].text, segment)) {
+                compiler_change_service(c, node->name);
+                break;
+            }
+        }
+    }
+}
+
 static void
 compiler_change(struct compiler *c, enum model_kind kind, const char *key)
 {
@@ -257,6 +275,7 @@ compiler_change(struct compiler *c, enum model_kind kind, const char *key)
         break;
     case MODEL_SEGMENT:
         policy_change_segment(&c->policy, c->model, key);
+        compiler_change_backend_segment(c, key);
         break;
     case MODEL_ACL:
         policy_change_acl(&c->policy, c->model, key);

@@ -8,6 +8,7 @@ import time
 import pytest
 import yaml
 
+import dns
 import sockets
 from harness import eventually
 
@@ -294,3 +295,15 @@ def test_all_down(net):
         net.echo.resume("web1")
         net.echo.resume("web2")
     assert eventually(lambda: ask(net, "ann", WEB4, 80))
+
+
+def test_names(net):
+    def data(name, qtype):
+        got = dns.ask_udp(net.ns("ann"), "10.0.0.1", name, qtype)
+        return got and got.data
+    assert data("web.services.internal", "A") == [WEB4]
+    assert data("web.services.internal", "AAAA") == [WEB6]
+    assert data("_web._tcp.services.internal", "SRV") \
+        == ["80 web.services.internal"]
+    assert data("10.0.96.10.in-addr.arpa", "PTR") \
+        == ["web.services.internal"]

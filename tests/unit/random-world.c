@@ -151,9 +151,10 @@ draw_selectors(struct world *w, bool segments, bool any, size_t *n)
         { SEL_CIDR, "10.0.0.96/28" }, { SEL_CIDR, "10.1.0.0/24" },
         { SEL_CIDR, "192.0.2.0/24" }, { SEL_CIDR, "0.0.0.0/0" },
         { SEL_CIDR, "fd00::/16" }, { SEL_SEGMENT, "s0" },
-        { SEL_SEGMENT, "s1" }, { SEL_ANY, "*" },
+        { SEL_SEGMENT, "s1" }, { SEL_SERVICE, "v0" }, { SEL_SERVICE, "v1" },
+        { SEL_ANY, "*" },
     };
-    size_t n_pool = ARRAY_SIZE(pool) - (segments ? any ? 0 : 1 : 3);
+    size_t n_pool = ARRAY_SIZE(pool) - (segments ? any ? 0 : 1 : 5);
     struct model_selector *sels = xzalloc(4 * sizeof *sels);
 
     *n = 1 + draw(w, 4);
@@ -227,6 +228,56 @@ step_acl(struct world *w)
         }
     }
     changed(w, MODEL_ACL, name);
+    free(name);
+}
+
+static void
+step_service(struct world *w)
+{
+    static const struct { enum selector_kind kind; const char *text; }
+    pool[] = {
+        { SEL_CONTAINER, "c0" }, { SEL_CONTAINER, "c1" },
+        { SEL_CONTAINER, "c2" }, { SEL_TAG, "tag:t0" },
+        { SEL_SEGMENT, "s0" }, { SEL_GLOB, "c[3-6]" },
+    };
+    static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
+    uint32_t number = draw(w, 3);
+    char *name = xasprintf("v%u", number);
+
+    if (!draw(w, 4)) {
+        model_remove(w->model, MODEL_SERVICE, name);
+    } else {
+        struct model_service *s = model_object_create(MODEL_SERVICE);
+
+        s->name = xstrdup(name);
+        s->ip_proto = protos[draw(w, 2)];
+        s->port = 80 + draw(w, 2);
+        s->vips = xcalloc(2, sizeof *s->vips);
+        s->n_vips = draw(w, 3);
+        s->vips[0] = sn_prefix_nth(&w->model->mesh.service4, 16 + number);
+        s->vips[1] = sn_prefix_nth(&w->model->mesh.service6, 16 + number);
+        s->n_backends = draw(w, 4);
+        s->backends = xcalloc(4, sizeof *s->backends);
+        for (size_t i = 0; i < s->n_backends; i++) {
+            uint32_t j = draw(w, ARRAY_SIZE(pool));
+            s->backends[i].kind = pool[j].kind;
+            s->backends[i].text = xstrdup(pool[j].text);
+            if (draw(w, 2)) {
+                s->backends[i].ports = xmalloc(
+                    sizeof *s->backends[i].ports);
+                s->backends[i].ports[0] = (struct model_port_range) { 8, 8 };
+                s->backends[i].n_ports = 1;
+            }
+            simap_put(&s->weights, pool[j].text, draw(w, 3));
+        }
+        s->affinity = !draw(w, 3);
+        s->prefer_local = draw(w, 2);
+        if (draw(w, 2)) {
+            sset_add_and_free(&s->down, xasprintf("c%u", draw(w, 4)));
+        }
+        model_put(w->model, MODEL_SERVICE, name, s);
+    }
+    changed(w, MODEL_SERVICE, name);
     free(name);
 }
 
@@ -328,8 +379,10 @@ random_world_step(struct world *w)
 
         if (what < 35) {
             step_container(w);
-        } else if (what < 55) {
+        } else if (what < 50) {
             step_acl(w);
+        } else if (what < 58) {
+            step_service(w);
         } else if (what < 75) {
             step_port(w);
         } else if (what < 83) {

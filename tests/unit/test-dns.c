@@ -47,6 +47,11 @@ static const char state[] =
     "    lxc:\n      containers:\n"
     "        - {id: '104', properties: {name: far,\n"
     "           ipv4_address: 10.1.0.40/26}}\n"
+    "services:\n"
+    "  vip: {vip: [10.96.0.9, 'fd00:10:96::9'], port: 90, backends: far}\n"
+    "  heads: {port: 91, backends: ['far:92', plain], weights: {plain: 0}}\n"
+    "  q: {vip: 10.96.0.8, protocol: udp, port: 82, backends: Web}\n"
+    "  plain.x: {port: 93, backends: plain}\n"
     "segments:\n"
     "  s: {members: ['tag:no'], internet: deny}\n";
 
@@ -249,9 +254,21 @@ test_answers(void **cmocka OVS_UNUSED)
         { "_n2._tcp.web.m.internal", DNS_SRV,
           "NOERROR aa @ SRV 81 web.m.internal "
           "more: web.m.internal 10.0.0.100 web.m.internal fd00::100" },
-        { "_q._udp.m.internal", DNS_SRV,
+        { "_q._udp.web.m.internal", DNS_SRV,
           "NOERROR aa @ SRV 82 web.m.internal "
           "more: web.m.internal 10.0.0.100 web.m.internal fd00::100" },
+        /* Of the state's services: the virtual address, or who serves. */
+        { "q.m.internal", DNS_A, "NOERROR aa @ 10.96.0.8" },
+        { "_q._udp.m.internal", DNS_SRV,
+          "NOERROR aa @ SRV 82 q.m.internal more: q.m.internal 10.96.0.8" },
+        { "vip.m.internal", DNS_A, "NOERROR aa @ 10.96.0.9" },
+        { "vip.m.internal", DNS_AAAA, "NOERROR aa @ fd00:10:96::9" },
+        { "heads.m.internal", DNS_A, "NOERROR aa @ 10.1.0.40" },
+        { "_heads._tcp.m.internal", DNS_SRV,
+          "NOERROR aa @ SRV 92 far.m.internal more: far.m.internal "
+          "10.1.0.40" },
+        { "9.0.96.10.in-addr.arpa", DNS_PTR,
+          "NOERROR aa @ PTR vip.m.internal" },
         { "_q._tcp.m.internal", DNS_SRV, NX_M },
         /* The name is there, the type is not. */
         { "far.m.internal", DNS_AAAA, SOA_M },
