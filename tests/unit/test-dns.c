@@ -21,6 +21,7 @@
 #include "sset.h"
 #include "state/load.h"
 #include "state/model.h"
+#include "tests/unit/dns-text.h"
 #include "util.h"
 
 /* What the agent answers, as tables of questions and replies. */
@@ -96,100 +97,6 @@ put_query(struct ofpbuf *b, const char *name, uint16_t type, int edns_size)
     }
 }
 
-/* Replies as text: names of records only where they are not the question's. */
-
-static size_t
-put_text_name(struct ds *ds, const uint8_t *msg, size_t at)
-{
-    if (msg[at] >= 0xc0) {
-        ds_put_char(ds, '@');
-        return at + 2;
-    }
-    while (msg[at]) {
-        ds_put_buffer(ds, (const char *) msg + at + 1, msg[at]);
-        at += 1 + msg[at];
-        ds_put_cstr(ds, msg[at] ? "." : "");
-    }
-    return at + 1;
-}
-
-static uint16_t
-u16(const uint8_t *p)
-{
-    return p[0] << 8 | p[1];
-}
-
-static size_t
-put_text_rr(struct ds *ds, const uint8_t *msg, size_t at)
-{
-    char address[INET6_ADDRSTRLEN];
-
-    at = put_text_name(ds, msg, at);
-    uint16_t type = u16(msg + at);
-    size_t data = at + 10, end = data + u16(msg + at + 8);
-
-    switch (type) {
-    case DNS_A:
-    case DNS_AAAA:
-        inet_ntop(type == DNS_A ? AF_INET : AF_INET6, msg + data, address,
-                  sizeof address);
-        ds_put_format(ds, " %s", address);
-        break;
-    case DNS_PTR:
-    case DNS_NS:
-        ds_put_cstr(ds, type == DNS_NS ? " NS " : " PTR ");
-        put_text_name(ds, msg, data);
-        break;
-    case DNS_SRV:
-        ds_put_format(ds, " SRV %d ", u16(msg + data + 4));
-        put_text_name(ds, msg, data + 6);
-        break;
-    case DNS_SOA:
-        ds_put_cstr(ds, " SOA ");
-        put_text_name(ds, msg, data);
-        break;
-    case DNS_OPT:
-        ds_put_format(ds, " OPT %d", u16(msg + at + 2));
-        break;
-    default:
-        ds_put_format(ds, " type %d", type);
-        break;
-    }
-    return end;
-}
-
-static char *
-reply_to_string(const uint8_t *msg, size_t n)
-{
-    static const char *const rcodes[] = {
-        "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
-    };
-    static const char *const sections[] = { "", " auth:", " more:" };
-    struct ds ds = DS_EMPTY_INITIALIZER;
-    size_t at = DNS_HEADER_LEN;
-
-    ds_put_format(&ds, "%s%s%s", rcodes[msg[3] & 15],
-                  msg[2] & 4 ? " aa" : "", msg[2] & 2 ? " tc" : "");
-    assert_true(msg[2] & 0x80);
-    if (u16(msg + 4)) {
-        struct ds ignored = DS_EMPTY_INITIALIZER;
-
-        at = put_text_name(&ignored, msg, at) + 4;
-        ds_destroy(&ignored);
-    }
-    for (int section = 0; section < 3; section++) {
-        int count = u16(msg + 6 + 2 * section);
-
-        ds_put_cstr(&ds, count ? sections[section] : "");
-        for (; count; count--) {
-            ds_put_char(&ds, ' ');
-            at = put_text_rr(&ds, msg, at);
-        }
-    }
-    assert_int_equal(at, n);
-    return ds_steal_cstr(&ds);
-}
-
 struct row {
     const char *name;
     uint16_t type;
@@ -209,7 +116,7 @@ check_row(const struct dns_zone *zone, const struct row *row, int edns_size,
     assert_int_equal(dns_query_parse(query.data, query.size, &q),
                      DNS_NOERROR);
     bool ours = dns_zone_answer(zone, query.data, &q, limit, &reply);
-    char *text = ours ? reply_to_string(reply.data, reply.size) : NULL;
+    char *text = ours ? dns_text_of_reply(reply.data, reply.size) : NULL;
     if (!nullable_string_is_equal(text, row->want)) {
         fail_msg("%s %d: %s, not %s", row->name, row->type,
                  text ? text : "not ours", row->want);
