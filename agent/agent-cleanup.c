@@ -9,6 +9,7 @@
 #include "agent/discover.h"
 #include "agent/exit-device.h"
 #include "agent/exits.h"
+#include "agent/guests.h"
 #include "agent/link.h"
 #include "agent/mesh.h"
 #include "agent/nft.h"
@@ -98,6 +99,8 @@ agent_cleanup(const struct agent_config *config)
               error ? error : mesh_cleanup(nlk, &links));
     put_error(&errors, "exits' devices",
               exit_devices_remove(nlk, &links, NULL));
+    put_error(&errors, "guests' interface",
+              error ? error : guests_cleanup(nlk, &links));
     put_error(&errors, "nftables", nft_cleanup(nft));
     central_cleanup(config->state_dir);
 

@@ -19,6 +19,7 @@ struct agent {
     struct paths *paths;
     struct relay *relay;
     struct mesh *mesh;
+    struct guests *guests;
     struct rotation rotation;
     struct ct_configs *configs;
     struct bridge_watch bridge_watch;
@@ -45,6 +46,7 @@ struct agent {
     long long int next_pass_ms; /* Whatever happened. */
     long long int next_counters_ms; /* status_sync_peers(). */
     long long int next_service_counters_ms; /* status_sync_services(). */
+    long long int next_guest_counters_ms;
     int64_t plan_generation;    /* That the plan came from. */
     int64_t enforced;           /* Generation that the host has. */
 };

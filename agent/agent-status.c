@@ -9,6 +9,7 @@
 #include "agent/central.h"
 #include "agent/discover.h"
 #include "agent/exit-watch.h"
+#include "agent/guests.h"
 #include "agent/keys.h"
 #include "agent/mesh.h"
 #include "agent/names.h"
@@ -48,6 +49,13 @@ report_node(struct agent *a, struct ovsdb_idl_txn *txn)
      * work. */
     status.public_key = key ? key : smap_get(central_keys(a->central),
                                              a->node);
+    const struct wg_key *vpn_key = a->plan->guests.interface
+                                   ? guests_public_key(a->guests) : NULL;
+    char vpn_text[WG_KEY_LEN_BASE64];
+    if (vpn_key) {
+        wg_key_to_base64(vpn_key, vpn_text);
+        status.vpn_public_key = vpn_text;
+    }
     status_sync_node(txn, &status);
     free(key);
     free(next_key);
@@ -146,6 +154,38 @@ report_exits(struct agent *a, struct ovsdb_idl_txn *txn)
     free(rows);
 }
 
+static void
+report_guests(struct agent *a, struct ovsdb_idl_txn *txn)
+{
+    const struct plan_guests *g = &a->plan->guests;
+    struct status_client *rows = xcalloc(g->n_clients + 1, sizeof *rows);
+    struct ds *endpoints = xcalloc(g->n_clients + 1, sizeof *endpoints);
+
+    for (size_t i = 0; i < g->n_clients; i++) {
+        const struct plan_client *c = &g->clients[i];
+        const struct wg_peer *peer
+            = c->has_key ? wg_device_find_peer(guests_device(a->guests),
+                                               &c->key) : NULL;
+
+        rows[i].client = c->name;
+        rows[i].state = guests_client_state(c);
+        if (peer) {
+            wg_endpoint_format(&peer->endpoint, &endpoints[i]);
+            rows[i].endpoint = ds_cstr(&endpoints[i]);
+            rows[i].latest_handshake = peer->handshake;
+            rows[i].rx_bytes = peer->rx_bytes;
+            rows[i].tx_bytes = peer->tx_bytes;
+        }
+    }
+    status_sync_clients(txn, a->node, rows, g->n_clients,
+                        &a->next_guest_counters_ms);
+    for (size_t i = 0; i < g->n_clients; i++) {
+        ds_destroy(&endpoints[i]);
+    }
+    free(endpoints);
+    free(rows);
+}
+
 void
 agent_report(struct agent *a)
 {
@@ -156,6 +196,7 @@ agent_report(struct agent *a)
         report_ports(a, txn);
         report_peers(a, txn);
         relay_report(a->relay, txn, a->node);
+        report_guests(a, txn);
         report_exits(a, txn);
         agent_report_services(a, txn);
     }

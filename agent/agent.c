@@ -16,6 +16,7 @@
 #include "agent/exit-tunnels.h"
 #include "agent/exit-watch.h"
 #include "agent/exits.h"
+#include "agent/guests.h"
 #include "agent/host.h"
 #include "agent/mesh.h"
 #include "agent/names.h"
@@ -63,6 +64,7 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     a->paths = paths_create();
     a->relay = relay_create();
     a->mesh = mesh_create(config->state_dir, a->paths);
+    a->guests = guests_create(config->state_dir);
     rotation_init(&a->rotation);
     a->configs = ct_configs_create(config->pve_dir, config->lxc_dir);
     a->discover = discover_create();
@@ -98,6 +100,7 @@ agent_destroy(struct agent *a)
         backend_watch_destroy(a->backends);
         discover_destroy(a->discover);
         ct_configs_destroy(a->configs);
+        guests_destroy(a->guests);
         mesh_destroy(a->mesh);
         paths_destroy(a->paths);
         relay_destroy(a->relay);
@@ -173,6 +176,7 @@ pass_routes(struct agent *a, struct sset *problems)
     bool ok = host_add_routes(&a->links, a->plan, &routes, problems);
 
     ok &= exits_sync_kernel(a->nlk, &a->links, a->plan, &routes, problems);
+    guests_add_routes(&a->links, a->plan, &routes);
     ok &= !route_sync(a->nlk, &routes, problems);
     route_list_destroy(&routes);
     return ok;
@@ -256,6 +260,7 @@ pass_all(struct agent *a, struct sset *problems)
         ok &= host_sync_sysctls(a->nlk, &a->links, a->plan, problems);
     }
     ok &= pass_mesh(a, problems);
+    ok &= guests_run(a->guests, a->nlk, &a->links, a->plan, problems);
     agent_sync_paths(a);
     agent_sync_relay(a, problems);
     if (guarded) {
@@ -299,7 +304,8 @@ agent_pass(struct agent *a)
     a->dirty = false;
     a->report = true;
     a->last_pass_ms = time_msec();
-    a->next_pass_ms = a->last_pass_ms + FULL_INTERVAL_MS;
+    a->next_pass_ms = MIN(a->last_pass_ms + FULL_INTERVAL_MS,
+                          guests_next_ms(a->guests));
     a->next_poll_ms = a->last_pass_ms + agent_poll_interval(a);
 }
 
@@ -311,7 +317,9 @@ agent_poll(struct agent *a)
     if (a->plan) {
         struct sset ignored = SSET_INITIALIZER(&ignored);
 
-        if (!mesh_run(a->mesh, a->nlk, &a->links, a->plan, &ignored)) {
+        if (!mesh_run(a->mesh, a->nlk, &a->links, a->plan, &ignored)
+            || !guests_run(a->guests, a->nlk, &a->links, a->plan,
+                           &ignored)) {
             a->dirty = true;
         }
         paths_observe(a->paths, mesh_device(a->mesh));
@@ -327,7 +335,8 @@ agent_run(struct agent *a)
     long long int now = time_msec();
 
     if (wg_process_reap() || mesh_is_starting(a->mesh)
-        || exit_tunnels_are_starting(a->tunnels)) {
+        || exit_tunnels_are_starting(a->tunnels)
+        || guests_is_starting(a->guests)) {
         a->dirty = true;
     }
     names_run(a->names);

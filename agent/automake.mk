@@ -28,6 +28,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/exit-tunnels.c agent/exit-tunnels.h \
 	agent/exit-watch.c agent/exit-watch.h \
 	agent/exits.c agent/exits.h \
+	agent/guests.c agent/guests.h \
 	agent/host.c agent/host.h \
 	agent/identity.c agent/identity.h \
 	agent/install.c agent/install.h \
@@ -39,6 +40,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/names.c agent/names.h \
 	agent/nft.c agent/nft.h \
 	agent/nft-exit.c agent/nft-exit.h \
+	agent/nft-guests.c agent/nft-guests.h \
 	agent/nft-host.c agent/nft-host.h \
 	agent/nft-text.c \
 	agent/nlk.c agent/nlk.h \
@@ -46,6 +48,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/path-probe.c \
 	agent/path-relay.c \
 	agent/path-run.c \
+	agent/plan-guests.c \
 	agent/plan.c agent/plan.h \
 	agent/plan-exit.c agent/plan-exit.h \
 	agent/plan-host.c agent/plan-host.h \

@@ -216,7 +216,7 @@ exits_sync_kernel(struct nlk *nlk, const struct links *links,
                   const struct plan *plan, struct route_list *routes,
                   struct sset *problems)
 {
-    struct rule *rules = xcalloc(4 * plan->n_exits + 1, sizeof *rules);
+    struct rule *rules = xcalloc(4 * plan->n_exits + 2, sizeof *rules);
     size_t n_rules = 0;
     bool ok = true;
 
@@ -243,9 +243,13 @@ exits_sync_kernel(struct nlk *nlk, const struct links *links,
         }
     }
 
+    if (plan->guests.interface) {
+        rules[n_rules++] = (struct rule) { plan->guests.interface, false,
+                                           PLAN_GUEST_TABLE };
+    }
     int error = rule_sync(nlk, rules, n_rules);
     if (error) {
-        sset_add_and_free(problems, xasprintf("policy rules of exits: %s",
+        sset_add_and_free(problems, xasprintf("policy rules: %s",
                                               ovs_strerror(error)));
     }
     free(rules);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "agent/link.h"
+#include "agent/nft-guests.h"
 #include "agent/plan.h"
 #include "openvswitch/dynamic-string.h"
 #include "util.h"
@@ -13,8 +14,8 @@
  * 0x5343. */
 #define EXIT_ZONE_BASE 0x5400
 
-static uint32_t
-exit_zone(const struct plan_exit *x)
+uint32_t
+nft_exit_zone(const struct plan_exit *x)
 {
     return EXIT_ZONE_BASE + x->table - PLAN_EXIT_TABLE_BASE;
 }
@@ -54,13 +55,15 @@ nft_put_exit_chains(const struct plan *plan, struct ds *ds)
         if (x->enabled) {
             ds_put_format(ds, "\t\tiifname \"%s\" ct zone set %"PRIu32"\n"
                           "\t\tiifname \"%s\" ct zone set %"PRIu32"\n",
-                          x->port, exit_zone(x), x->tunnel, exit_zone(x));
+                          x->port, nft_exit_zone(x), x->tunnel,
+                          nft_exit_zone(x));
             if (x->inlet) {
                 ds_put_format(ds, "\t\tiifname \"%s\" ct zone set "
-                              "%"PRIu32"\n", x->inlet, exit_zone(x));
+                              "%"PRIu32"\n", x->inlet, nft_exit_zone(x));
             }
         }
     }
+    nft_put_guest_zone(plan, ds);
     ds_put_cstr(ds, "\t}\n\n\tchain zones_out {\n"
                 "\t\ttype filter hook output priority raw; "
                 "policy accept;\n");
@@ -69,7 +72,7 @@ nft_put_exit_chains(const struct plan *plan, struct ds *ds)
 
         if (x->enabled) {
             ds_put_format(ds, "\t\toifname \"%s\" ct zone set %"PRIu32"\n",
-                          x->tunnel, exit_zone(x));
+                          x->tunnel, nft_exit_zone(x));
         }
     }
     ds_put_cstr(ds, "\t}\n\n");

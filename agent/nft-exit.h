@@ -7,9 +7,14 @@
  * of another's, so that after a failover its packets meet a reset instead of
  * leaving with an address that the other tunnel does not have. */
 
+#include <stdint.h>
+
 struct ds;
 struct links;
 struct plan;
+struct plan_exit;
+
+uint32_t nft_exit_zone(const struct plan_exit *);
 
 /* Whole chains. */
 void nft_put_exit_chains(const struct plan *, struct ds *);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/nft-exit.h"
+#include "agent/nft-guests.h"
 #include "agent/nft-host.h"
 #include "agent/plan.h"
 #include "openvswitch/dynamic-string.h"
@@ -66,6 +67,7 @@ put_input(const struct plan *plan, struct ds *ds)
     nft_put_exit_input(plan, ds);
     ds_put_format(ds, "\t\tiifname \"%s\" jump to_host\n",
                   plan->interface);
+    nft_put_guest_input(plan, ds);
     ds_put_cstr(ds, "\t}\n\n");
     nft_put_to_host(plan, ds);
 }
@@ -82,23 +84,11 @@ put_forward(const struct plan *plan, const struct links *links,
                   "\t\toifname \"%s\" jump from_outside\n"
                   "\t\toifname \"%s\" jump from_outside\n",
                   SN_BRIDGE, plan->interface, SN_BRIDGE, plan->interface);
+    nft_put_guest_forward(plan, links, ds);
     nft_put_exit_forward(plan, ds);
     nft_put_clamp(links, plan->interface, ds);
     nft_put_exit_clamps(plan, links, ds);
     ds_put_cstr(ds, "\t}\n\n");
-}
-
-static void
-put_prefix_rule(const struct sn_prefix *prefix, const char *before,
-                const char *field, const char *after, struct ds *ds)
-{
-    char *s = (prefix->plen == (prefix->is_v4 ? 32 : 128)
-               ? sn_prefix_addr_to_string(prefix)
-               : sn_prefix_to_string(prefix));
-
-    ds_put_format(ds, "\t\t%s%s %s %s %s\n", before,
-                  prefix->is_v4 ? "ip" : "ip6", field, s, after);
-    free(s);
 }
 
 /* What the flows found no backend for is refused so that the sender learns
@@ -116,9 +106,9 @@ put_refuse_services(const struct plan *plan, struct ds *ds)
     for (size_t i = 0; i < plan->services.n; i++) {
         const struct sn_prefix *prefix = &plan->services.prefixes[i];
 
-        put_prefix_rule(prefix, "iifname \"" SN_BRIDGE "\" ", "daddr",
+        nft_put_prefix_rule(prefix, "iifname \"" SN_BRIDGE "\" ", "daddr",
                         "meta l4proto tcp reject with tcp reset", ds);
-        put_prefix_rule(prefix, "iifname \"" SN_BRIDGE "\" ", "daddr",
+        nft_put_prefix_rule(prefix, "iifname \"" SN_BRIDGE "\" ", "daddr",
                         prefix->is_v4 ? "reject with icmp port-unreachable"
                         : "reject with icmpv6 port-unreachable", ds);
     }
@@ -135,7 +125,7 @@ put_from_bridge(const struct plan *plan, struct ds *ds)
                   "\t\ticmpv6 type nd-neighbor-advert counter drop\n"
                   "\t\toifname \"%s\" return\n", plan->interface);
     for (size_t i = 0; i < plan->local.n; i++) {
-        put_prefix_rule(&plan->local.prefixes[i],
+        nft_put_prefix_rule(&plan->local.prefixes[i],
                         "oifname \"" SN_BRIDGE "\" ", "daddr", "return", ds);
     }
     for (size_t i = 0; i < plan->n_routes; i++) {
@@ -145,12 +135,13 @@ put_from_bridge(const struct plan *plan, struct ds *ds)
             && strcmp(r->device, SN_BRIDGE)) {
             char *before = xasprintf("oifname \"%s\" ", r->device);
 
-            put_prefix_rule(&r->dst, before, "daddr", "return", ds);
+            nft_put_prefix_rule(&r->dst, before, "daddr", "return", ds);
             free(before);
         }
     }
+    nft_put_guest_from_bridge(plan, ds);
     for (size_t i = 0; i < plan->local.n; i++) {
-        put_prefix_rule(&plan->local.prefixes[i], "", "saddr",
+        nft_put_prefix_rule(&plan->local.prefixes[i], "", "saddr",
                         "counter drop", ds);
     }
     ds_put_cstr(ds, "\t}\n\n");
@@ -161,9 +152,11 @@ put_from_mesh(const struct plan *plan, struct ds *ds)
 {
     ds_put_format(ds, "\tchain from_mesh {\n"
                   "\t\toifname \"%s\" return\n"
-                  "\t\toifname \"%s\" return\n"
-                  "\t\tcounter drop\n"
-                  "\t}\n\n", SN_BRIDGE, plan->interface);
+                  "\t\toifname \"%s\" return\n", SN_BRIDGE,
+                  plan->interface);
+    nft_put_guest_from_mesh(plan, ds);
+    ds_put_cstr(ds, "\t\tcounter drop\n"
+                "\t}\n\n");
 }
 
 /* What comes from neither side to containers or the mesh: with an address of
@@ -174,22 +167,23 @@ put_from_outside(const struct plan *plan, struct ds *ds)
 {
     ds_put_format(ds, "\tchain from_outside {\n"
                   "\t\tiifname \"%s\" return\n"
-                  "\t\tiifname \"%s\" return\n"
-                  "\t\tfib saddr type local counter drop\n",
+                  "\t\tiifname \"%s\" return\n",
                   SN_BRIDGE, plan->interface);
+    nft_put_guest_from_outside(plan, ds);
+    ds_put_cstr(ds, "\t\tfib saddr type local counter drop\n");
     for (size_t i = 0; i < plan->local.n; i++) {
-        put_prefix_rule(&plan->local.prefixes[i], "", "saddr",
+        nft_put_prefix_rule(&plan->local.prefixes[i], "", "saddr",
                         "counter drop", ds);
     }
     for (size_t i = 0; i < plan->tunnel.n; i++) {
         struct sn_prefix net = sn_prefix_network(&plan->tunnel.prefixes[i]);
 
-        put_prefix_rule(&net, "", "saddr", "counter drop", ds);
+        nft_put_prefix_rule(&net, "", "saddr", "counter drop", ds);
     }
     for (size_t i = 0; i < plan->n_routes; i++) {
         if (!strcmp(plan->routes[i].device, plan->interface)
             || !plan->routes[i].device[0]) {
-            put_prefix_rule(&plan->routes[i].dst, "", "saddr",
+            nft_put_prefix_rule(&plan->routes[i].dst, "", "saddr",
                             "counter drop", ds);
         }
     }
@@ -203,6 +197,7 @@ put_postrouting(const struct plan *plan, struct ds *ds)
                 "\t\ttype nat hook postrouting priority srcnat; "
                 "policy accept;\n");
     nft_put_exit_masquerade(plan, ds);
+    nft_put_guest_masquerade(plan, ds);
     ds_put_cstr(ds, "\t}\n");
 }
 
@@ -214,6 +209,7 @@ nft_format(const struct plan *plan, const struct links *links, struct ds *ds)
     put_prerouting(plan, ds);
     nft_put_exit_chains(plan, ds);
     put_refuse_services(plan, ds);
+    nft_put_guest_chains(plan, ds);
     put_input(plan, ds);
     put_forward(plan, links, ds);
     put_from_bridge(plan, ds);

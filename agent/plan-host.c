@@ -48,7 +48,27 @@ add_node_addresses(struct plan_prefixes *list, const struct model_node *node)
     }
 }
 
-/* The containers of other hosts, and the networks, that are a source. */
+/* Guests of this host and of others. */
+static void
+add_guests(struct host_builder *b, struct plan_host_rule *rule,
+           const struct model_selector *sel)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &b->model->clients) {
+        const struct model_client *client = node->data;
+
+        if (rule->any_src || client->revoked
+            || !model_selector_matches_client(b->model, sel, client)) {
+            continue;
+        }
+        for (size_t i = 0; i < client->n_addresses; i++) {
+            plan_prefixes_add(&rule->src, &client->addresses[i]);
+        }
+    }
+}
+
+/* The containers of other hosts, guests and networks that are a source. */
 static void
 add_sources(struct host_builder *b, struct plan_host_rule *rule,
             const struct model_selector *sel)
@@ -76,6 +96,7 @@ add_sources(struct host_builder *b, struct plan_host_rule *rule,
             plan_prefixes_add(&rule->src, &host);
         }
     }
+    add_guests(b, rule, sel);
     if (sel->kind == SEL_SEGMENT) {
         const struct model_segment *s = model_get_segment(b->model,
                                                           sel->text);
@@ -228,6 +249,23 @@ add_segments(struct host_builder *b)
     free(segments);
 }
 
+/* Guests need a rule in any case. */
+static void
+add_guest_default(struct host_builder *b)
+{
+    struct plan_host_rule rule = { .accept = false, .any_dst = true };
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &b->model->nodes) {
+        const struct model_node *mn = node->data;
+
+        for (size_t i = 0; mn->vpn && i < mn->vpn->n_pools; i++) {
+            plan_prefixes_add(&rule.src, &mn->vpn->pools[i]);
+        }
+    }
+    add_rule(b, &rule);
+}
+
 void
 plan_add_host_rules(struct plan *plan, const struct model *model,
                     const struct model_node *self)
@@ -245,6 +283,7 @@ plan_add_host_rules(struct plan *plan, const struct model *model,
     add_segments(&b);
     add_acls(&b, TIER_ACLS);
     if (model->mesh.default_policy == MODEL_ALLOW) {
+        add_guest_default(&b);
         struct plan_host_rule rule = {
             .accept = true, .any_src = true, .any_dst = true,
         };

@@ -150,6 +150,9 @@ builder_add_lost(struct plan_builder *b, const struct model_node *node)
     for (size_t i = 0; i < node->n_subnets; i++) {
         plan_add_route(b->plan, &node->subnets[i], "", 0);
     }
+    for (size_t i = 0; node->vpn && i < node->vpn->n_pools; i++) {
+        plan_add_route(b->plan, &node->vpn->pools[i], "", 0);
+    }
 }
 
 static bool
@@ -204,6 +207,13 @@ builder_add_node_prefixes(struct plan_builder *b,
 
         if (builder_claim(b, &host, peer)) {
             plan_prefixes_add(&plan->peers[peer].allowed, &host);
+        }
+    }
+    for (size_t i = 0; node->vpn && i < node->vpn->n_pools; i++) {
+        if (peer != OWNER_LOCAL) {
+            builder_add_remote(b, &node->vpn->pools[i], peer);
+        } else {
+            builder_claim(b, &node->vpn->pools[i], OWNER_LOCAL);
         }
     }
     for (size_t i = 0; i < node->n_subnets; i++) {
@@ -475,6 +485,7 @@ plan_create(const struct model *model, const char *node,
     builder_add_services(&b);
     plan_add_exits(plan, model, problems);
     plan_add_host_rules(plan, model, self);
+    plan_guests_init(plan, model, self);
     free(b.owners);
     return plan;
 }
@@ -499,6 +510,7 @@ plan_destroy(struct plan *plan)
     sset_destroy(&plan->refused_keys);
     plan_free_host_rules(plan);
     sset_destroy(&plan->veths);
+    plan_guests_destroy(&plan->guests);
     free(plan->tunnel.prefixes);
     free(plan->gateways.prefixes);
     free(plan->local.prefixes);

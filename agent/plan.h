@@ -113,6 +113,45 @@ struct plan_host_rule {
     size_t n_ports;
 };
 
+struct plan_client {
+    char *name;
+    bool has_key;
+    struct wg_key key;
+    struct plan_prefixes allowed;
+    int64_t expires;            /* Unix seconds; 0: never. */
+    bool revoked;
+};
+
+/* What a guest may do with the internet: the flows do not see that.  Tried in
+ * order. */
+struct plan_guest_rule {
+    bool any_src, any_dst;
+    struct sn_prefix src, dst;
+    uint8_t ip_proto;           /* 0: any. */
+    struct model_port_range ports; /* 0-0: any. */
+    bool accept;
+};
+
+struct plan_guest_rules {
+    struct plan_guest_rule *rules;
+    size_t n, allocated;
+};
+
+/* Guests of this node. */
+struct plan_guests {
+    char *interface;            /* NULL: this node lets nobody in. */
+    uint16_t listen_port;
+    const struct plan_exit *exit; /* To the internet, or NULL. */
+    struct plan_prefixes addresses; /* Of the interface. */
+    struct plan_prefixes pools;
+    struct plan_client *clients; /* In order of names. */
+    size_t n_clients;
+    struct plan_guest_rules internet; /* What none matches is accepted. */
+};
+
+/* Their routing table: no exit has it. */
+#define PLAN_GUEST_TABLE (PLAN_EXIT_TABLE_BASE + PLAN_EXIT_TABLES)
+
 struct plan {
     char *node;
     char *mesh;                 /* Name of the mesh, and of the key file. */
@@ -139,6 +178,7 @@ struct plan {
     size_t n_host_rules, allocated_host_rules;
     struct plan_exit *exits;    /* Disabled ones as well. */
     size_t n_exits;
+    struct plan_guests guests;
 };
 
 /* 'keys' has the public key (base64) of each node that told its own.  Adds to
@@ -150,5 +190,11 @@ void plan_destroy(struct plan *);
 
 /* The same for the key that a node is about to take. */
 void plan_set_next_keys(struct plan *, const struct smap *next_keys);
+
+/* Among the files of the plan. */
+void plan_prefixes_add(struct plan_prefixes *, const struct sn_prefix *);
+void plan_guests_init(struct plan *, const struct model *,
+                      const struct model_node *self);
+void plan_guests_destroy(struct plan_guests *);
 
 #endif /* agent/plan.h */

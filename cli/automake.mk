@@ -11,6 +11,12 @@ cli_libsncli_la_SOURCES = \
 	cli/cmd-apply.c \
 	cli/cmd-bundle.c \
 	cli/cmd-check.c \
+	cli/client-list.c \
+	cli/client-list.h \
+	cli/client-profile.c \
+	cli/client-profile.h \
+	cli/client-qr.c \
+	cli/cmd-client.c \
 	cli/cmd-compile.c \
 	cli/cmd-containers.c \
 	cli/cmd-db.c \

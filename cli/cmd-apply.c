@@ -25,8 +25,9 @@ load_model(const char *path, const char *node, const struct session *session,
         model = state_files_load(files, node, &diags);
     }
     if (model) {
-        model_inherit(model, session_model(session));
+        model_inherit(model, session_model(session), &diags);
         model_assign_addresses(model, session_model(session), &diags);
+        model_assign_client_addresses(model, session_model(session), &diags);
     }
     diags_print(&diags, stderr);
     if (diags.n_errors) {

@@ -62,6 +62,7 @@ int command_getopt(int argc, char *argv[], const struct option *options);
 int cmd_apply(struct command_context *, int argc, char *argv[]);
 int cmd_bundle(struct command_context *, int argc, char *argv[]);
 int cmd_check(struct command_context *, int argc, char *argv[]);
+int cmd_client(struct command_context *, int argc, char *argv[]);
 int cmd_compile(struct command_context *, int argc, char *argv[]);
 int cmd_confirm(struct command_context *, int argc, char *argv[]);
 int cmd_containers(struct command_context *, int argc, char *argv[]);

@@ -187,6 +187,22 @@ const struct command commands[] = {
       "Example: socknet bundle -o /root/report.tar.gz\n",
       false, cmd_bundle,
       "an archive for bug reports" },
+    { NULL, "client", "add|list|show|revoke|remove [NAME]",
+      "guests: phones and laptops with WireGuard",
+      "add prints a profile for WireGuard's apps, once: its private key is\n"
+      "kept nowhere.  The node needs a vpn_server with auto_provision: true.\n"
+      "\n"
+      "  --node NAME       add: by which node it comes in\n"
+      "  --tag TAG         add: a tag for rules (repeatable)\n"
+      "  --expires WHEN    add: until when: 30d, 12h, 2026-12-24\n"
+      "  --qr              add: print a QR code too, for a phone's camera\n"
+      "  --png FILE        add: write it as a picture\n"
+      "  --wait            return when all have confirmed, or fail after\n"
+      "                    the --timeout (60 s)\n"
+      "\n"
+      "Example: socknet client add phone --tag guest --expires 30d --qr\n",
+      false, cmd_client,
+      "phones and laptops" },
 
     { "Setting up", "db", "create|serve [FILE] [OPTION]...",
       "make and serve the central database",

@@ -26,7 +26,8 @@ struct permission {
 static const struct permission permissions[] = {
     { DB_AGENT_ROLE, "Node_Status",
       { "public_key", "listen_port", "generation", "datapath", "wireguard",
-        "addresses", "seen", "problems", "next_public_key", "key_epoch" } },
+        "addresses", "seen", "problems", "next_public_key", "key_epoch",
+        "vpn_public_key" } },
     { DB_AGENT_ROLE, "Port_Status",
       { "container", "ofport", "mac", "state", "reason" } },
     { DB_AGENT_ROLE, "Peer_Status",
@@ -37,6 +38,8 @@ static const struct permission permissions[] = {
     { DB_AGENT_ROLE, "Exit_Status",
       { "port", "state", "reason", "since" } },
     { DB_AGENT_ROLE, "Service_Status", { "state", "reason", "connections" } },
+    { DB_AGENT_ROLE, "Client_Status",
+      { "state", "endpoint", "latest_handshake", "rx_bytes", "tx_bytes" } },
     { DB_CONTROLLER_ROLE, "Bridge_Status",
       { "connected", "generation", "n_flows", "n_repairs", "seen",
         "problems" } },

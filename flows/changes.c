@@ -286,6 +286,9 @@ compiler_change(struct compiler *c, enum model_kind kind, const char *key)
     case MODEL_SERVICE:
         compiler_change_service(c, key);
         break;
+    case MODEL_CLIENT:
+        c->dirty_topology = true;
+        break;
     case MODEL_N_KINDS:
     default:
         OVS_NOT_REACHED();

@@ -37,6 +37,7 @@ point_free(struct point *point)
     hmap_destroy(&point->pool);
     sset_destroy(&point->members);
     free(point->owner);
+    free(point->client);
     free(point);
 }
 
@@ -152,6 +153,30 @@ points_add_node(struct points *points, const struct model_node *node,
         struct sn_prefix address = sn_prefix_host(&node->address);
         points_add_fixed(points, &address, host, node->name);
     }
+    for (size_t i = 0; node->vpn && i < node->vpn->n_pools; i++) {
+        points_add_fixed(points, &node->vpn->pools[i],
+                         SN_F_SRC_MESH | SN_F_SRC_GUEST, NULL);
+    }
+}
+
+/* Whoever is not let in any more is nobody. */
+static void
+points_add_client(struct points *points, const struct model *model,
+                  const struct model_client *client)
+{
+    const struct model_node *node = model_get_node(model, client->node);
+
+    if (!node || node->revoked || client->revoked) {
+        return;
+    }
+    for (size_t i = 0; i < client->n_addresses; i++) {
+        points_add_fixed(points, &client->addresses[i],
+                         SN_F_SRC_MESH | SN_F_SRC_GUEST, NULL);
+        struct point *point = points_find(points, &client->addresses[i]);
+        if (!point->client) {
+            point->client = xstrdup(client->name);
+        }
+    }
 }
 
 static void
@@ -177,6 +202,10 @@ point_matches(const struct point *point, const struct model *model,
 {
     const struct model_segment *segment;
 
+    if (point->client && sel->kind != SEL_INTERNET) {
+        return model_selector_matches_client(
+            model, sel, model_get_client(model, point->client));
+    }
     switch (sel->kind) {
     case SEL_NODE:
         return (point->owner
@@ -266,6 +295,11 @@ points_build(struct points *points, struct policy *policy,
         points_add_node(points, snode->data,
                         !strcmp(snode->name, this_node));
     }
+    const struct shash_node **clients = shash_sort(&model->clients);
+    for (size_t i = 0; i < shash_count(&model->clients); i++) {
+        points_add_client(points, model, clients[i]->data);
+    }
+    free(clients);
     SHASH_FOR_EACH (snode, &policy->sels) {
         const struct policy_sel *sel = snode->data;
         if (sel->n_refs && !sel->has_exit) {

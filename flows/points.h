@@ -27,6 +27,7 @@ struct point {
     uint32_t flags;             /* SN_F_SRC_*. */
     bool fixed;                 /* Stands also if no rule needs it. */
     char *owner;                /* A node: whose own address, or NULL. */
+    char *client;               /* Whose address, or NULL. */
     struct policy_ident *ident;
 
     /* Subnets of other nodes: the identities of the containers in it. */

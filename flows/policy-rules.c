@@ -54,12 +54,11 @@ clause_add_selector(struct policy *p, struct policy_clause *clause,
     case SEL_INTERNET:
     case SEL_CIDR:
     case SEL_GLOB:
+    case SEL_CLIENT:
         clause_add_sel(clause, role, policy_sel_ref(p, ms));
         break;
     case SEL_SERVICE:
         /* A clause of its own: policy_put_service_acl(). */
-    case SEL_CLIENT:
-        /* Nothing is one yet. */
         break;
     }
 }

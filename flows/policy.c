@@ -106,11 +106,14 @@ policy_sel_ref_exit(struct policy *p)
     return sel;
 }
 
+/* Guests are points, and have tags. */
 static bool
-policy_sel_is_of_points(const struct policy_sel *sel)
+policy_sel_is_of_points(const struct policy_sel *sel, bool has_guests)
 {
     return (!sel->has_exit
-            && (sel->sel.kind == SEL_CIDR || sel->sel.kind == SEL_NODE
+            && (sel->sel.kind == SEL_CLIENT
+                || (sel->sel.kind == SEL_TAG && has_guests)
+                || sel->sel.kind == SEL_CIDR || sel->sel.kind == SEL_NODE
                 || sel->sel.kind == SEL_INTERNET
                 || sel->sel.kind == SEL_SEGMENT));
 }
@@ -337,6 +340,7 @@ policy_update_sels(struct policy *p, const struct model *model)
 {
     struct shash_node *node, *cnode;
     const struct hmapx_node *inode;
+    bool has_guests = !shash_is_empty(&model->clients);
 
     if (!p->sels_changed) {
         return;
@@ -345,7 +349,7 @@ policy_update_sels(struct policy *p, const struct model *model)
         struct policy_sel *sel = node->data;
 
         if (sel->is_new == !!sel->n_refs) {
-            p->points_changed |= policy_sel_is_of_points(sel);
+            p->points_changed |= policy_sel_is_of_points(sel, has_guests);
         }
         if (sel->is_new && sel->n_refs && !p->dirty_all_containers) {
             SHASH_FOR_EACH (cnode, &model->containers) {

@@ -31,10 +31,12 @@
     SN_FLAG(0x0010, SRC_LOCAL, "original source: a container of this host")  \
     SN_FLAG(0x0020, SRC_HOST,  "original source: this host")                 \
     SN_FLAG(0x0040, SRC_MESH,  "original source: within the mesh")           \
+    SN_FLAG(0x0080, SRC_GUEST, "original source: a guest's network")         \
     SN_FLAG(0x0100, DST_LOCAL, "original destination: a container of this "  \
                                "host")                                       \
     SN_FLAG(0x0200, DST_HOST,  "original destination: this host")            \
     SN_FLAG(0x0400, DST_MESH,  "original destination: within the mesh")      \
+    SN_FLAG(0x0800, DST_GUEST, "original destination: a guest's network")    \
     SN_FLAG(0x1000, RAW,       "admitted by a raw flow: no policy")          \
     SN_FLAG(0x2000, RAW_EXIT,  "a raw flow chose the exit for what leaves "  \
                                "the mesh")                                   \

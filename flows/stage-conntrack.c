@@ -44,6 +44,15 @@ track_drop_services(struct compiler *c)
     }
 }
 
+static void
+track_drop_guests(struct compiler *c, const struct model_node *node,
+                  uint64_t cookie)
+{
+    for (size_t i = 0; node->vpn && i < node->vpn->n_pools; i++) {
+        track_drop_transit(c, &node->vpn->pools[i], cookie);
+    }
+}
+
 void
 stage_conntrack_base(struct compiler *c)
 {
@@ -66,6 +75,10 @@ stage_conntrack_base(struct compiler *c)
     track_drop_transit(c, &c->model->mesh.prefix,
                        cookie_base(SN_TABLE_CONNTRACK,
                                    SN_WHY_DROP_TRANSIT));
+    if (c->node) {
+        track_drop_guests(c, c->node, cookie_base(SN_TABLE_CONNTRACK,
+                                                  SN_WHY_DROP_TRANSIT));
+    }
     if (!sset_is_empty(&c->uplinks)) {
         track_flow(c, 50, SN_F_FROM_LOCAL,
                    cookie_base(SN_TABLE_CONNTRACK, SN_WHY_SWITCH));
@@ -84,6 +97,7 @@ stage_conntrack_node(struct compiler *c, const struct model_node *node)
         track_drop_transit(c, &node->subnets[i],
                            cookie_node(node, SN_WHY_DROP_TRANSIT));
     }
+    track_drop_guests(c, node, cookie_node(node, SN_WHY_DROP_TRANSIT));
 }
 
 void

@@ -354,14 +354,14 @@ policy_shortcut(struct compiler *c, enum policy_side side, int priority,
 
 static void
 policy_default(struct compiler *c, enum policy_side side, uint32_t flags,
-               uint32_t rule)
+               uint32_t clear, uint32_t rule)
 {
     uint64_t cookie = cookie_make(COOKIE_DEFAULT, rule, SN_WHY_NONE);
     struct emit *e = &c->emit;
 
     emit_flow(e, policy_table(side), PRIO_DIRECT(TIER_DEFAULT, ACTION_ACCEPT),
               cookie);
-    emit_match_flags(e, flags, 0);
+    emit_match_flags(e, flags, clear);
     emit_accept(e, side, rule);
     emit_end(e);
     emit_errors(c, side, TIER_DEFAULT, cookie, rule);
@@ -409,15 +409,17 @@ stage_policy_base(struct compiler *c)
     policy_shortcut(c, POLICY_INGRESS, 65534, SN_F_RAW, 0, SN_WHY_DECIDED);
     policy_shortcut(c, POLICY_INGRESS, 65533, 0, SN_F_DST_LOCAL,
                     SN_WHY_DROP_TRANSIT);
-    policy_default(c, POLICY_INGRESS, SN_F_SRC_HOST, POLICY_RULE_HOST);
+    policy_default(c, POLICY_INGRESS, SN_F_SRC_HOST, 0, POLICY_RULE_HOST);
     if (c->model->mesh.names) {
         policy_names(c);
     }
     if (c->model->mesh.default_policy == MODEL_ALLOW) {
-        policy_default(c, POLICY_EGRESS, SN_F_SRC_MESH | SN_F_DST_MESH,
-                       POLICY_RULE_ALLOW);
-        policy_default(c, POLICY_INGRESS, SN_F_SRC_MESH | SN_F_DST_MESH,
-                       POLICY_RULE_ALLOW);
+        /* Guests need a rule in any case. */
+        for (int side = 0; side < POLICY_N_SIDES; side++) {
+            policy_default(c, side, SN_F_SRC_MESH | SN_F_DST_MESH,
+                           SN_F_SRC_GUEST | SN_F_DST_GUEST,
+                           POLICY_RULE_ALLOW);
+        }
     }
     for (int side = 0; side < POLICY_N_SIDES; side++) {
         enum sn_table table = policy_table(side);

@@ -61,6 +61,16 @@ route_to_host(struct compiler *c, const struct sn_prefix *dst,
     route_end(c, SN_OUT_HOST);
 }
 
+/* Who lets guests in is known to the host's routing. */
+static void
+route_to_guests(struct compiler *c, const struct model_node *node,
+                uint64_t cookie)
+{
+    for (size_t i = 0; node->vpn && i < node->vpn->n_pools; i++) {
+        route_to_host(c, &node->vpn->pools[i], cookie);
+    }
+}
+
 static void
 route_martians(struct compiler *c)
 {
@@ -89,6 +99,9 @@ stage_route_base(struct compiler *c)
         route_to_host(c, &own[i], cookie);
     }
     free(own);
+    if (c->node) {
+        route_to_guests(c, c->node, cookie);
+    }
     for (size_t i = 0; c->node && i < c->node->n_subnets; i++) {
         route_to_container(c, &c->node->subnets[i], cookie);
     }
@@ -128,6 +141,7 @@ stage_route_node(struct compiler *c, const struct model_node *node)
     for (size_t i = 0; i < node->n_subnets; i++) {
         route_to_host(c, &node->subnets[i], cookie);
     }
+    route_to_guests(c, node, cookie);
     if (node->address.plen) {
         struct sn_prefix address = sn_prefix_host(&node->address);
         if (!sn_prefix_contains(&c->model->mesh.prefix, &address)) {
@@ -146,6 +160,11 @@ stage_route_revoked(struct compiler *c, const struct model_node *node)
     for (size_t i = 0; i < node->n_subnets; i++) {
         route_flow(c, route_priority(&node->subnets[i]), &node->subnets[i],
                    cookie);
+        emit_end(&c->emit);
+    }
+    for (size_t i = 0; node->vpn && i < node->vpn->n_pools; i++) {
+        route_flow(c, route_priority(&node->vpn->pools[i]),
+                   &node->vpn->pools[i], cookie);
         emit_end(&c->emit);
     }
     if (node->address.plen) {

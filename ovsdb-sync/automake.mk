@@ -15,6 +15,7 @@ ovsdb_sync_libsnsync_la_SOURCES = \
 	ovsdb-sync/fallback.h \
 	ovsdb-sync/model-apply.c \
 	ovsdb-sync/model-apply.h \
+	ovsdb-sync/model-rows-client.c \
 	ovsdb-sync/model-rows-exit.c \
 	ovsdb-sync/model-rows-host.c \
 	ovsdb-sync/model-rows-private.h \

@@ -140,6 +140,7 @@ delete_status(struct ovsdb_idl *idl, const struct sset *nodes)
     const struct sndb_port_status *port;
     const struct sndb_peer_status *peer;
     const struct sndb_exit_status *exit;
+    const struct sndb_client_status *client;
     const struct sndb_bridge_status *bridge;
     const struct sndb_service_status *service;
 
@@ -156,6 +157,11 @@ delete_status(struct ovsdb_idl *idl, const struct sset *nodes)
     SNDB_PEER_STATUS_FOR_EACH_SAFE (peer, idl) {
         if (sset_contains(nodes, peer->node)) {
             sndb_peer_status_delete(peer);
+        }
+    }
+    SNDB_CLIENT_STATUS_FOR_EACH_SAFE (client, idl) {
+        if (sset_contains(nodes, client->node)) {
+            sndb_client_status_delete(client);
         }
     }
     SNDB_EXIT_STATUS_FOR_EACH_SAFE (exit, idl) {

@@ -271,6 +271,9 @@ node_read(const struct ovsdb_idl_row *row_, char **ret_error)
     if (!*ret_error) {
         *ret_error = node_read_routes(row, node);
     }
+    if (!*ret_error) {
+        *ret_error = vpn_read(row, &node->vpn);
+    }
     if (*ret_error) {
         model_object_free(MODEL_NODE, node);
         return NULL;
@@ -338,6 +341,7 @@ node_write(const struct ovsdb_idl_row *row_, const void *node_)
     node_write_routes(row, node);
     sndb_node_set_uplinks(row, uplinks, sset_count(&node->uplinks));
     sndb_node_set_ip_forward(row, node->ip_forward);
+    vpn_write(row, node->vpn);
     sndb_node_set_key_epoch(row, node->key_epoch);
     sndb_node_set_revoked(row, node->revoked);
     sndb_node_set_refused_keys(row, refused, sset_count(&node->refused_keys));

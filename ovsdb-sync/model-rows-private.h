@@ -25,6 +25,15 @@ char *model_rows_selectors_read(char **strings, size_t n,
                                 size_t *n_selectors);
 char **model_rows_selectors_to_strings(const struct model_selector *,
                                        size_t n);
+extern const struct model_rows model_rows_client;
+
+struct model_vpn;
+struct sndb_node;
+
+/* The column "vpn_server" of a node; '*ret_vpn' is NULL if it is empty.
+ * Returns NULL or an error to free. */
+char *vpn_read(const struct sndb_node *, struct model_vpn **ret_vpn);
+void vpn_write(const struct sndb_node *, const struct model_vpn *);
 
 /* The row of table 'NAME' whose header is 'HEADER'. */
 #define SNDB_ROW(NAME, HEADER) \

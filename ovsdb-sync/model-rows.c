@@ -400,6 +400,7 @@ model_rows_get(enum model_kind kind)
     case MODEL_ACL: return &model_rows_acl;
     case MODEL_RAW_FLOW: return &model_rows_raw_flow;
     case MODEL_SERVICE: return &model_rows_service;
+    case MODEL_CLIENT: return &model_rows_client;
     case MODEL_N_KINDS: break;
     }
     OVS_NOT_REACHED();

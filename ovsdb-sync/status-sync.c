@@ -49,9 +49,13 @@ status_sync_add_columns(struct ovsdb_idl *idl)
                 SNDB_RELAY_STATUS_N_COLUMNS);
     add_columns(idl, sndb_service_status_columns,
                 SNDB_SERVICE_STATUS_N_COLUMNS);
+    add_columns(idl, sndb_client_status_columns,
+                SNDB_CLIENT_STATUS_N_COLUMNS);
     /* Everyone's counters go on all the time: nobody wakes up for them. */
     ovsdb_idl_omit_alert(idl, &sndb_peer_status_col_rx_bytes);
     ovsdb_idl_omit_alert(idl, &sndb_peer_status_col_tx_bytes);
+    ovsdb_idl_omit_alert(idl, &sndb_client_status_col_rx_bytes);
+    ovsdb_idl_omit_alert(idl, &sndb_client_status_col_tx_bytes);
     ovsdb_idl_omit_alert(idl, &sndb_node_status_col_seen);
     ovsdb_idl_omit_alert(idl, &sndb_service_status_col_connections);
 }
@@ -59,19 +63,23 @@ status_sync_add_columns(struct ovsdb_idl *idl)
 void
 status_sync_limit(struct ovsdb_idl *idl, const struct sset *nodes)
 {
+    struct ovsdb_idl_condition client = OVSDB_IDL_CONDITION_INIT(&client);
     struct ovsdb_idl_condition port = OVSDB_IDL_CONDITION_INIT(&port);
     struct ovsdb_idl_condition exit = OVSDB_IDL_CONDITION_INIT(&exit);
     struct ovsdb_idl_condition bridge = OVSDB_IDL_CONDITION_INIT(&bridge);
     const char *node;
 
     SSET_FOR_EACH (node, nodes) {
+        sndb_client_status_add_clause_node(&client, OVSDB_F_EQ, node);
         sndb_port_status_add_clause_node(&port, OVSDB_F_EQ, node);
         sndb_exit_status_add_clause_node(&exit, OVSDB_F_EQ, node);
         sndb_bridge_status_add_clause_node(&bridge, OVSDB_F_EQ, node);
     }
+    sndb_client_status_set_condition(idl, &client);
     sndb_port_status_set_condition(idl, &port);
     sndb_exit_status_set_condition(idl, &exit);
     sndb_bridge_status_set_condition(idl, &bridge);
+    ovsdb_idl_condition_destroy(&client);
     ovsdb_idl_condition_destroy(&port);
     ovsdb_idl_condition_destroy(&exit);
     ovsdb_idl_condition_destroy(&bridge);
@@ -154,6 +162,8 @@ status_sync_node(struct ovsdb_idl_txn *txn, const struct status_node *st)
     sndb_node_status_set_public_key(row, null_if_empty(st->public_key));
     sndb_node_status_set_next_public_key(row,
                                          null_if_empty(st->next_public_key));
+    sndb_node_status_set_vpn_public_key(row,
+                                        null_if_empty(st->vpn_public_key));
     sndb_node_status_set_key_epoch(row, count(st->key_epoch));
     sndb_node_status_set_listen_port(row, &listen_port, listen_port > 0);
     sndb_node_status_set_generation(row, count(st->generation));
@@ -272,6 +282,54 @@ status_sync_peers(struct ovsdb_idl_txn *txn, const char *node,
     }
     SHASH_FOR_EACH (gone, &rows) {
         sndb_peer_status_delete(gone->data);
+    }
+    shash_destroy(&rows);
+    if (counters) {
+        *next_counters_ms = time_msec() + COUNTERS_INTERVAL_MS;
+    }
+}
+
+static void
+write_client(const struct sndb_client_status *row,
+             const struct status_client *st, bool counters)
+{
+    sndb_client_status_set_state(row, st->state);
+    sndb_client_status_set_endpoint(row, null_if_empty(st->endpoint));
+    sndb_client_status_set_latest_handshake(row,
+                                            count(st->latest_handshake));
+    if (counters) {
+        sndb_client_status_set_rx_bytes(row, count(st->rx_bytes));
+        sndb_client_status_set_tx_bytes(row, count(st->tx_bytes));
+    }
+}
+
+void
+status_sync_clients(struct ovsdb_idl_txn *txn, const char *node,
+                    const struct status_client *clients, size_t n,
+                    long long int *next_counters_ms)
+{
+    struct ovsdb_idl *idl = ovsdb_idl_txn_get_idl(txn);
+    bool counters = time_msec() >= *next_counters_ms;
+    const struct sndb_client_status *row;
+    struct shash rows = SHASH_INITIALIZER(&rows);
+    struct shash_node *gone;
+
+    SNDB_CLIENT_STATUS_FOR_EACH (row, idl) {
+        if (!strcmp(row->node, node)) {
+            shash_add(&rows, row->client, row);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        row = shash_find_and_delete(&rows, clients[i].client);
+        if (!row) {
+            row = sndb_client_status_insert(txn);
+            sndb_client_status_set_node(row, node);
+            sndb_client_status_set_client(row, clients[i].client);
+        }
+        write_client(row, &clients[i], counters);
+    }
+    SHASH_FOR_EACH (gone, &rows) {
+        sndb_client_status_delete(gone->data);
     }
     shash_destroy(&rows);
     if (counters) {

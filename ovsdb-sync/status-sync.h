@@ -45,6 +45,7 @@ struct status_node {            /* Written by the agent. */
     const char *public_key;     /* Base64. */
     const char *next_public_key; /* That it is about to take, or NULL. */
     int64_t key_epoch;          /* Rotation that 'public_key' came from. */
+    const char *vpn_public_key; /* Of its vpn_server, or NULL. */
     uint16_t listen_port;
     int64_t generation;
     const char *datapath;       /* "system" or "netdev". */
@@ -90,6 +91,16 @@ struct status_relay {           /* Of a hub. */
 };
 void status_sync_relays(struct ovsdb_idl_txn *, const char *node,
                         const struct status_relay *, size_t n);
+struct status_client {
+    const char *client;
+    const char *state;          /* admitted, expired, revoked */
+    const char *endpoint;       /* As for a peer, as the rest. */
+    int64_t latest_handshake;
+    int64_t rx_bytes, tx_bytes;
+};
+void status_sync_clients(struct ovsdb_idl_txn *, const char *node,
+                         const struct status_client *, size_t n,
+                         long long int *next_counters_ms);
 
 struct status_exit {
     const char *name;           /* "warp"; of another node: "NODE/warp". */

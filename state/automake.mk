@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += state/libsnstate.la
 state_libsnstate_la_SOURCES = \
+	state/build-client.c \
 	state/build-container.c \
 	state/build-exit.c \
 	state/build-node.c \
@@ -7,12 +8,17 @@ state_libsnstate_la_SOURCES = \
 	state/build-service.c \
 	state/build.c \
 	state/build.h \
+	state/client-address.c \
 	state/document.c \
 	state/document.h \
+	state/export-client.c \
 	state/export-private.h \
 	state/export-service.c \
 	state/export.c \
+	state/guest-rules.c \
+	state/guest-rules.h \
 	state/inherit.c \
+	state/lint-client.c \
 	state/lint-flow.c \
 	state/lint-names.c \
 	state/lint-network.c \
@@ -51,5 +57,7 @@ state_libsnstate_la_SOURCES = \
 	state/selector.c \
 	state/service.c \
 	state/service.h \
+	state/when.c \
+	state/when.h \
 	state/yaml.c \
 	state/yaml.h

@@ -235,18 +235,8 @@ build_node(struct build *build, const char *name, const struct sn_loc *loc,
     build_bridges(build, node, doc_get(doc_get(doc, "openflow"), "bridges"));
     node->other = build_kept(&schema_node, doc);
 
-    const struct doc_value *vpn = doc_get(doc_get(doc, "wireguard"),
-                                          "vpn_server");
-    if (vpn) {
-        places_put(&build->places,
-                   &doc_find(doc_get(doc, "wireguard"),
-                             "vpn_server")->key_loc,
-                   "node/%s/vpn_server", name);
-        const struct doc_value *port = doc_get(vpn, "listen_port");
-        places_put(&build->places, port ? &port->loc : &vpn->loc,
-                   "node/%s/vpn_server/listen_port", name);
-    }
     model_put(build->model, MODEL_NODE, name, node);
+    build_vpn(build, name, doc);
 }
 
 /* A node without "subnet" has the networks of the containers under it. */

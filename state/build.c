@@ -203,6 +203,7 @@ build_model(struct build *build, const struct doc_value *root,
         build_infer_subnets(build, nodes->members[i].key,
                             nodes->members[i].value);
     }
+    build_clients(build, root);
     build_segments(build, doc_get(root, "segments"));
     build_services(build, root, host_name);
     build_policy(build, root);

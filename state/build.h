@@ -39,6 +39,10 @@ void build_infer_subnets(struct build *, const char *name,
 void build_segments(struct build *, const struct doc_value *segments);
 void build_services(struct build *, const struct doc_value *root,
                     const char *host_name);
+/* Once all exits are there. */
+void build_vpn(struct build *, const char *node_name,
+               const struct doc_value *node);
+void build_clients(struct build *, const struct doc_value *root);
 void build_policy(struct build *, const struct doc_value *root);
 void build_exits(struct build *, const char *node_name,
                  const struct doc_value *wireguard);

@@ -36,8 +36,8 @@ json_merge(struct json *dst, const struct json *src)
 }
 
 /* Adds what an object keeps verbatim. */
-static void
-json_merge_other(struct json *dst, const char *other)
+void
+export_merge_other(struct json *dst, const char *other)
 {
     struct json *src = other ? json_from_string(other) : NULL;
 
@@ -48,13 +48,7 @@ json_merge_other(struct json *dst, const char *other)
 }
 
 void
-export_merge_other(struct json *object, const char *other)
-{
-    json_merge_other(object, other);
-}
-
-static void
-put_nullable(struct json *object, const char *name, const char *value)
+export_put_nullable(struct json *object, const char *name, const char *value)
 {
     if (value) {
         json_object_put_string(object, name, value);
@@ -62,8 +56,8 @@ put_nullable(struct json *object, const char *name, const char *value)
 }
 
 /* Puts 'value' under 'name' unless it is empty, else frees it. */
-static void
-put_unless_empty(struct json *object, const char *name, struct json *value)
+void
+export_put(struct json *object, const char *name, struct json *value)
 {
     if (value->type == JSON_OBJECT ? shash_is_empty(json_object(value))
         : !json_array(value)->n) {
@@ -73,14 +67,8 @@ put_unless_empty(struct json *object, const char *name, struct json *value)
     }
 }
 
-void
-export_put(struct json *object, const char *name, struct json *value)
-{
-    put_unless_empty(object, name, value);
-}
-
-static struct json *
-strings_to_json(const char *const *strings, size_t n)
+struct json *
+export_strings(const char *const *strings, size_t n)
 {
     struct json *array = json_array_create_empty();
 
@@ -90,11 +78,11 @@ strings_to_json(const char *const *strings, size_t n)
     return array;
 }
 
-static struct json *
-sset_to_json(const struct sset *sset)
+struct json *
+export_sset(const struct sset *sset)
 {
     const char **sorted = sset_sort(sset);
-    struct json *array = strings_to_json(sorted, sset_count(sset));
+    struct json *array = export_strings(sorted, sset_count(sset));
 
     free(sorted);
     return array;
@@ -109,7 +97,7 @@ selectors_to_json(const struct model_selector *selectors, size_t n)
         svec_add_nocopy(&svec, model_selector_to_string(&selectors[i]));
     }
     svec_sort(&svec);
-    struct json *array = strings_to_json((const char *const *) svec.names,
+    struct json *array = export_strings((const char *const *) svec.names,
                                          svec.n);
     svec_destroy(&svec);
     return array;
@@ -136,7 +124,7 @@ put_service_prefixes(struct json *object, const struct model_mesh *mesh)
         json_array_add(prefixes, json_string_create_nocopy(
                            sn_prefix_to_string(&mesh->service6)));
     }
-    put_unless_empty(object, "service_prefix", prefixes);
+    export_put(object, "service_prefix", prefixes);
     model_object_free(MODEL_MESH, dflt);
 }
 
@@ -156,7 +144,7 @@ mesh_to_json(const struct model_mesh *mesh)
         json_object_put(object, "names", json_boolean_create(false));
     }
     if (mesh->resolvers.n) {
-        json_object_put(object, "resolvers", strings_to_json(
+        json_object_put(object, "resolvers", export_strings(
             CONST_CAST(const char *const *, mesh->resolvers.names),
             mesh->resolvers.n));
     }
@@ -186,8 +174,8 @@ put_node_subnets(struct json *object, const struct model_node *node)
                                sn_prefix_addr_to_string(&node->gateways[i])));
         }
     }
-    put_unless_empty(object, "subnet", subnets);
-    put_unless_empty(object, "gateway", gateways);
+    export_put(object, "subnet", subnets);
+    export_put(object, "gateway", gateways);
 }
 
 static struct json *
@@ -210,7 +198,7 @@ node_networking_to_json(const struct model_node *node)
     if (!node->ip_forward) {
         json_object_put(networking, "ip_forward", json_boolean_create(false));
     }
-    put_unless_empty(networking, "routes", routes);
+    export_put(networking, "routes", routes);
     return networking;
 }
 
@@ -230,7 +218,7 @@ probe_to_json(const struct model_probe *probe)
     if (probe->disabled) {
         json_object_put(object, "enabled", json_boolean_create(false));
     }
-    put_unless_empty(object, "targets", strings_to_json(
+    export_put(object, "targets", export_strings(
                          (const char *const *) probe->targets.names,
                          probe->targets.n));
     put_unless_zero(object, "interval", probe->interval_s);
@@ -258,12 +246,15 @@ node_exits_to_json(const struct model *model, const struct model_node *node)
             if (exit->profile) {
                 json_object_put_string(tunnel, "profile", exit->profile);
             }
-            put_unless_empty(tunnel, "probe", probe_to_json(&exit->probe));
-            json_merge_other(tunnel, exit->other);
+            export_put(tunnel, "probe", probe_to_json(&exit->probe));
+            export_merge_other(tunnel, exit->other);
             json_object_put_nocopy(wireguard,
                                    xasprintf("%s_tunnel", exit->name),
                                    tunnel);
         }
+    }
+    if (node->vpn) {
+        json_object_put(wireguard, "vpn_server", export_vpn(node->vpn));
     }
     return wireguard;
 }
@@ -303,9 +294,9 @@ node_bridges_to_json(const struct model *model, const struct model_node *node)
     }
     free(flows);
 
-    put_unless_empty(bridge, "uplinks", sset_to_json(&node->uplinks));
-    put_unless_empty(bridge, "flows", texts);
-    put_unless_empty(bridges, "vmbr0", bridge);
+    export_put(bridge, "uplinks", export_sset(&node->uplinks));
+    export_put(bridge, "flows", texts);
+    export_put(bridges, "vmbr0", bridge);
     return bridges;
 }
 
@@ -323,7 +314,7 @@ container_properties_to_json(const struct model_container *container)
                         json_string_create_nocopy(
                             sn_prefix_to_string(address)));
     }
-    put_nullable(object, "gateway", container->gateway);
+    export_put_nullable(object, "gateway", container->gateway);
     for (size_t i = 0; i < container->n_services; i++) {
         const struct model_port *port = &container->services[i];
         struct json *service = json_object_create();
@@ -337,7 +328,7 @@ container_properties_to_json(const struct model_container *container)
         json_object_put(service, "port", json_integer_create(port->port));
         json_array_add(services, service);
     }
-    put_unless_empty(object, "services", services);
+    export_put(object, "services", services);
     return object;
 }
 
@@ -403,7 +394,7 @@ container_to_json(const struct model *model,
         json_object_put_format(object, "hwaddr", ETH_ADDR_FMT,
                                ETH_ADDR_ARGS(container->hwaddr));
     }
-    put_unless_empty(object, "tags", sset_to_json(&container->tags));
+    export_put(object, "tags", export_sset(&container->tags));
     if (container->no_exit) {
         json_array_add(exits, json_string_create("none"));
     }
@@ -414,11 +405,11 @@ container_to_json(const struct model *model,
         bool own = !strncmp(key, container->node, n) && key[n] == '/';
         json_array_add(exits, json_string_create(own ? key + n + 1 : key));
     }
-    put_unless_empty(object, "exit", exits);
-    put_unless_empty(object, "rate", limits_to_json(&container->limits));
+    export_put(object, "exit", exits);
+    export_put(object, "rate", limits_to_json(&container->limits));
     json_object_put(object, "properties",
                     container_properties_to_json(container));
-    json_merge_other(object, container->other);
+    export_merge_other(object, container->other);
     return object;
 }
 
@@ -473,7 +464,7 @@ node_to_json(const struct model *model, const struct model_node *node,
     struct json *openflow = json_object_create();
     struct json *lxc = json_object_create();
 
-    put_nullable(object, "endpoint", node->endpoint);
+    export_put_nullable(object, "endpoint", node->endpoint);
     if (node->relay != (node->endpoint != NULL)) {
         json_object_put(object, "relay", json_boolean_create(node->relay));
     }
@@ -493,17 +484,17 @@ node_to_json(const struct model *model, const struct model_node *node,
     if (node->revoked) {
         json_object_put(object, "revoked", json_boolean_create(true));
     }
-    put_unless_empty(object, "refused_keys",
-                     sset_to_json(&node->refused_keys));
-    put_unless_empty(object, "wireguard", node_exits_to_json(model, node));
-    put_unless_empty(object, "networking", node_networking_to_json(node));
-    put_unless_empty(openflow, "bridges", node_bridges_to_json(model, node));
-    put_unless_empty(object, "openflow", openflow);
+    export_put(object, "refused_keys",
+                     export_sset(&node->refused_keys));
+    export_put(object, "wireguard", node_exits_to_json(model, node));
+    export_put(object, "networking", node_networking_to_json(node));
+    export_put(openflow, "bridges", node_bridges_to_json(model, node));
+    export_put(object, "openflow", openflow);
     if (containers) {
         json_object_put(lxc, "containers", json_clone(containers));
     }
-    put_unless_empty(object, "lxc", lxc);
-    json_merge_other(object, node->other);
+    export_put(object, "lxc", lxc);
+    export_merge_other(object, node->other);
     return object;
 }
 
@@ -514,7 +505,7 @@ segment_to_json(const struct model_segment *segment)
 
     json_object_put(object, "members",
                     selectors_to_json(segment->members, segment->n_members));
-    put_unless_empty(object, "isolated_from", strings_to_json(
+    export_put(object, "isolated_from", export_strings(
                          (const char *const *) segment->isolated_from.names,
                          segment->isolated_from.n));
     if (segment->internet != INTERNET_UNSET) {
@@ -522,10 +513,10 @@ segment_to_json(const struct model_segment *segment)
                                segment->internet == INTERNET_EXIT
                                ? "exit" : "deny");
     }
-    put_unless_empty(object, "exit", strings_to_json(
+    export_put(object, "exit", export_strings(
                          (const char *const *) segment->exits.names,
                          segment->exits.n));
-    json_merge_other(object, segment->other);
+    export_merge_other(object, segment->other);
     return object;
 }
 
@@ -539,14 +530,14 @@ acl_to_json(const struct model_acl *acl)
                            acl->action == ACTION_ACCEPT ? "accept" : "deny");
     json_object_put(object, "src", selectors_to_json(acl->src, acl->n_src));
     json_object_put(object, "dst", selectors_to_json(acl->dst, acl->n_dst));
-    put_nullable(object, "proto",
+    export_put_nullable(object, "proto",
                  acl->ip_proto == IPPROTO_TCP ? "tcp"
                  : acl->ip_proto == IPPROTO_UDP ? "udp"
                  : acl->ip_proto == IPPROTO_ICMP ? "icmp"
                  : acl->ip_proto == IPPROTO_SCTP ? "sctp"
                  : NULL);
     put_rate(object, "rate", acl->rate);
-    json_merge_other(object, acl->other);
+    export_merge_other(object, acl->other);
     return object;
 }
 
@@ -582,15 +573,16 @@ state_to_yaml(const struct model *model)
                             shash_find_data(json_object(containers),
                                             node->name)));
     }
-    put_unless_empty(root, "nodes", nodes);
+    export_put(root, "nodes", nodes);
     SHASH_FOR_EACH (node, &model->segments) {
         json_object_put(segments, node->name, segment_to_json(node->data));
     }
-    put_unless_empty(root, "segments", segments);
-    put_unless_empty(root, "services", export_services(model));
-    put_unless_empty(root, "emergency", acls_to_json(model, TIER_EMERGENCY));
-    put_unless_empty(root, "acls", acls_to_json(model, TIER_ACLS));
-    json_merge_other(root, model->mesh.other);
+    export_put(root, "segments", segments);
+    export_put(root, "services", export_services(model));
+    export_put(root, "emergency", acls_to_json(model, TIER_EMERGENCY));
+    export_put(root, "acls", acls_to_json(model, TIER_ACLS));
+    export_put(root, "clients", export_clients(model));
+    export_merge_other(root, model->mesh.other);
 
     struct ds yaml = DS_EMPTY_INITIALIZER;
     yaml_from_json(root, &schema_fleet, &yaml);

@@ -275,8 +275,8 @@ lint_flow_vpn(struct lint *lint, const struct lint_flow *f)
     const struct match *match = &f->raw->match;
     const struct model_node *node = model_get_node(lint->model,
                                                    f->flow->node);
-    char *interface = NULL;
-    uint16_t port = node ? lint_vpn_server(node, &interface) : 0;
+    const struct model_vpn *vpn = node ? node->vpn : NULL;
+    uint16_t port = vpn ? vpn->listen_port : 0;
     bool takes = port && match->flow.nw_proto == IPPROTO_UDP
                  && match->wc.masks.nw_proto
                  && match->wc.masks.tp_dst
@@ -294,10 +294,9 @@ lint_flow_vpn(struct lint *lint, const struct lint_flow *f)
                   "give one of the two another port",
                   "udp port %d goes to %s here, whatever the destination, "
                   "but %s of this host listens on it (%s)", port, f->actions,
-                  interface ? interface : "vpn_server", at);
+                  vpn->interface, at);
         free(at);
     }
-    free(interface);
 }
 
 /* Bit by bit: where both look, do they want the same? */

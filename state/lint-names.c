@@ -91,6 +91,8 @@ lint_container_veth(struct lint *lint, const struct model_container *c)
         owner = "the WireGuard device of the mesh";
     } else if (node && sset_contains(&node->uplinks, c->veth)) {
         owner = "an uplink of the bridge";
+    } else if (node && node->vpn && !strcmp(c->veth, node->vpn->interface)) {
+        owner = "the WireGuard device of the vpn_server";
     }
     for (size_t i = 0; i < lint->n_exits; i++) {
         if (!strcmp(lint->exits[i]->node, c->node)
@@ -212,9 +214,8 @@ static void
 lint_uplinks(struct lint *lint, const struct model_node *node)
 {
     const char **uplinks = sset_sort(&node->uplinks);
-    char *vpn;
+    const char *vpn = node->vpn ? node->vpn->interface : NULL;
 
-    lint_vpn_server(node, &vpn);
     for (size_t i = 0; i < sset_count(&node->uplinks); i++) {
         const char *uplink = uplinks[i];
         const struct sn_loc *loc = places_get(lint->places, &node->loc,
@@ -235,7 +236,6 @@ lint_uplinks(struct lint *lint, const struct model_node *node)
         }
     }
     free(uplinks);
-    free(vpn);
 }
 
 static void

@@ -39,8 +39,8 @@ prefix_special_address(const struct sn_prefix *net,
 }
 
 /* Networks of which no container can have an address. */
-static const char *
-prefix_not_unicast(const struct sn_prefix *p)
+const char *
+lint_not_unicast(const struct sn_prefix *p)
 {
     static const struct {
         const char *prefix;
@@ -80,10 +80,10 @@ lint_subnet(struct lint *lint, const struct model_node *node, size_t i)
     } else if (!subnet->plen) {
         diags_add(lint->diags, DIAG_ERROR, loc, NULL,
                   "subnet %s is the whole internet", s);
-    } else if (prefix_not_unicast(subnet)) {
+    } else if (lint_not_unicast(subnet)) {
         diags_add(lint->diags, DIAG_ERROR, loc, NULL,
                   "subnet %s cannot be used: it is of %s", s,
-                  prefix_not_unicast(subnet));
+                  lint_not_unicast(subnet));
     }
     if (sn_prefix_contains(&lint->model->mesh.prefix, subnet)
         || sn_prefix_contains(subnet, &lint->model->mesh.prefix)) {
@@ -166,6 +166,20 @@ lint_node_address(struct lint *lint, struct lint_seen *seen,
     free(s);
 }
 
+static bool
+prefix_is_of_guests(const struct lint *lint, const struct sn_prefix *dst)
+{
+    for (size_t i = 0; i < lint->n_nodes; i++) {
+        const struct model_vpn *vpn = lint->nodes[i]->vpn;
+        for (size_t j = 0; vpn && j < vpn->n_pools; j++) {
+            if (sn_prefix_contains(&vpn->pools[j], dst)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* Whether some node owns what 'dst' leads to. */
 static bool
 prefix_has_owner(const struct lint *lint, const struct sn_prefix *dst)
@@ -179,7 +193,8 @@ prefix_has_owner(const struct lint *lint, const struct sn_prefix *dst)
             }
         }
     }
-    return sn_prefix_contains(&lint->model->mesh.prefix, dst);
+    return (sn_prefix_contains(&lint->model->mesh.prefix, dst)
+            || prefix_is_of_guests(lint, dst));
 }
 
 /* The address of "HOST", "HOST:PORT" or "[HOST]:PORT", if HOST is one. */

@@ -63,6 +63,55 @@ lint_empty_tag(struct lint *lint, const struct model_selector *sel,
     free(fix);
 }
 
+/* Whether guests may come by `socknet client`, whom the file does not know. */
+static bool
+has_guests(const struct lint *lint)
+{
+    for (size_t i = 0; i < lint->n_nodes; i++) {
+        if (lint->nodes[i]->vpn && lint->nodes[i]->vpn->auto_provision) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+client_has_tag(const struct lint *lint, const struct model_selector *sel)
+{
+    const struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &lint->model->clients) {
+        if (model_selector_matches_client(lint->model, sel, node->data)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+lint_client_name(struct lint *lint, const struct model_selector *sel,
+                 const struct sn_loc *loc)
+{
+    const char *name = sel->text + strlen("client:");
+    const struct shash_node *node;
+    struct suggest near;
+    char *fix;
+
+    if (has_guests(lint) || model_get_client(lint->model, name)) {
+        return;
+    }
+    suggest_init(&near, name);
+    SHASH_FOR_EACH (node, &lint->model->clients) {
+        suggest_offer(&near, node->name);
+    }
+    fix = (near.best ? xasprintf("did you mean client:%s?", near.best)
+           : xstrdup("write it under clients, or let a node with a "
+                     "vpn_server have auto_provision: true"));
+    diags_add(lint->diags, DIAG_WARNING, loc, fix,
+              "there is no client \"%s\"", name);
+    free(fix);
+}
+
 /* One selector by itself. */
 static void
 lint_selector(struct lint *lint, const struct model_selector *sel,
@@ -73,7 +122,9 @@ lint_selector(struct lint *lint, const struct model_selector *sel,
     size_t n_without;
 
     if (sel->kind == SEL_TAG || sel->kind == SEL_GLOB) {
-        if (count_matches(lint, sel, &n_without, &example)) {
+        if (count_matches(lint, sel, &n_without, &example)
+            || (sel->kind == SEL_TAG
+                && (client_has_tag(lint, sel) || has_guests(lint)))) {
             return;
         } else if (sel->kind == SEL_TAG) {
             lint_empty_tag(lint, sel, loc);
@@ -82,9 +133,7 @@ lint_selector(struct lint *lint, const struct model_selector *sel,
                       "no container's name is like \"%s\"", sel->text);
         }
     } else if (sel->kind == SEL_CLIENT) {
-        diags_add(lint->diags, DIAG_ERROR, loc, NULL,
-                  "rules for clients (\"%s\") are not enforced by this "
-                  "version", sel->text);
+        lint_client_name(lint, sel, loc);
     }
 }
 

@@ -83,39 +83,6 @@ lint_shared_ports(struct lint *lint)
     shash_destroy(&seen);
 }
 
-/* The host's own WireGuard devices. */
-static void
-lint_vpn(struct lint *lint, const struct model_node *node)
-{
-    char *interface;
-    uint16_t port = lint_vpn_server(node, &interface);
-    uint16_t mesh_port = node->listen_port ? node->listen_port
-                         : lint->model->mesh.listen_port;
-
-    if (node->other && strstr(node->other, "\"vpn_server\"")) {
-        diags_add(lint->diags, DIAG_WARNING,
-                  places_get(lint->places, &node->loc, "node/%s/vpn_server",
-                             node->name), NULL,
-                  "vpn_server is kept, but not enforced by this version");
-    }
-    if (port && port == mesh_port) {
-        diags_add(lint->diags, DIAG_ERROR,
-                  places_get(lint->places, &node->loc,
-                             "node/%s/vpn_server/listen_port", node->name),
-                  "give one of them another port",
-                  "vpn_server listens on udp port %d, as the mesh's %s does "
-                  "on this host", port, lint->model->mesh.interface);
-    }
-    if (interface && !strcmp(interface, lint->model->mesh.interface)) {
-        diags_add(lint->diags, DIAG_ERROR,
-                  places_get(lint->places, &node->loc, "node/%s/vpn_server",
-                             node->name), NULL,
-                  "vpn_server's interface \"%s\" is the WireGuard device of "
-                  "the mesh", interface);
-    }
-    free(interface);
-}
-
 void
 lint_ports(struct lint *lint)
 {
@@ -123,7 +90,4 @@ lint_ports(struct lint *lint)
         lint_container_listeners(lint, lint->containers[i]);
     }
     lint_shared_ports(lint);
-    for (size_t i = 0; i < lint->n_nodes; i++) {
-        lint_vpn(lint, lint->nodes[i]);
-    }
 }

@@ -41,12 +41,13 @@ void lint_reserved_name(struct lint *, const struct sn_loc *,
 void lint_names(struct lint *);
 void lint_network(struct lint *);
 void lint_ports(struct lint *);
+void lint_clients(struct lint *);
 void lint_policy(struct lint *);
 void lint_services(struct lint *);
 void lint_flows(struct lint *);
 
-/* The UDP port on which the node's vpn_server listens, or 0.  '*ret_interface'
- * is its device, to free. */
-uint16_t lint_vpn_server(const struct model_node *, char **ret_interface);
+/* Why no container and no guest can have an address of this network, or
+ * NULL. */
+const char *lint_not_unicast(const struct sn_prefix *);
 
 #endif /* state/lint-private.h */

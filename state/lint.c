@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "openvswitch/json.h"
 #include "openvswitch/util.h"
 #include "state/lint-private.h"
 #include "util.h"
@@ -82,36 +81,6 @@ lint_sort(const struct model *model, enum model_kind kind, size_t *ret_n)
     return sorted;
 }
 
-uint16_t
-lint_vpn_server(const struct model_node *node, char **ret_interface)
-{
-    struct json *other = node->other ? json_from_string(node->other) : NULL;
-    const struct json *json = other;
-    const char *const path[] = { "wireguard", "vpn_server" };
-    uint16_t port = 0;
-
-    *ret_interface = NULL;
-    for (size_t i = 0; i < ARRAY_SIZE(path); i++) {
-        json = json && json->type == JSON_OBJECT
-               ? shash_find_data(json_object(json), path[i]) : NULL;
-    }
-    if (json && json->type == JSON_OBJECT) {
-        const struct json *listen_port
-            = shash_find_data(json_object(json), "listen_port");
-        const struct json *interface
-            = shash_find_data(json_object(json), "interface");
-        if (listen_port && listen_port->type == JSON_INTEGER
-            && listen_port->integer > 0 && listen_port->integer < 65536) {
-            port = listen_port->integer;
-        }
-        if (interface && interface->type == JSON_STRING) {
-            *ret_interface = xstrdup(json_string(interface));
-        }
-    }
-    json_destroy(other);
-    return port;
-}
-
 void
 lint_model(const struct model *model, const struct places *places,
            struct diags *diags)
@@ -124,6 +93,7 @@ lint_model(const struct model *model, const struct places *places,
     lint_names(&lint);
     lint_network(&lint);
     lint_ports(&lint);
+    lint_clients(&lint);
     lint_policy(&lint);
     lint_services(&lint);
     lint_flows(&lint);

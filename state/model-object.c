@@ -96,6 +96,50 @@ model_node_create(void)
 }
 
 static void
+model_vpn_free(struct model_vpn *vpn)
+{
+    if (vpn) {
+        free(vpn->interface);
+        free(vpn->pools);
+        free(vpn->endpoint);
+        free(vpn->exit);
+        svec_destroy(&vpn->dns);
+        free(vpn);
+    }
+}
+
+static bool
+prefixes_equal(const struct sn_prefix *a, size_t n_a,
+               const struct sn_prefix *b, size_t n_b)
+{
+    struct svec a_svec = SVEC_EMPTY_INITIALIZER;
+    struct svec b_svec = SVEC_EMPTY_INITIALIZER;
+
+    for (size_t i = 0; i < n_a; i++) {
+        svec_add_nocopy(&a_svec, sn_prefix_to_string(&a[i]));
+    }
+    for (size_t i = 0; i < n_b; i++) {
+        svec_add_nocopy(&b_svec, sn_prefix_to_string(&b[i]));
+    }
+    return model_unordered_equal(&a_svec, &b_svec);
+}
+
+static bool
+model_vpn_equals(const struct model_vpn *a, const struct model_vpn *b)
+{
+    if (!a || !b) {
+        return a == b;
+    }
+    return nullable_string_is_equal(a->interface, b->interface)
+           && a->listen_port == b->listen_port
+           && prefixes_equal(a->pools, a->n_pools, b->pools, b->n_pools)
+           && a->auto_provision == b->auto_provision
+           && nullable_string_is_equal(a->endpoint, b->endpoint)
+           && nullable_string_is_equal(a->exit, b->exit)
+           && svec_equal(&a->dns, &b->dns);
+}
+
+static void
 model_node_free(struct model_node *node)
 {
     free(node->name);
@@ -107,6 +151,7 @@ model_node_free(struct model_node *node)
     }
     free(node->routes);
     sset_destroy(&node->uplinks);
+    model_vpn_free(node->vpn);
     sset_destroy(&node->refused_keys);
     free(node->other);
     free(node);
@@ -147,6 +192,7 @@ model_node_equals(const struct model_node *a, const struct model_node *b)
         || a->ip_forward != b->ip_forward
         || a->key_epoch != b->key_epoch
         || a->revoked != b->revoked
+        || !model_vpn_equals(a->vpn, b->vpn)
         || !sset_equals(&a->refused_keys, &b->refused_keys)
         || a->relay != b->relay
         || !nullable_string_is_equal(a->other, b->other)) {
@@ -415,6 +461,45 @@ model_raw_flow_equals(const struct model_raw_flow *a,
            && nullable_string_is_equal(a->text, b->text);
 }
 
+/* Client. */
+
+static void *
+model_client_create(void)
+{
+    struct model_client *client = xzalloc(sizeof *client);
+
+    sset_init(&client->tags);
+    return client;
+}
+
+static void
+model_client_free(struct model_client *client)
+{
+    free(client->name);
+    free(client->node);
+    free(client->public_key);
+    free(client->addresses);
+    sset_destroy(&client->tags);
+    free(client->other);
+    free(client);
+}
+
+static bool
+model_client_equals(const struct model_client *a,
+                    const struct model_client *b)
+{
+    return model_loc_equals(&a->loc, &b->loc)
+           && nullable_string_is_equal(a->name, b->name)
+           && nullable_string_is_equal(a->node, b->node)
+           && nullable_string_is_equal(a->public_key, b->public_key)
+           && prefixes_equal(a->addresses, a->n_addresses, b->addresses,
+                             b->n_addresses)
+           && sset_equals(&a->tags, &b->tags)
+           && a->expires == b->expires
+           && a->revoked == b->revoked
+           && nullable_string_is_equal(a->other, b->other);
+}
+
 /* All kinds. */
 
 void *
@@ -429,6 +514,7 @@ model_object_create(enum model_kind kind)
     case MODEL_ACL: return xzalloc(sizeof(struct model_acl));
     case MODEL_RAW_FLOW: return xzalloc(sizeof(struct model_raw_flow));
     case MODEL_SERVICE: return model_service_create();
+    case MODEL_CLIENT: return model_client_create();
     case MODEL_N_KINDS: break;
     }
     OVS_NOT_REACHED();
@@ -449,6 +535,7 @@ model_object_free(enum model_kind kind, void *object)
     case MODEL_ACL: model_acl_free(object); return;
     case MODEL_RAW_FLOW: model_raw_flow_free(object); return;
     case MODEL_SERVICE: model_service_free(object); return;
+    case MODEL_CLIENT: model_client_free(object); return;
     case MODEL_N_KINDS: break;
     }
     OVS_NOT_REACHED();
@@ -466,6 +553,7 @@ model_object_equals(enum model_kind kind, const void *a, const void *b)
     case MODEL_ACL: return model_acl_equals(a, b);
     case MODEL_RAW_FLOW: return model_raw_flow_equals(a, b);
     case MODEL_SERVICE: return model_service_equals(a, b);
+    case MODEL_CLIENT: return model_client_equals(a, b);
     case MODEL_N_KINDS: break;
     }
     OVS_NOT_REACHED();

@@ -60,6 +60,7 @@ model_table(struct model *model, enum model_kind kind)
     case MODEL_ACL: return &model->acls;
     case MODEL_RAW_FLOW: return &model->raw_flows;
     case MODEL_SERVICE: return &model->services;
+    case MODEL_CLIENT: return &model->clients;
     case MODEL_MESH:
     case MODEL_N_KINDS:
         break;
@@ -79,6 +80,7 @@ model_kind_to_string(enum model_kind kind)
     case MODEL_ACL: return "acl";
     case MODEL_RAW_FLOW: return "raw flow";
     case MODEL_SERVICE: return "service";
+    case MODEL_CLIENT: return "client";
     case MODEL_N_KINDS: break;
     }
     OVS_NOT_REACHED();
@@ -153,6 +155,12 @@ const struct model_service *
 model_get_service(const struct model *model, const char *name)
 {
     return shash_find_data(&model->services, name);
+}
+
+const struct model_client *
+model_get_client(const struct model *model, const char *name)
+{
+    return shash_find_data(&model->clients, name);
 }
 
 const struct model_acl *

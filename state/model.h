@@ -31,6 +31,7 @@ enum model_kind {
     MODEL_ACL,                  /* Key: name. */
     MODEL_RAW_FLOW,             /* Key: "NODE/HASH". */
     MODEL_SERVICE,              /* Key: name. */
+    MODEL_CLIENT,               /* Key: name. */
     MODEL_N_KINDS
 };
 
@@ -56,6 +57,20 @@ struct model_route {
     uint32_t metric;
 };
 
+/* Where a node lets guests in: phones and laptops with WireGuard. */
+struct model_vpn {
+    char *interface;
+    uint16_t listen_port;
+    struct sn_prefix *pools;    /* At most one per family; of each, the first
+                                 * address is the node's. */
+    size_t n_pools;
+    bool auto_provision;        /* `socknet client add` may add to it. */
+    char *endpoint;             /* HOST or HOST:PORT, or NULL: the node's. */
+    char *exit;                 /* "NODE/NAME": how guests get to the
+                                 * internet, or NULL. */
+    struct svec dns;            /* Addresses for their profiles. */
+};
+
 struct model_node {
     struct sn_loc loc;
     char *name;
@@ -68,6 +83,7 @@ struct model_node {
     struct model_route *routes;
     size_t n_routes;
     struct sset uplinks;        /* Physical ports of vmbr0. */
+    struct model_vpn *vpn;      /* NULL: no guests. */
     bool ip_forward;            /* Agent sets forwarding (default true). */
 
     /* What `socknet node` asks for. */
@@ -152,7 +168,7 @@ enum selector_kind {
                                  * of its own: those at that port) */
     SEL_NODE,                   /* node:NAME */
     SEL_INTERNET,               /* internet */
-    SEL_CLIENT,                 /* client:NAME: not enforced yet */
+    SEL_CLIENT,                 /* client:NAME */
     SEL_CIDR,
     SEL_GLOB,                   /* glob over container names */
 };
@@ -236,6 +252,20 @@ struct model_service {          /* See state/service.h. */
     struct sset down;           /* Containers that do not answer. */
 };
 
+struct model_client {           /* A guest. */
+    struct sn_loc loc;          /* No file: by `socknet client`. */
+    char *name;
+    char *node;                 /* Whose vpn_server. */
+    char *public_key;           /* Base64. */
+    struct sn_prefix *addresses; /* Hosts, at most one per family. */
+    size_t n_addresses;
+    struct sset tags;
+    int64_t expires;            /* Unix seconds; 0: never. */
+    bool revoked;
+    bool says_revoked;          /* The file does; not compared. */
+    char *other;
+};
+
 struct model {
     struct model_mesh mesh;
     struct shash nodes;         /* struct model_node. */
@@ -245,6 +275,7 @@ struct model {
     struct shash acls;          /* struct model_acl. */
     struct shash raw_flows;     /* struct model_raw_flow. */
     struct shash services;      /* struct model_service. */
+    struct shash clients;       /* struct model_client. */
 };
 
 /* Objects of the model that were added, replaced or removed: a set of keys per
@@ -295,6 +326,8 @@ const struct model_container *model_get_trusted(const struct model *,
                                                 const char *from);
 const struct model_segment *model_get_segment(const struct model *,
                                               const char *);
+const struct model_client *model_get_client(const struct model *,
+                                            const char *);
 const struct model_acl *model_get_acl(const struct model *, const char *);
 const struct model_service *model_get_service(const struct model *,
                                               const char *);
@@ -317,9 +350,18 @@ const char *model_kind_to_string(enum model_kind);  /* "container", … */
 void model_assign_addresses(struct model *, const struct model *previous,
                             struct diags *);
 
-/* What `socknet node` asked for lasts until the file speaks of it: takes it
- * over from 'previous' (may be NULL). */
-void model_inherit(struct model *, const struct model *previous);
+/* What `socknet node` and `socknet client` wrote lasts until the file speaks
+ * of it: takes it over from 'previous' (may be NULL). */
+void model_inherit(struct model *, const struct model *previous,
+                   struct diags *);
+/* Gives every client without an address the next free ones of its node's
+ * pools; those of the same client in 'previous' (may be NULL), if it has.  The
+ * first is for one client that is to be put into the model. */
+void model_assign_client_address(const struct model *,
+                                 struct model_client *, struct diags *);
+void model_assign_client_addresses(struct model *,
+                                   const struct model *previous,
+                                   struct diags *);
 
 /* Text to selector and back; ports only when 'with_ports'.  Returns NULL or an
  * error to free.  Which of the plain names is a container, a segment or a
@@ -332,5 +374,9 @@ void model_selector_destroy(struct model_selector *);
 bool model_selector_matches(const struct model *,
                             const struct model_selector *,
                             const struct model_container *);
+/* Whether a client does. */
+bool model_selector_matches_client(const struct model *,
+                                   const struct model_selector *,
+                                   const struct model_client *);
 
 #endif /* state/model.h */

@@ -15,6 +15,7 @@
 #include "lib/diag-fix.h"
 #include "state/document.h"
 #include "state/name.h"
+#include "state/when.h"
 #include "util.h"
 
 /* One function per type of scalar: NULL, or what follows "NAME must be ". */
@@ -226,6 +227,7 @@ schema_check_scalar(const struct schema *schema,
                     const struct doc_value *value, char **ret_fix)
 {
     const char *s = value->string;
+    int64_t when;
 
     *ret_fix = NULL;
     switch (schema->type) {
@@ -251,6 +253,10 @@ schema_check_scalar(const struct schema *schema,
     case SCHEMA_IPV4:
     case SCHEMA_IPV6:
         return check_prefix(schema->type, s, ret_fix);
+    case SCHEMA_TIME:
+        return (when_parse(s, &when) ? NULL
+                : xstrdup("a date or a time in UTC, like 2026-12-24 or "
+                          "2026-12-24T18:30:00Z"));
     case SCHEMA_PUBLIC_KEY:
         return (name_is_public_key(s) ? NULL
                 : xstrdup("a WireGuard public key, as `wg pubkey` prints "

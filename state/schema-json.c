@@ -51,6 +51,9 @@ schema_pattern(enum schema_type type)
         return "^[0-9A-Fa-f:.]+/[0-9]{1,3}$";
     case SCHEMA_MAC:
         return "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$";
+    case SCHEMA_TIME:
+        return "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z)?"
+               "$";
     case SCHEMA_PUBLIC_KEY:
         return "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$";
     case SCHEMA_RATE:
@@ -156,6 +159,7 @@ schema_value_to_json(const struct schema *schema)
     case SCHEMA_IPV4:
     case SCHEMA_IPV6:
     case SCHEMA_MAC:
+    case SCHEMA_TIME:
     case SCHEMA_PUBLIC_KEY:
     case SCHEMA_RATE:
     case SCHEMA_BITS:

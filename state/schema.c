@@ -35,6 +35,7 @@ static const struct schema mac = SCALAR(MAC);
 static const struct schema public_key = SCALAR(PUBLIC_KEY);
 static const struct schema rate = SCALAR(RATE);
 static const struct schema bits = SCALAR(BITS);
+static const struct schema when = SCALAR(TIME);
 static const struct schema endpoint = SCALAR(ENDPOINT);
 static const struct schema selector = SCALAR(SELECTOR);
 static const struct schema names = LIST_OR_ONE(&name);
@@ -100,8 +101,23 @@ static const struct schema_key tunnel_keys[] = {
 };
 static const struct schema tunnel = MAP(tunnel_keys);
 
+static const struct schema_key vpn_keys[] = {
+    { "interface", &interface, 0, "WireGuard device that the agent makes." },
+    { "listen_port", &port, 0, "Its UDP port." },
+    { "ip_pool", &networks, SCHEMA_REQUIRED,
+      "Addresses of guests, one network per family." },
+    { "auto_provision", &boolean, 0,
+      "Whether `socknet client add` may add guests here." },
+    { "endpoint", &endpoint, 0,
+      "Where guests reach this node; its endpoint's host if absent." },
+    { "exit", &name, 0, "The exit by which guests reach the internet." },
+    { "dns", &addresses, 0, "Resolvers for the guests' profiles." },
+    { NULL },
+};
+static const struct schema vpn = MAP(vpn_keys);
+
 static const struct schema_key wireguard_keys[] = {
-    { "vpn_server", &any, SCHEMA_KEEP, "Kept; not enforced yet." },
+    { "vpn_server", &vpn, 0, "Lets guests in by WireGuard." },
     { NULL },
 };
 static const struct schema wireguard = {
@@ -220,7 +236,7 @@ static const struct schema_key node_keys[] = {
       "Public keys of its that nobody takes any more." },
     { "netmaker", &any, SCHEMA_KEEP,
       "Kept; of one host's file, network and interface name the mesh." },
-    { "wireguard", &wireguard, 0, "Exits." },
+    { "wireguard", &wireguard, 0, "Exits, and the way in for guests." },
     { "networking", &networking, 0, "Routes." },
     { "openflow", &openflow, 0, "Raw flows." },
     { "lxc", &lxc, 0, "Containers." },
@@ -287,6 +303,21 @@ static const struct schema_key service_keys[] = {
 static const struct schema service = MAP(service_keys);
 static const struct schema services = MAP_OF(NAME, &service);
 
+static const struct schema_key client_keys[] = {
+    { "description", &string, SCHEMA_KEEP, "For people." },
+    { "node", &name, SCHEMA_REQUIRED, "The node that it connects to." },
+    { "public_key", &public_key, SCHEMA_REQUIRED, "Its WireGuard key." },
+    { "address", &addresses, 0,
+      "Of the node's ip_pool, one per family; the next free if absent." },
+    { "tags", &names, 0, "Tags for segments and rules." },
+    { "expires", &when, 0, "When it ceases to be let in." },
+    { "revoked", &boolean, 0,
+      "Whether it is refused; `socknet client revoke` does so." },
+    { NULL },
+};
+static const struct schema client = MAP(client_keys);
+static const struct schema clients = MAP_OF(NAME, &client);
+
 static const struct schema_key test_keys[] = {
     { "src", &selector, SCHEMA_REQUIRED, "Who opens the connection." },
     { "dst", &selector, SCHEMA_REQUIRED, "To whom; with a port." },
@@ -304,6 +335,7 @@ static const struct schema_key fleet_keys[] = {
     { "segments", &segments, 0, "Groups of containers." },
     { "acls", &acls, 0, "Rules between containers." },
     { "services", &services, 0, "Virtual addresses before containers." },
+    { "clients", &clients, 0, "Guests: phones and laptops." },
     { "tests", &tests, SCHEMA_KEEP, "What must hold; kept." },
     { NULL },
 };
@@ -315,6 +347,7 @@ static const struct schema_key host_keys[] = {
     { "segments", &segments, 0, "Groups of containers." },
     { "acls", &acls, 0, "Rules between containers." },
     { "services", &services, 0, "Virtual addresses before containers." },
+    { "clients", &clients, 0, "Guests: phones and laptops." },
     { "tests", &tests, SCHEMA_KEEP, "What must hold; kept." },
     { NULL },
 };

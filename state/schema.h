@@ -36,6 +36,7 @@ enum schema_type {
     SCHEMA_PUBLIC_KEY,          /* WireGuard's, base64. */
     SCHEMA_RATE,                /* 100Mbit, 2000pps. */
     SCHEMA_BITS,                /* 100Mbit: no packets. */
+    SCHEMA_TIME,                /* when_parse(). */
     SCHEMA_ENDPOINT,            /* HOST or HOST:PORT. */
     SCHEMA_SELECTOR,            /* model_selector_parse() checks it. */
 };

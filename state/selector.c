@@ -375,3 +375,51 @@ model_selector_matches(const struct model *model,
     }
     OVS_NOT_REACHED();
 }
+
+static bool
+client_in_prefix(const struct model_client *client,
+                 const struct sn_prefix *prefix)
+{
+    for (size_t i = 0; i < client->n_addresses; i++) {
+        if (sn_prefix_contains(prefix, &client->addresses[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+model_selector_matches_client(const struct model *model,
+                              const struct model_selector *sel,
+                              const struct model_client *client)
+{
+    const struct model_segment *segment;
+
+    switch (sel->kind) {
+    case SEL_ANY:
+        return true;
+    case SEL_CLIENT:
+        return !strcmp(sel->text + strlen("client:"), client->name);
+    case SEL_TAG:
+        return sset_contains(&client->tags, sel->text + strlen("tag:"));
+    case SEL_CIDR:
+        return client_in_prefix(client, &sel->prefix);
+    case SEL_SEGMENT:
+        segment = model_get_segment(model, sel->text);
+        for (size_t i = 0; segment && i < segment->n_members; i++) {
+            if (segment->members[i].kind != SEL_SEGMENT
+                && model_selector_matches_client(model, &segment->members[i],
+                                                 client)) {
+                return true;
+            }
+        }
+        return false;
+    case SEL_CONTAINER:
+    case SEL_GLOB:
+    case SEL_SERVICE:
+    case SEL_NODE:
+    case SEL_INTERNET:
+        return false;
+    }
+    OVS_NOT_REACHED();
+}

@@ -19,6 +19,7 @@ DESIRED = {
     'Service': {'name': 'x', 'ip_proto': 6, 'port': 1, 'affinity': 'none',
                 'prefer': 'none'},
     'Revision': {'number': 99, 'outcome': 'applied'},
+    'Client': {'name': 'x', 'node': 'n1', 'public_key': 44 * 'k'},
     'Connection': {'target': 'ptcp:1'},
     'SSL': {}, 'RBAC_Role': {'name': 'x'}, 'RBAC_Permission': {},
 }
@@ -29,6 +30,7 @@ AGENT_ROWS = {
     'Exit_Status': {'name': 'warp', 'state': 'up'},
     'Relay_Status': {'a': 'n8', 'b': 'n9'},
     'Service_Status': {'service': 's', 'backend': 'b', 'state': 'up'},
+    'Client_Status': {'client': 'phone', 'state': 'admitted'},
 }
 CONTROLLER_ROWS = {'Bridge_Status': {'bridge': 'vmbr0'}}
 UPDATES = {'Node_Status': {'generation': 7, 'seen': 1},
@@ -36,6 +38,7 @@ UPDATES = {'Node_Status': {'generation': 7, 'seen': 1},
            'Peer_Status': {'rx_bytes': 5}, 'Relay_Status': {'port': 5},
            'Exit_Status': {'state': 'down'},
            'Service_Status': {'state': 'down'},
+           'Client_Status': {'state': 'expired'},
            'Bridge_Status': {'n_flows': 5}}
 PORTS = {AGENT_PORT: AGENT_ROWS, CONTROLLER_PORT: CONTROLLER_ROWS}
 

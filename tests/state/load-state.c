@@ -45,6 +45,9 @@ clear_locs(struct model *model)
     SHASH_FOR_EACH (node, &model->services) {
         ((struct model_service *) node->data)->loc = none;
     }
+    SHASH_FOR_EACH (node, &model->clients) {
+        ((struct model_client *) node->data)->loc = none;
+    }
 }
 
 /* Whether 'model' as YAML loads to the same, and to the same YAML. */

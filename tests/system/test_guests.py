@@ -1,0 +1,251 @@
+"""Guests: phones and laptops that come in by WireGuard, from a real client
+somewhere on the internet."""
+
+import json
+import time
+
+import agents
+import pytest
+import sockets
+from guests import Guest, parse_profile, read_qr, read_qr_file, \
+    terminal_pixels
+from harness import WEB4, eventually, inet, ns
+
+A, B = agents.NODES
+VPN = """      vpn_server:
+        interface: wg0
+        ip_pool: [10.8.0.0/24, "fd00:8::/64"]
+        auto_provision: true
+        exit: warp
+"""
+RULES = """
+  - name: guest-services
+    action: accept
+    src: ["tag:guest"]
+    dst: ["mcp-server:9573", "vector-db:6333"]
+    proto: tcp
+  - name: to-phone
+    action: accept
+    src: [op-dbus-api, vector-db]
+    dst: ["client:phone"]
+    proto: icmp
+  - name: phone-to-hosts
+    action: accept
+    src: ["client:phone"]
+    dst: ["node:oo1424oo:7777", "node:node2:7777"]
+    proto: tcp
+  - name: phone-pings
+    action: accept
+    src: ["client:phone"]
+    dst: ["node:oo1424oo"]
+    proto: icmp
+  - {name: not-out, action: deny, src: ["tag:kept-in"], dst: [internet]}
+"""
+
+
+def with_guests(text):
+    text = text.replace("      warp_tunnel: {interface: warp0, enabled: true}"
+                        "\n", "      warp_tunnel: {interface: warp0, enabled:"
+                        " true}\n" + VPN)
+    text = text.replace("\nacls:", "\nacls:" + RULES.rstrip("\n"), 1)
+    assert "vpn_server" in text and "guest-services" in text
+    return text
+
+
+@pytest.fixture(scope="module")
+def lan(make_net, two_hosts):
+    system = make_net(two_hosts)
+    system.apply(with_guests(two_hosts.read_text()))
+    system.settle()
+    system.serve()
+    for node in (A, B):
+        system.echo.tcp(system.ns(node), "::", 7777)
+    assert eventually(lambda: wg_device(system).returncode == 0, 15)
+    yield system
+
+
+@pytest.fixture(autouse=True)
+def clean_logs(lan, expect_logs):
+    marks = lan.mark_logs()
+    yield
+    bad = lan.bad_log_lines(marks, expect_logs)
+    assert not bad, "\n".join(bad)
+
+
+def wg_device(net):
+    return net.run(A, "wg", "show", "wg0", "public-key", check=False)
+
+
+def add(net, name, *args):
+    return net.socknet(A, "client", "add", name, *args, "--wait",
+                       timeout=60).stdout
+
+
+def listed(net):
+    out = net.socknet(A, "client", "list", "--json").stdout
+    return {c["name"]: c for c in json.loads(out)["clients"]}
+
+
+@pytest.fixture(scope="module")
+def phone(lan):
+    guest = Guest(lan, 1, add(lan, "phone", "--tag", "guest"))
+    assert guest.connects()
+    yield guest
+    guest.down()
+
+
+def test_profile(lan, phone):
+    interface, peer = phone.profile["Interface"], phone.profile["Peer"]
+    assert interface["Address"] == "10.8.0.2/32, fd00:8::2/128"
+    assert peer["Endpoint"] == "198.51.100.11:51820"
+    assert peer["AllowedIPs"] == "0.0.0.0/0, ::/0"
+    assert peer["PublicKey"] == wg_device(lan).stdout.strip()
+
+
+def test_private_key_is_nowhere(lan, phone):
+    key = phone.profile["Interface"]["PrivateKey"]
+    dump = agents.out(lan, A, "ovsdb-client", "dump",
+                      "unix:/run/socknet/db.sock", "Socknet")
+    assert key not in dump and "phone" in dump
+    database = lan.lab.hosts[A].path("lib-socknet", "socknet.db")
+    with open(database) as f:
+        assert key not in f.read()
+
+
+def test_guest_reaches_what_rules_say(lan, phone):
+    assert phone.tcp(lan.address("mcp-server"), 9573)
+    assert phone.tcp(lan.address("vector-db"), 6333)
+    assert not phone.tcp(lan.address("mcp-server"), 7777)
+    assert not phone.tcp(lan.address("op-dbus-api"), 9574)
+    assert not phone.tcp(lan.address("redis"), 6379)
+    assert not phone.ping(lan.address("xray"))
+
+
+def test_containers_reach_a_guest_by_rule(lan, phone):
+    assert eventually(lambda: lan.ping("op-dbus-api", "10.8.0.2", 1), 5)
+    assert lan.ping("vector-db", "10.8.0.2", 2) == 2
+    assert not lan.ping("mcp-server", "10.8.0.2", 1)
+
+
+def test_hosts_by_rule(lan, phone):
+    assert phone.tcp("10.0.0.1", 7777)
+    assert phone.tcp("10.8.0.1", 7777)
+    assert phone.tcp("10.1.0.1", 7777)
+    assert phone.tcp("100.64.0.2", 7777)
+    assert phone.ping("10.0.0.1") and phone.ping("10.8.0.1")
+    assert not phone.ping("10.1.0.1")
+    assert not phone.tcp("10.0.0.1", 53)
+
+
+def test_internet_by_the_exit(lan, phone):
+    seen = sockets.http_client_seen(phone.ns, WEB4, 5.0)
+    assert seen == inet.egress(1)[0]
+
+
+def test_kept_in_by_a_rule(lan, phone):
+    guest = Guest(lan, 2, add(lan, "kid", "--tag", "kept-in",
+                              "--tag", "guest"))
+    try:
+        assert guest.connects()
+        assert "0.0.0.0/0" not in guest.profile["Peer"]["AllowedIPs"]
+        ns.ip(guest.ns, "route add 203.0.113.0/24 dev " + guest.device)
+        with pytest.raises(OSError):
+            sockets.http_client_seen(guest.ns, WEB4, 0.9)
+        assert guest.tcp(lan.address("mcp-server"), 9573)
+        assert not guest.tcp("10.0.0.1", 7777)
+        # Guests do not reach each other.
+        assert not guest.ping("10.8.0.2")
+    finally:
+        guest.down()
+
+
+def test_guest_cannot_take_another_address(lan, phone):
+    ns.ip(phone.ns, "addr add 10.8.0.77/32 dev " + phone.device)
+    p = ns.run(phone.in_ns() + ["ping", "-c1", "-W1", "-I", "10.8.0.77",
+                                "10.0.0.1"], check=False)
+    assert p.returncode != 0
+    ns.ip(phone.ns, "addr del 10.8.0.77/32 dev " + phone.device)
+
+
+def test_nobody_outside_is_taken_for_a_guest(lan, phone):
+    """A packet from the uplink with a guest's address."""
+    outside = lan.lab.ns("internet")
+    ns.ip(outside, "addr add 10.8.0.2/32 dev lo")
+    try:
+        with lan.capture("mcp-server", expression="tcp port 9573") as got:
+            ns.run(["nsenter", "--net=/run/netns/" + outside, "timeout",
+                    "1", "bash", "-c",
+                    "exec 3<>/dev/tcp/10.0.0.200/9573"], check=False)
+        assert not got.frames
+    finally:
+        ns.ip(outside, "addr del 10.8.0.2/32 dev lo")
+
+
+def test_tunnel_down_leaks_nothing(lan, phone):
+    with lan.capture(A, "eth0", "host 203.0.113.10") as capture:
+        lan.run(A, "ip", "link", "set", "warp0", "down")
+        try:
+            with pytest.raises(OSError):
+                sockets.http_client_seen(phone.ns, WEB4, 0.9)
+        finally:
+            lan.run(A, "ip", "link", "set", "warp0", "up")
+    assert not capture.frames
+    # The agent puts the route back when the tunnel is.
+    assert eventually(lambda: "default" in agents.out(
+        lan, A, "ip", "route", "show", "table", "53250", "dev", "warp0",
+        check=False), 10)
+
+
+def test_restart_writes_nothing(lan, phone, expect_logs):
+    expect_logs += agents.CUT_OFF
+    before = agents.settled(lan, B)
+    lan.kill(A, "agent")
+    lan.start(A, "agent")
+    assert eventually(lambda: agents.generations(lan, A)[0] > 0)
+    assert set(agents.settled(lan, A).values()) == {0}
+    assert agents.settled(lan, B) == before
+    assert phone.tcp(lan.address("mcp-server"), 9573)
+
+
+def test_apply_keeps_guests_of_the_command(lan, phone):
+    lan.apply(lan.applied)
+    assert listed(lan)["phone"]["state"] == "admitted"
+    assert phone.tcp(lan.address("mcp-server"), 9573)
+
+
+def test_expiry(lan):
+    add(lan, "visitor", "--expires", "2s")
+    peers = len(agents.out(lan, A, "wg", "show", "wg0", "peers").split())
+    assert eventually(lambda: len(agents.out(
+        lan, A, "wg", "show", "wg0", "peers").split()) == peers - 1, 8)
+    assert eventually(lambda: listed(lan)["visitor"]["state"] == "expired")
+
+
+def test_revoke(lan):
+    guest = Guest(lan, 3, add(lan, "lost", "--tag", "guest"))
+    try:
+        assert guest.connects()
+        assert guest.tcp(lan.address("mcp-server"), 9573)
+        key = listed(lan)["lost"]["public_key"]
+        lan.socknet(A, "client", "revoke", "lost")
+        start = time.monotonic()
+        assert eventually(lambda: key not in agents.out(
+            lan, A, "wg", "show", "wg0", "peers"), 5, 0.01)
+        assert time.monotonic() - start < 5
+        assert not guest.tcp(lan.address("mcp-server"), 9573)
+        assert listed(lan)["lost"]["state"] == "revoked"
+        # The name is free for a new key.
+        add(lan, "lost")
+        assert listed(lan)["lost"]["public_key"] != key
+    finally:
+        guest.down()
+
+
+@agents.not_in_vm
+def test_qr_codes(lan):
+    png = lan.lab.hosts[A].path("lib-socknet", "qr.png")
+    out = add(lan, "tablet", "--qr", "--png", "/var/lib/socknet/qr.png")
+    text = out[:out.index("\x1b")]
+    assert read_qr(*terminal_pixels(out)).strip() == text.strip()
+    assert read_qr_file(png).strip() == text.strip()
+    assert parse_profile(text)["Interface"]["PrivateKey"]
