@@ -14,6 +14,7 @@
 #include "agent/mesh.h"
 #include "agent/nft.h"
 #include "agent/nlk.h"
+#include "agent/plugs.h"
 #include "agent/relay.h"
 #include "agent/route.h"
 #include "agent/rule.h"
@@ -103,6 +104,7 @@ agent_cleanup(const struct agent_config *config)
               error ? error : guests_cleanup(nlk, &links));
     put_error(&errors, "nftables", nft_cleanup(nft));
     central_cleanup(config->state_dir);
+    plugs_cleanup(config->state_dir);
 
     sset_destroy(&problems);
     links_destroy(&links);

@@ -67,7 +67,7 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     a->guests = guests_create(config->state_dir);
     rotation_init(&a->rotation);
     a->configs = ct_configs_create(config->pve_dir, config->lxc_dir);
-    a->discover = discover_create();
+    a->discover = discover_create(config->state_dir);
     a->names = names_create();
     a->exits = exit_watch_create();
     a->tunnels = exit_tunnels_create();

@@ -52,6 +52,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/plan.c agent/plan.h \
 	agent/plan-exit.c agent/plan-exit.h \
 	agent/plan-host.c agent/plan-host.h \
+	agent/plugs.c agent/plugs.h \
 	agent/probe.c agent/probe.h \
 	agent/probe-message.c agent/probe-message.h \
 	agent/relay.c agent/relay.h \

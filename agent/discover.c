@@ -9,6 +9,7 @@
 #include "agent/identity.h"
 #include "agent/link.h"
 #include "agent/plan.h"
+#include "agent/plugs.h"
 #include "agent/vswitch.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
@@ -23,19 +24,8 @@
 
 VLOG_DEFINE_THIS_MODULE(discover);
 
-#define MAC_INTERVAL_MS 10000
-
-/* One plug of a veth. */
-struct plug {
-    int ifindex;
-    struct eth_addr mac;        /* First one seen; zero: none yet. */
-    struct eth_addr now;        /* Last one seen. */
-    long long int next_ms;      /* When to look again. */
-    bool seen;                  /* In this run. */
-};
-
 struct discover {
-    struct shash plugs;         /* Interface name -> struct plug. */
+    struct plugs *plugs;
     struct port_report *ports;
     size_t n_ports, allocated_ports;
     struct sset veths;
@@ -68,11 +58,11 @@ port_state_to_string(enum port_state state)
 }
 
 struct discover *
-discover_create(void)
+discover_create(const char *state_dir)
 {
     struct discover *d = xzalloc(sizeof *d);
 
-    shash_init(&d->plugs);
+    d->plugs = plugs_create(state_dir);
     sset_init(&d->veths);
     sset_init(&d->firewalls);
     sset_init(&d->uplinks);
@@ -96,7 +86,7 @@ discover_destroy(struct discover *d)
     if (d) {
         discover_clear_ports(d);
         free(d->ports);
-        shash_destroy_free_data(&d->plugs);
+        plugs_destroy(d->plugs);
         sset_destroy(&d->veths);
         sset_destroy(&d->firewalls);
         sset_destroy(&d->uplinks);
@@ -107,13 +97,7 @@ discover_destroy(struct discover *d)
 void
 discover_set_stale(struct discover *d)
 {
-    struct shash_node *node;
-
-    SHASH_FOR_EACH (node, &d->plugs) {
-        struct plug *plug = node->data;
-
-        plug->next_ms = LLONG_MIN;
-    }
+    plugs_set_stale(d->plugs);
 }
 
 const struct port_report *
@@ -164,57 +148,6 @@ report_set(struct port_report *r, enum port_state state, const char *format,
     va_end(args);
 }
 
-/* Returns the first MAC address seen on this plug of 'veth', and reports one
- * that came later. */
-static struct eth_addr
-plug_mac(struct discover_run *run, const struct link *veth)
-{
-    struct plug *plug = shash_find_data(&run->d->plugs, veth->name);
-
-    if (!plug) {
-        plug = xzalloc(sizeof *plug);
-        shash_add(&run->d->plugs, veth->name, plug);
-    }
-    plug->seen = true;
-    if (plug->ifindex != veth->ifindex) {
-        plug->ifindex = veth->ifindex;
-        plug->mac = plug->now = eth_addr_zero;
-        plug->next_ms = LLONG_MIN;
-    }
-    /* No event tells of a change in there. */
-    if (time_msec() >= plug->next_ms
-        && !link_read_peer_mac(run->nlk, veth, &plug->now)) {
-        plug->next_ms = time_msec() + MAC_INTERVAL_MS;
-    }
-    if (eth_addr_is_zero(plug->mac)) {
-        plug->mac = plug->now;
-    } else if (!eth_addr_equals(plug->mac, plug->now)) {
-        sset_add_and_free(run->problems, xasprintf(
-            "%s: the MAC address inside the container changed from "
-            ETH_ADDR_FMT" to "ETH_ADDR_FMT"; it may use only the former "
-            "until it is plugged anew", veth->name,
-            ETH_ADDR_ARGS(plug->mac), ETH_ADDR_ARGS(plug->now)));
-    }
-    return plug->mac;
-}
-
-static void
-forget_unplugged(struct discover *d)
-{
-    struct shash_node *node;
-
-    SHASH_FOR_EACH_SAFE (node, &d->plugs) {
-        struct plug *plug = node->data;
-
-        if (!plug->seen) {
-            free(plug);
-            shash_delete(&d->plugs, node);
-        } else {
-            plug->seen = false;
-        }
-    }
-}
-
 static char *
 find_contradiction(const struct discover_run *run,
                    const struct model_container *c, const struct link *veth,
@@ -233,7 +166,9 @@ report_container(struct discover_run *run, struct port_report *r,
                  const struct model_container *c)
 {
     const struct link *veth = links_find(run->links, c->veth);
-    struct eth_addr seen = veth ? plug_mac(run, veth) : eth_addr_zero;
+    struct eth_addr seen = (veth ? plugs_get_mac(run->d->plugs, run->nlk,
+                                                 veth, run->problems)
+                            : eth_addr_zero);
     char *contradiction = find_contradiction(run, c, veth, seen);
 
     r->ofport = (iface->n_ofport && iface->ofport[0] > 0 ? iface->ofport[0]
@@ -478,7 +413,7 @@ discover_run(struct discover *d, struct nlk *nlk, const struct links *links,
     }
     discover_missing(&run);
     find_firewalls(d, links);
-    forget_unplugged(d);
+    plugs_end_round(d->plugs, problems);
     shash_destroy(&run.by_veth);
     if (d->n_ports > 1) {
         qsort(d->ports, d->n_ports, sizeof *d->ports, compare_reports);

@@ -8,9 +8,8 @@
  * Where they disagree (agent/identity.h) the port is in quarantine, which the
  * controller takes for "drop", and the reason says why.
  *
- * The MAC address at the far end of a veth is taken once per plug, that is
- * per interface index: the container's own root can change it, and what the
- * controller lets through must not follow. */
+ * The MAC address of a container is the one that its plug began with: see
+ * agent/plugs.h. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,7 +38,7 @@ struct port_report {
     const struct ovsrec_interface *iface; /* Of this iteration, or NULL. */
 };
 
-struct discover *discover_create(void);
+struct discover *discover_create(const char *state_dir);
 void discover_destroy(struct discover *);
 
 /* The next run reads every MAC address anew, not only those that are due. */

@@ -185,6 +185,29 @@ def test_no_exit_without_its_guard(net, expect_logs):
     assert "problems: 0" in net.appctl(HOST, "socknet-agent", "status")
 
 
+def test_first_mac_outlives_the_agent(net, expect_logs):
+    """A container without hwaddr takes another MAC address while no agent
+    looks."""
+    expect_logs += ["the MAC address inside", "SSL_read", "receive error",
+                    "connection dropped"]
+    where, mac = net.ns("mcp-server"), net.container("mcp-server").mac
+    assert net.reaches("mcp-server", "op-dbus-api")
+    net.kill(HOST, "agent")
+    ns.ip(where, "link set eth0 address 02:00:00:00:66:66")
+    try:
+        net.start(HOST, "agent")
+        assert eventually(lambda: "MAC address inside" in net.appctl(
+            HOST, "socknet-agent", "status"))
+        assert mac in net.appctl(HOST, "socknet-agent", "ports")
+        assert net.ping("mcp-server", "op-dbus-api", 2) == 0
+    finally:
+        ns.ip(where, "link set eth0 address %s" % mac)
+        net.appctl(HOST, "socknet-agent", "resync")
+    assert net.reaches("mcp-server", "op-dbus-api")
+    assert eventually(lambda: "problems: 0" in net.appctl(
+        HOST, "socknet-agent", "status"))
+
+
 LAN4, OWN4 = "192.168.77.1", "192.168.77.2"
 
 
