@@ -24,6 +24,7 @@
 #include "agent/nlk.h"
 #include "agent/paths.h"
 #include "agent/plan.h"
+#include "agent/queues.h"
 #include "agent/relay.h"
 #include "agent/resolve.h"
 #include "agent/route.h"
@@ -271,6 +272,8 @@ pass_all(struct agent *a, struct sset *problems)
     ok &= pass_routes(a, problems);
     exit_watch_sync(a->exits, a->sw, &a->links, a->plan, central_exit_before,
                     a->central);
+    /* Without them, all is sent in the order in which it comes. */
+    queues_sync(a->nlk, &a->links, a->plan, problems);
     /* Not part of what is enforced: a port 53 that is taken is a problem. */
     names_sync(a->names, &a->links, central_model(a->central), a->plan,
                a->exits, a->tunnels, problems);

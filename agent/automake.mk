@@ -61,6 +61,8 @@ agent_libsnagent_la_SOURCES = \
 	agent/relay-switch.c agent/relay-switch.h \
 	agent/rendezvous.c agent/rendezvous.h \
 	agent/pve-conf.c \
+	agent/queues.c \
+	agent/queues.h \
 	agent/resolve.c agent/resolve.h \
 	agent/rotation.c agent/rotation.h \
 	agent/route.c agent/route.h \

@@ -468,6 +468,7 @@ plan_create(const struct model *model, const char *node,
     plan->behind_nat = !self->endpoint;
     plan->relay = self->relay;
     plan->ip_forward = self->ip_forward;
+    plan->mesh_kbps = self->mesh_kbps;
     builder_set_requests(&b);
     if (self->address.plen) {
         struct sn_prefix address = self->address;

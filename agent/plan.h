@@ -163,6 +163,7 @@ struct plan {
     struct sset refused_keys;   /* Of all nodes: not to be used. */
     bool relay;                 /* This node relays for others. */
     bool ip_forward;
+    uint32_t mesh_kbps;         /* At most into the mesh; 0: no queues. */
     bool has_ipv6;              /* Some subnet of the mesh is IPv6. */
     struct plan_prefixes tunnel;    /* Addresses of the mesh interface. */
     struct plan_prefixes gateways;  /* Addresses of vmbr0. */

@@ -107,6 +107,37 @@ output_exits(struct output *out, const struct model_container *container)
     output_value(out, "exits", "exit", array, ds_steal_cstr(&s));
 }
 
+static void
+put_limit(struct ds *s, const char *what, uint32_t kbps)
+{
+    if (kbps) {
+        char *rate = sn_rate_to_string((struct sn_rate) { .kbps = kbps });
+
+        ds_put_format(s, "%s%s %s", s->length ? ", " : "", what, rate);
+        free(rate);
+    }
+}
+
+static void
+output_limits(struct output *out, const struct model_container *container,
+              bool shown)
+{
+    const struct model_limits *limits = &container->limits;
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    put_limit(&s, "egress", limits->egress_kbps);
+    put_limit(&s, "ingress", limits->ingress_kbps);
+    if (limits->egress_pps) {
+        ds_put_format(&s, "%s%"PRIu32" packets per second",
+                      s.length ? ", " : "", limits->egress_pps);
+    }
+    output_string(out, "rate", shown ? "rate" : NULL,
+                  s.length ? ds_cstr(&s) : NULL);
+    output_string(out, "class", shown ? "class" : NULL,
+                  model_class_to_string(container->class));
+    ds_destroy(&s);
+}
+
 /* 'whole': with what is too wide for a table. */
 static void
 print_container(const struct session *session,
@@ -137,6 +168,7 @@ print_container(const struct session *session,
     output_strings(out, "tags", "tags", &container->tags);
     output_segments(out, session_model(session), container, whole);
     output_exits(out, container);
+    output_limits(out, container, whole);
     output_string(out, "location", whole ? "written at" : NULL, location);
     free(location);
 }

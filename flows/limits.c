@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include "flows/compiler-private.h"
+#include "openvswitch/ofp-actions.h"
 #include "openvswitch/util.h"
 #include "util.h"
 
@@ -76,6 +77,15 @@ limits_emit_new(struct compiler *c, const struct endpoint *ep)
 }
 
 void
+limits_emit_class(struct compiler *c, enum model_class class)
+{
+    if (class != CLASS_NONE) {
+        ofpact_put_SET_IP_DSCP(&c->emit.acts)->dscp
+            = model_class_dscp(class) << 2;
+    }
+}
+
+void
 limits_emit_rule(struct compiler *c, const struct policy_clause *clause)
 {
     if (clause->action == ACTION_ACCEPT) {
@@ -84,5 +94,6 @@ limits_emit_rule(struct compiler *c, const struct policy_clause *clause)
 
         emit_limit(c, name, clause->cookie, clause->rate, 0);
         free(name);
+        limits_emit_class(c, clause->class);
     }
 }

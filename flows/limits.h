@@ -1,13 +1,14 @@
 #ifndef SN_LIMITS_H
 #define SN_LIMITS_H 1
 
-/* Rates: meters of containers and rules.
+/* Rates: meters of containers and rules; and classes: marks of packets.
  *
  * Each function adds to the actions of the flow that is being written, and
  * adds nothing where there is no limit.  Call it in every flow that the same
  * packets may take, once per packet. */
 
 #include <stdint.h>
+#include "state/model.h"
 
 struct compiler;
 struct endpoint;
@@ -21,7 +22,10 @@ extern const char *const limits_of_container[];
 void limits_emit_egress(struct compiler *, const struct endpoint *);
 void limits_emit_ingress(struct compiler *, const struct endpoint *);
 void limits_emit_new(struct compiler *, const struct endpoint *);
-/* What a rule lets pass on this host. */
+/* The DSCP of a class, if there is one; the flow has to match the family. */
+void limits_emit_class(struct compiler *, enum model_class);
+/* What a rule lets pass on this host, and its class: if it has one, as
+ * limits_emit_class(). */
 void limits_emit_rule(struct compiler *, const struct policy_clause *);
 
 #endif /* flows/limits.h */

@@ -226,6 +226,7 @@ policy_put_acl(struct policy *p, const struct model *model, const char *rule,
             }
         }
         clause->rate = acl->rate;
+        clause->class = acl->class;
         clause_add_ports(clause, acl->ip_proto, first->ports, first->n_ports);
         policy_clause_put(p, rule, clause);
     }

@@ -77,6 +77,7 @@ struct policy_clause {
     uint32_t rule;              /* For ct_mark. */
     uint32_t conj_id;
     struct sn_rate rate;        /* Of the whole rule. */
+    enum model_class class;
     bool any[N_ROLES];
     struct policy_sel **sels[N_ROLES];
     size_t n_sels[N_ROLES];

@@ -248,6 +248,7 @@ stage_guard_container(struct compiler *c, const struct endpoint *ep)
         emit_match_reg(e, SN_REG_ENDPOINT, ep->number);
         emit_match_src(e, &a);
         limits_emit_egress(c, ep);
+        limits_emit_class(c, ep->container->class);
         guard_next(e, a.is_v4);
         emit_end(e);
         if (a.is_v4) {

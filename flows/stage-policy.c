@@ -158,16 +158,33 @@ begin_pair(struct compiler *c, const struct policy_clause *clause,
     }
 }
 
+/* Marking a packet takes a flow for each family. */
+static int
+clause_n_families(const struct policy_clause *clause)
+{
+    return clause->class == CLASS_NONE ? 1 : 2;
+}
+
+static void
+match_clause_family(struct emit *e, const struct policy_clause *clause, int i)
+{
+    if (clause_n_families(clause) > 1) {
+        emit_match_family(e, i == 0);
+    }
+}
+
 static void
 emit_pair(struct compiler *c, const struct policy_clause *clause,
           enum policy_side side, const struct policy_ident *src,
           const struct policy_ident *dst)
 {
+    int n_families = clause_n_families(clause);
     struct emit *e = &c->emit;
 
-    for (size_t i = 0; i < clause->n_ports; i++) {
+    for (size_t i = 0; i < clause->n_ports * n_families; i++) {
         begin_pair(c, clause, side, src, dst);
-        match_port(e, &clause->ports[i]);
+        match_clause_family(e, clause, i % n_families);
+        match_port(e, &clause->ports[i / n_families]);
         emit_verdict(c, side, clause);
         emit_end(e);
     }
@@ -213,10 +230,13 @@ emit_conjunctive(struct compiler *c, const struct policy_clause *clause,
     int n_dims = clause_n_dims(clause);
     struct emit *e = &c->emit;
 
-    emit_flow(e, policy_table(side), priority, clause->cookie);
-    match_set_conj_id(&e->match, clause->conj_id);
-    emit_verdict(c, side, clause);
-    emit_end(e);
+    for (int i = 0; i < clause_n_families(clause); i++) {
+        emit_flow(e, policy_table(side), priority, clause->cookie);
+        match_clause_family(e, clause, i);
+        match_set_conj_id(&e->match, clause->conj_id);
+        emit_verdict(c, side, clause);
+        emit_end(e);
+    }
     for (size_t i = 0; clause->ports[0].proto && i < clause->n_ports; i++) {
         emit_flow(e, policy_table(side), priority, clause->cookie);
         match_port(e, &clause->ports[i]);

@@ -255,6 +255,7 @@ node_read(const struct ovsdb_idl_row *row_, char **ret_error)
     node->listen_port = row->n_listen_port ? *row->listen_port : 0;
     sset_add_array(&node->uplinks, row->uplinks, row->n_uplinks);
     node->ip_forward = row->ip_forward;
+    node->mesh_kbps = row->n_mesh_kbps ? row->mesh_kbps[0] : 0;
     node->key_epoch = row->key_epoch;
     node->revoked = row->revoked;
     sset_add_array(&node->refused_keys, row->refused_keys,
@@ -326,6 +327,7 @@ node_write(const struct ovsdb_idl_row *row_, const void *node_)
 {
     const struct sndb_node *row = SNDB_ROW(node, row_);
     const struct model_node *node = node_;
+    int64_t mesh_kbps = node->mesh_kbps;
     int64_t listen_port = node->listen_port;
     char *address = node->address.plen
                     ? sn_prefix_addr_to_string(&node->address) : NULL;
@@ -342,6 +344,7 @@ node_write(const struct ovsdb_idl_row *row_, const void *node_)
     sndb_node_set_uplinks(row, uplinks, sset_count(&node->uplinks));
     sndb_node_set_ip_forward(row, node->ip_forward);
     vpn_write(row, node->vpn);
+    sndb_node_set_mesh_kbps(row, &mesh_kbps, mesh_kbps != 0);
     sndb_node_set_key_epoch(row, node->key_epoch);
     sndb_node_set_revoked(row, node->revoked);
     sndb_node_set_refused_keys(row, refused, sset_count(&node->refused_keys));
@@ -433,6 +436,7 @@ container_read(const struct ovsdb_idl_row *row_, char **ret_error)
     ct->exits_from = nullable_xstrdup(row->exits_from);
     ct->no_exit = row->n_no_exit && row->no_exit[0];
     model_rows_read_limits(row, &ct->limits);
+    ct->class = model_class_from_string(row->class_);
     ct->other = other_from_string(row->other);
     source_from_string(row->source, &ct->loc);
 
@@ -508,6 +512,7 @@ container_write(const struct ovsdb_idl_row *row_, const void *ct_)
     sndb_container_set_gateway(row, ct->gateway);
     container_write_lists(row, ct);
     model_rows_write_limits(row, &ct->limits);
+    sndb_container_set_class_(row, model_class_to_string(ct->class));
     sndb_container_set_other(row, other_to_string(ct->other));
     sndb_container_set_source(row, source);
     free(source);

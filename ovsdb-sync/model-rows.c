@@ -338,6 +338,7 @@ acl_read(const struct ovsdb_idl_row *row_, char **ret_error)
                                                  : ACTION_DENY;
     acl->ip_proto = row->n_ip_proto ? *row->ip_proto : 0;
     acl_read_rate(row, &acl->rate);
+    acl->class = model_class_from_string(row->class_);
     acl->other = other_from_string(row->other);
     source_from_string(row->source, &acl->loc);
     *ret_error = model_rows_selectors_read(row->src, row->n_src, &acl->loc,
@@ -371,6 +372,7 @@ acl_write(const struct ovsdb_idl_row *row_, const void *acl_)
     sndb_acl_set_dst(row, CONST_STRINGS(dst), acl->n_dst);
     sndb_acl_set_ip_proto(row, &ip_proto, ip_proto != 0);
     acl_write_rate(row, acl->rate);
+    sndb_acl_set_class_(row, model_class_to_string(acl->class));
     sndb_acl_set_other(row, other_to_string(acl->other));
     sndb_acl_set_source(row, source);
     free_strings(src, acl->n_src);

@@ -17,8 +17,11 @@ state_libsnstate_la_SOURCES = \
 	state/export.c \
 	state/guest-rules.c \
 	state/guest-rules.h \
-	state/inherit.c \
 	state/lint-client.c \
+	state/export-limits.c \
+	state/export-limits.h \
+	state/inherit.c \
+	state/lint-classes.c \
 	state/lint-flow.c \
 	state/lint-names.c \
 	state/lint-network.c \

@@ -244,6 +244,7 @@ build_container(struct build *build, const char *node_name,
     build_container_exits(build, container, doc_get(doc, "exit"));
     build_container_services(container, doc_get(properties, "services"));
     build_container_limits(build, container, doc_get(doc, "rate"));
+    container->class = model_class_from_string(doc_get_string(doc, "class"));
 
     const struct schema *lxc = schema_find_key(&schema_node, "lxc")->schema;
     const struct schema *list = schema_find_key(lxc, "containers")->schema;

@@ -230,6 +230,7 @@ build_node(struct build *build, const char *name, const struct sn_loc *loc,
     }
     build_routes(build, node, doc_get(networking, "routes"));
     node->ip_forward = build_bool(networking, "ip_forward", true);
+    node->mesh_kbps = build_rate(networking, "mesh_rate").kbps;
     build_key_requests(node, doc);
     build_exits(build, name, doc_get(doc, "wireguard"));
     build_bridges(build, node, doc_get(doc_get(doc, "openflow"), "bridges"));

@@ -217,6 +217,11 @@ build_acl(struct build *build, enum model_tier tier,
         diags_add(build->diags, DIAG_ERROR, &doc_get(doc, "rate")->loc,
                   "leave the rate out", "a rule that denies has no rate");
     }
+    acl->class = model_class_from_string(doc_get_string(doc, "class"));
+    if (acl->class && acl->action == ACTION_DENY) {
+        diags_add(build->diags, DIAG_ERROR, &doc_get(doc, "class")->loc,
+                  "leave the class out", "a rule that denies has no class");
+    }
     build_selectors(build, doc_get(doc, "src"), false, &acl->src,
                     &acl->n_src);
     build_selectors(build, doc_get(doc, "dst"), true, &acl->dst,

@@ -1,5 +1,6 @@
 #include <config.h>
 
+#include "state/export-limits.h"
 #include "state/load.h"
 
 #include <netinet/in.h>
@@ -198,6 +199,8 @@ node_networking_to_json(const struct model_node *node)
     if (!node->ip_forward) {
         json_object_put(networking, "ip_forward", json_boolean_create(false));
     }
+    export_put_rate(networking, "mesh_rate",
+                    (struct sn_rate) { .kbps = node->mesh_kbps });
     export_put(networking, "routes", routes);
     return networking;
 }
@@ -350,30 +353,6 @@ container_has_moved(const struct model_container *container,
     return false;
 }
 
-static void
-put_rate(struct json *object, const char *key, struct sn_rate rate)
-{
-    if (rate.kbps || rate.pps) {
-        json_object_put(object, key, json_string_create_nocopy(
-                                   sn_rate_to_string(rate)));
-    }
-}
-
-static struct json *
-limits_to_json(const struct model_limits *limits)
-{
-    struct json *object = json_object_create();
-
-    put_rate(object, "egress", (struct sn_rate) { limits->egress_kbps, 0 });
-    put_rate(object, "ingress", (struct sn_rate) { limits->ingress_kbps, 0 });
-    if (limits->egress_pps) {
-        json_object_put(object, "pps",
-                        json_integer_create(limits->egress_pps));
-    }
-    put_rate(object, "burst", (struct sn_rate) { limits->burst_kbit, 0 });
-    return object;
-}
-
 static struct json *
 container_to_json(const struct model *model,
                   const struct model_container *container)
@@ -406,7 +385,7 @@ container_to_json(const struct model *model,
         json_array_add(exits, json_string_create(own ? key + n + 1 : key));
     }
     export_put(object, "exit", exits);
-    export_put(object, "rate", limits_to_json(&container->limits));
+    export_put_limits(object, container);
     json_object_put(object, "properties",
                     container_properties_to_json(container));
     export_merge_other(object, container->other);
@@ -536,7 +515,8 @@ acl_to_json(const struct model_acl *acl)
                  : acl->ip_proto == IPPROTO_ICMP ? "icmp"
                  : acl->ip_proto == IPPROTO_SCTP ? "sctp"
                  : NULL);
-    put_rate(object, "rate", acl->rate);
+    export_put_rate(object, "rate", acl->rate);
+    export_put_class(object, acl->class);
     export_merge_other(object, acl->other);
     return object;
 }

@@ -43,6 +43,7 @@ void lint_network(struct lint *);
 void lint_ports(struct lint *);
 void lint_clients(struct lint *);
 void lint_policy(struct lint *);
+void lint_classes(struct lint *);
 void lint_services(struct lint *);
 void lint_flows(struct lint *);
 

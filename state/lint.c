@@ -95,6 +95,7 @@ lint_model(const struct model *model, const struct places *places,
     lint_ports(&lint);
     lint_clients(&lint);
     lint_policy(&lint);
+    lint_classes(&lint);
     lint_services(&lint);
     lint_flows(&lint);
     free(lint.nodes);

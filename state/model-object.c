@@ -190,6 +190,7 @@ model_node_equals(const struct model_node *a, const struct model_node *b)
         || !sn_prefix_equals(&a->address, &b->address)
         || !sset_equals(&a->uplinks, &b->uplinks)
         || a->ip_forward != b->ip_forward
+        || a->mesh_kbps != b->mesh_kbps
         || a->key_epoch != b->key_epoch
         || a->revoked != b->revoked
         || !model_vpn_equals(a->vpn, b->vpn)
@@ -323,6 +324,7 @@ model_container_equals(const struct model_container *a,
         || !nullable_string_is_equal(a->exits_from, b->exits_from)
         || a->no_exit != b->no_exit
         || memcmp(&a->limits, &b->limits, sizeof a->limits)
+        || a->class != b->class
         || !nullable_string_is_equal(a->other, b->other)
         || !eth_addr_equals(a->seen_hwaddr, b->seen_hwaddr)
         || a->quarantined != b->quarantined) {
@@ -434,6 +436,7 @@ model_acl_equals(const struct model_acl *a, const struct model_acl *b)
            && a->ip_proto == b->ip_proto
            && a->rate.kbps == b->rate.kbps
            && a->rate.pps == b->rate.pps
+           && a->class == b->class
            && nullable_string_is_equal(a->other, b->other)
            && model_selectors_equal(a->src, a->n_src, b->src, b->n_src)
            && model_selectors_equal(a->dst, a->n_dst, b->dst, b->n_dst);

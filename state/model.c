@@ -68,6 +68,39 @@ model_table(struct model *model, enum model_kind kind)
     OVS_NOT_REACHED();
 }
 
+/* DSCPs: expedited forwarding (RFC 3246); low-latency data, AF21 (RFC 4594);
+ * the default; and CS1, which whoever does not know it for less than that
+ * takes for the default. */
+static const struct { const char *name; uint8_t dscp; } classes[N_CLASSES] = {
+    [CLASS_REALTIME] = { "realtime", 46 },
+    [CLASS_INTERACTIVE] = { "interactive", 18 },
+    [CLASS_NORMAL] = { "normal", 0 },
+    [CLASS_BULK] = { "bulk", 8 },
+};
+
+const char *
+model_class_to_string(enum model_class class)
+{
+    return classes[class].name;
+}
+
+enum model_class
+model_class_from_string(const char *s)
+{
+    for (int i = CLASS_NONE + 1; s && i < N_CLASSES; i++) {
+        if (!strcmp(s, classes[i].name)) {
+            return i;
+        }
+    }
+    return CLASS_NONE;
+}
+
+uint8_t
+model_class_dscp(enum model_class class)
+{
+    return classes[class].dscp;
+}
+
 const char *
 model_kind_to_string(enum model_kind kind)
 {

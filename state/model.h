@@ -84,6 +84,7 @@ struct model_node {
     size_t n_routes;
     struct sset uplinks;        /* Physical ports of vmbr0. */
     struct model_vpn *vpn;      /* NULL: no guests. */
+    uint32_t mesh_kbps;         /* At most into the mesh; 0: no queues. */
     bool ip_forward;            /* Agent sets forwarding (default true). */
 
     /* What `socknet node` asks for. */
@@ -125,6 +126,19 @@ struct model_port {             /* A service that a container declares. */
     uint16_t port;
 };
 
+/* What goes before what where packets queue; see DSCPs in model.c. */
+enum model_class {
+    CLASS_NONE,                 /* As the container marks its packets. */
+    CLASS_REALTIME,
+    CLASS_INTERACTIVE,
+    CLASS_NORMAL,
+    CLASS_BULK,
+    N_CLASSES
+};
+const char *model_class_to_string(enum model_class);    /* "bulk" */
+enum model_class model_class_from_string(const char *); /* Or CLASS_NONE. */
+uint8_t model_class_dscp(enum model_class);
+
 /* Of a container; 0: no limit, or for the burst a fifth of the rate. */
 struct model_limits {
     uint32_t egress_kbps;       /* Sent. */
@@ -152,6 +166,7 @@ struct model_container {
     struct model_port *services;
     size_t n_services;
     struct model_limits limits;
+    enum model_class class;     /* Of what it sends. */
     char *other;
 
     /* Status, from the node's agent (zero when compiled offline). */
@@ -211,6 +226,7 @@ struct model_acl {
     size_t n_dst;
     uint8_t ip_proto;           /* 0: any; IPPROTO_ICMP stands for both. */
     struct sn_rate rate;        /* Of all its connections on one host. */
+    enum model_class class;     /* Of the same, before the container's. */
     char *other;
 };
 

@@ -49,6 +49,8 @@ static const struct schema flow_list = APPENDED_LIST(&string);
 static const struct schema policy = ENUM("deny", "allow");
 static const struct schema action = ENUM("accept", "deny");
 static const struct schema internet = ENUM("exit", "deny");
+static const struct schema class = ENUM("realtime", "interactive", "normal",
+                                        "bulk");
 static const struct schema proto = ENUM("any", "tcp", "udp", "icmp", "sctp");
 static const struct schema port_proto = ENUM("tcp", "udp", "sctp");
 static const struct schema health_type = ENUM("none", "tcp", "http");
@@ -135,6 +137,8 @@ static const struct schema routes = MAP_OF(NETWORK, &route);
 
 static const struct schema_key networking_keys[] = {
     { "ip_forward", &boolean, 0, "The agent switches forwarding on." },
+    { "mesh_rate", &bits, 0,
+      "What it sends into the mesh at most, in queues by class." },
     { "routes", &routes, 0, "Routes beyond those of the mesh." },
     { NULL },
 };
@@ -204,6 +208,7 @@ static const struct schema_key container_keys[] = {
     { "tags", &names, 0, "Tags for segments and rules." },
     { "exit", &exits, 0, "How it reaches the internet." },
     { "rate", &container_rate, 0, "Limits of what it sends and receives." },
+    { "class", &class, 0, "Which packets it sends go first." },
     { "running", &boolean, SCHEMA_KEEP, "Kept." },
     { "properties", &properties, 0, "What the container is." },
     { NULL },
@@ -269,6 +274,7 @@ static const struct schema_key acl_keys[] = {
     { "rate", &rate, 0,
       "What all its connections together may carry on one host, like 10Mbit "
       "or 500pps." },
+    { "class", &class, 0, "Which of its packets go first." },
     { NULL },
 };
 static const struct schema acl = MAP(acl_keys);

@@ -148,7 +148,8 @@ def test_containers_json(socknet, network):
         'addresses': ['10.0.0.102/24'], 'port': 'veth102', 'ofport': 5,
         'mac': MAC, 'state': 'quarantine', 'reason': 'another MAC',
         'tags': ['front', 'web'], 'segments': ['frontend'],
-        'exits': ['alpha/warp'], 'location': 'net.yaml:10:9'}
+        'exits': ['alpha/warp'],
+        'rate': None, 'class': None, 'location': 'net.yaml:10:9'}
     assert containers['containers'][0]['ofport'] is None
     assert containers['containers'][0]['mac'] is None
 

@@ -4,13 +4,13 @@ import pathlib
 import time
 
 import pytest
-from scapy.all import UDP, Raw
+from scapy.all import IP, UDP, IPv6, Raw
 
 from test_pipeline import compile_flows, ip, make_net
 
 STATE = pathlib.Path(__file__).resolve().parent / 'states/rates.yaml'
 MACS = {'veth%d' % i: '02:00:00:00:01:%02d' % (i - 100)
-        for i in range(101, 105)}
+        for i in range(101, 107)}
 SENDER, FREE, SLOW, SCANNER = ['10.0.0.%d' % i for i in range(101, 105)]
 
 
@@ -77,3 +77,26 @@ def test_connections_that_a_container_opens(net):
     # One that is open already goes on.
     assert n_pass(net, 'veth104', 'veth102', (SCANNER, FREE),
                   [many[0]] * 60) == 60
+
+
+def dscp(net, src, dst, packet):
+    out = net.passes(src, net.packet(src, MACS[dst]) / packet, dst)
+    return (out[IP].tos if IP in out else out[IPv6].tc) >> 2
+
+
+def test_classes_mark_packets(net):
+    """The rule's before the container's, both ways; else as it was."""
+    def v4(src, dst, sport, dport):
+        return (IP(src='10.0.0.%d' % src, dst='10.0.0.%d' % dst, tos=0x28)
+                / UDP(sport=sport, dport=dport))
+
+    def v6(src, dst, sport, dport):
+        return (IPv6(src='fd00::%d' % src, dst='fd00::%d' % dst, tc=0x28)
+                / UDP(sport=sport, dport=dport))
+    for make in v4, v6:
+        there = 'veth105', 'veth106'
+        back = 'veth106', 'veth105'
+        assert dscp(net, *there, make(105, 106, 5000, 6001)) == 18
+        assert dscp(net, *back, make(106, 105, 6001, 5000)) == 10
+        assert dscp(net, *there, make(105, 106, 5000, 7002)) == 46
+        assert dscp(net, *back, make(106, 105, 7002, 5000)) == 46

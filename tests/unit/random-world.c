@@ -129,6 +129,7 @@ step_container(struct world *w)
             .egress_pps = draw(w, 4) ? 0 : 100,
             .burst_kbit = draw(w, 2) ? 0 : 5000,
         };
+        container->class = draw(w, 3) ? CLASS_NONE : draw(w, N_CLASSES);
         free(v4);
         free(both);
         free(tag_list);
@@ -223,6 +224,7 @@ step_acl(struct world *w)
         free(acl->dst);
         acl->dst = draw_selectors(w, true, true, &acl->n_dst);
         acl->rate.kbps = draw(w, 3) ? 0 : 1000 + draw(w, 3);
+        acl->class = draw(w, 3) ? CLASS_NONE : draw(w, N_CLASSES);
         for (size_t i = 0; i < acl->n_dst && draw(w, 2); i++) {
             draw_ports(w, &acl->dst[i]);
         }

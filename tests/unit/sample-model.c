@@ -50,6 +50,7 @@ add_node(struct model *model)
     node->routes[1].via = xstrdup("eth0");
     sset_add(&node->uplinks, "eno1");
     node->ip_forward = false;
+    node->mesh_kbps = 250000;
     node->key_epoch = 3;
     node->revoked = true;
     sset_add(&node->refused_keys,
@@ -99,6 +100,7 @@ sample_model_add_container(struct model *model, const char *name,
     ct->addresses[1] = prefix("fd00:53::5/64");
     ct->gateway = xstrdup("10.0.0.1");
     sset_add(&ct->tags, "privacy");
+    ct->class = CLASS_REALTIME;
     ct->limits = (struct model_limits) { 100000, 50000, 2000, 30000 };
     svec_add(&ct->exits, "n1/warp");
     svec_add(&ct->exits, "n1/other");   /* Not sorted: preference. */
@@ -152,6 +154,7 @@ add_policy(struct model *model)
     acl->action = ACTION_ACCEPT;
     acl->ip_proto = IPPROTO_TCP;
     acl->rate.kbps = 512;
+    acl->class = CLASS_BULK;
     acl->n_src = 4;
     acl->src = xcalloc(4, sizeof *acl->src);
     acl->src[0] = selector(SEL_CONTAINER, "web", 0);
