@@ -28,6 +28,7 @@ struct agent {
     struct exit_watch *exits;
     struct exit_tunnels *tunnels;
     struct backend_watch *backends;
+    struct ct_count *connections;
     struct vswitch *sw;
     struct central *central;
 

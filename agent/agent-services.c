@@ -6,6 +6,7 @@
 #include "agent/agent-private.h"
 #include "agent/backend-watch.h"
 #include "agent/central.h"
+#include "agent/ct-count.h"
 #include "openvswitch/dynamic-string.h"
 #include "ovsdb-sync/service-status.h"
 #include "state/model.h"
@@ -29,10 +30,12 @@ rows_add(struct service_rows *list, const struct agent *a,
     };
     struct backend_view view;
 
+    row.connections = ct_count_get(a->connections, row.service, row.backend);
     if (!backend_watch_get(a->backends, row.service, row.backend, &view)) {
-        return;
-    }
-    if (view.known) {
+        if (!row.connections) {
+            return;
+        }
+    } else if (view.known) {
         row.state = view.up ? "up" : "down";
         row.reason = view.reason;
     } else {

@@ -12,6 +12,7 @@
 #include "agent/bridge-guard.h"
 #include "agent/central.h"
 #include "agent/ct-configs.h"
+#include "agent/ct-count.h"
 #include "agent/discover.h"
 #include "agent/exit-tunnels.h"
 #include "agent/exit-watch.h"
@@ -73,6 +74,7 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     a->exits = exit_watch_create();
     a->tunnels = exit_tunnels_create();
     a->backends = backend_watch_create();
+    a->connections = ct_count_create();
     a->sw = vswitch_create(config->ovsdb);
     a->central = config->db ? central_create(config->db, a->node,
                                              config->state_dir) : NULL;
@@ -99,6 +101,7 @@ agent_destroy(struct agent *a)
         exit_watch_destroy(a->exits);
         exit_tunnels_destroy(a->tunnels);
         backend_watch_destroy(a->backends);
+        ct_count_destroy(a->connections);
         discover_destroy(a->discover);
         ct_configs_destroy(a->configs);
         guests_destroy(a->guests);
@@ -161,6 +164,7 @@ agent_update_plan(struct agent *a)
     a->plan_generation = central_generation(a->central);
     names_set_model(a->names, model, a->node, a->plan_generation);
     backend_watch_set_model(a->backends, model, a->node);
+    ct_count_set_model(a->connections, model);
 }
 
 static int
@@ -346,7 +350,7 @@ agent_run(struct agent *a)
     if (exit_watch_run(a->exits)) {
         a->dirty = true;
     }
-    if (backend_watch_run(a->backends)) {
+    if (backend_watch_run(a->backends) | ct_count_run(a->connections)) {
         a->report = true;
     }
     if (events & NLK_NFT) {
@@ -391,6 +395,7 @@ agent_wait(struct agent *a)
     names_wait(a->names);
     exit_watch_wait(a->exits);
     backend_watch_wait(a->backends);
+    ct_count_wait(a->connections);
     paths_wait(a->paths);
     relay_wait(a->relay);
     resolve_wait();

@@ -14,6 +14,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/central.c agent/central.h \
 	agent/ct-config.c agent/ct-config.h \
 	agent/ct-configs.c agent/ct-configs.h \
+	agent/ct-count.c agent/ct-count.h \
 	agent/discover.c agent/discover.h \
 	agent/dns-clients.c agent/dns-clients.h \
 	agent/dns-forward.c agent/dns-forward.h \

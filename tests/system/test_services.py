@@ -26,6 +26,7 @@ def lab(make_net):
     for n in net.lab.nodes:
         for c in n.containers:
             name_server(net, c)
+    assert eventually(lambda: "down" not in states(net), 15)
     yield net
 
 
@@ -138,10 +139,15 @@ def test_drain(net):
     assert "web2" in names
     net.apply(with_service("skewed", weights={"web2": 0}))
     assert count(net, "ann", SKEWED, 7777, 8) == {"web3": 8}
+    assert eventually(lambda: backends(net, "skewed")["web2"]["connections"]
+                      == names.count("web2"))
+    assert backends(net, "skewed")["web2"]["state"] == "draining"
     for s in held:
         s.send(b"on")
         assert s.recv(16) == b"on"
         s.close()
+    assert eventually(lambda: backends(net, "skewed")["web2"]["state"]
+                      == "drained", 10)
 
 
 def ask_udp(net, client, vip, sock=None, size=5):
@@ -166,6 +172,15 @@ def test_udp(net):
     assert set(got) == {"web2", "web3"}
     with sockets.udp(net.ns("bob"), "0.0.0.0") as s:
         assert len({ask_udp(net, "bob", ECHO, s) for _ in range(4)}) == 1
+
+
+def test_udp_leaves_a_dead_backend(net):
+    """A client that goes on from the same port, as resolvers do."""
+    with sockets.udp(net.ns("bob"), "0.0.0.0") as s:
+        name = ask_udp(net, "bob", ECHO, s)
+        other = {"web2": "web3", "web3": "web2"}[name]
+        net.apply(with_service("echo", backends=["web1", other]))
+        assert eventually(lambda: ask_udp(net, "bob", ECHO, s) == other)
 
 
 def test_fragments(net):
@@ -251,6 +266,11 @@ def test_discovered(net):
     services = json.loads(net.socknet("left", "services", "--json").stdout)
     found = [s for s in services["services"] if s["name"] == "found"][0]
     assert ask(net, "bob", found["vips"][0], 7777) == "web1"
+
+
+def states(net):
+    out = json.loads(net.socknet("left", "services", "--json").stdout)
+    return {b["state"] for b in out["backends"]}
 
 
 def backends(net, service):
