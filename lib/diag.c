@@ -92,6 +92,20 @@ diags_destroy(struct diags *diags)
     shash_destroy_free_data(&diags->sources);
 }
 
+bool
+diags_has(const struct diags *diags, const struct sn_loc *loc)
+{
+    const struct diag *diag;
+
+    LIST_FOR_EACH (diag, node, &diags->list) {
+        if (diag->loc.file == loc->file && diag->loc.line == loc->line
+            && diag->loc.column == loc->column) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void
 diags_add(struct diags *diags, enum diag_level level,
           const struct sn_loc *loc, const char *fix, const char *format, ...)

@@ -68,6 +68,8 @@ void diags_destroy(struct diags *);
 void diags_add(struct diags *, enum diag_level, const struct sn_loc *,
                const char *fix, const char *format, ...)
     OVS_PRINTF_FORMAT(5, 6);
+/* Whether something is reported at 'loc' already. */
+bool diags_has(const struct diags *, const struct sn_loc *loc);
 /* Remembers the text of 'file', so that excerpts show what was parsed; files
  * not remembered are read again when diags_print() needs them. */
 void diags_add_source(struct diags *, const char *file, const char *text);

@@ -319,7 +319,9 @@ lint_report_outside(struct lint *lint, const struct model_container *c,
 {
     const struct sn_prefix *subnet = find_own_subnet(lint, c, address);
 
-    if (subnet) {
+    if (diags_has(lint->diags, loc)) {
+        return;                 /* The subnet was guessed from others. */
+    } else if (subnet) {
         char *subnet_s = sn_prefix_to_string(subnet);
         diags_add(lint->diags, DIAG_ERROR, loc, NULL,
                   "address %s of container \"%s\" is outside the subnet %s "

@@ -60,6 +60,36 @@ name_validate_interface(const char *name)
     return NULL;
 }
 
+#define DOMAIN_MAX 180          /* Of 253: with a service or a name before. */
+
+char *
+name_validate_domain(const char *name)
+{
+    static const char label_chars[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    const char *label = name;
+
+    if (strlen(name) > DOMAIN_MAX) {
+        return xasprintf("a domain has at most %d characters here",
+                         DOMAIN_MAX);
+    }
+    for (;;) {
+        size_t n = strspn(label, label_chars);
+
+        if (label[n] && label[n] != '.') {
+            return xstrdup("a domain has letters, digits, \"-\" and \".\"");
+        } else if (!n || n > 63) {
+            return xstrdup("between the dots of a domain there are 1 to 63 "
+                           "characters");
+        } else if (label[0] == '-' || label[n - 1] == '-') {
+            return xstrdup("no part of a domain starts or ends with \"-\"");
+        } else if (!label[n]) {
+            return NULL;
+        }
+        label += n + 1;
+    }
+}
+
 bool
 name_is_reserved(const char *name)
 {

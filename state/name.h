@@ -12,6 +12,9 @@ char *name_validate(const char *);
 /* Names of network interfaces: at most 15 characters (IFNAMSIZ), none of the
  * words that mean something else to OpenFlow. */
 char *name_validate_interface(const char *);
+/* DNS domains: labels of at most 63 letters, digits, "-" and "_"; room for a
+ * container's name before them. */
+char *name_validate_domain(const char *);
 /* The words that a container or a segment cannot be named: selectors. */
 bool name_is_reserved(const char *);
 

@@ -248,6 +248,8 @@ schema_check_scalar(const struct schema *schema,
     case SCHEMA_INTERFACE:
         return check_named(name_validate_interface(s),
                            "the name of an interface");
+    case SCHEMA_DOMAIN:
+        return check_named(name_validate_domain(s), "a domain");
     case SCHEMA_ADDRESS:
     case SCHEMA_NETWORK:
     case SCHEMA_IPV4:

@@ -41,6 +41,8 @@ schema_pattern(enum schema_type type)
         return "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$";
     case SCHEMA_INTERFACE:
         return "^[A-Za-z0-9._][A-Za-z0-9._-]{0,14}$";
+    case SCHEMA_DOMAIN:
+        return "^[A-Za-z0-9_-]{1,63}(\\.[A-Za-z0-9_-]{1,63})*$";
     case SCHEMA_ADDRESS:
         return "^[0-9A-Fa-f.:]+$";
     case SCHEMA_NETWORK:
@@ -154,6 +156,7 @@ schema_value_to_json(const struct schema *schema)
         return json;
     case SCHEMA_NAME:
     case SCHEMA_INTERFACE:
+    case SCHEMA_DOMAIN:
     case SCHEMA_ADDRESS:
     case SCHEMA_NETWORK:
     case SCHEMA_IPV4:

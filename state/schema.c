@@ -27,6 +27,7 @@ static const struct schema number = SCALAR(UINT);
 static const struct schema port = SCALAR(PORT);
 static const struct schema name = SCALAR(NAME);
 static const struct schema interface = SCALAR(INTERFACE);
+static const struct schema domain = SCALAR(DOMAIN);
 static const struct schema address = SCALAR(ADDRESS);
 static const struct schema network = SCALAR(NETWORK);
 static const struct schema ipv4 = SCALAR(IPV4);
@@ -62,7 +63,7 @@ static const struct schema_key mesh_keys[] = {
     { "prefix", &network, 0, "Tunnel addresses of the nodes." },
     { "interface", &interface, 0, "WireGuard device of the mesh." },
     { "listen_port", &port, 0, "UDP port of the mesh on every node." },
-    { "domain", &string, 0, "DNS domain of the mesh." },
+    { "domain", &domain, 0, "DNS domain of the mesh." },
     { "service_prefix", &networks, 0,
       "Where virtual addresses are: 10.96.0.0/16, fd00:10:96::/112." },
     { "names", &boolean, 0,

@@ -28,6 +28,7 @@ enum schema_type {
     SCHEMA_ENUM,                /* One of 'words'. */
     SCHEMA_NAME,                /* name_validate(). */
     SCHEMA_INTERFACE,           /* name_validate_interface(). */
+    SCHEMA_DOMAIN,              /* name_validate_domain(). */
     SCHEMA_ADDRESS,             /* 10.0.0.1 or fd00::1. */
     SCHEMA_NETWORK,             /* 10.0.0.0/24: no host bits. */
     SCHEMA_IPV4,                /* 10.0.0.102/24: an address with its mask. */
