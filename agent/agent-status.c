@@ -18,9 +18,11 @@
 #include "agent/relay.h"
 #include "agent/vswitch.h"
 #include "openvswitch/dynamic-string.h"
+#include "ovsdb-sync/found.h"
 #include "ovsdb-sync/status-sync.h"
 #include "packets.h"
 #include "smap.h"
+#include "state/model.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -80,6 +82,22 @@ report_ports(struct agent *a, struct ovsdb_idl_txn *txn)
     }
     status_sync_ports(txn, a->node, rows, n);
     free(rows);
+}
+
+static void
+report_found(struct agent *a, struct ovsdb_idl_txn *txn)
+{
+    size_t n, n_found = 0;
+    const struct port_report *ports = discover_get_ports(a->discover, &n);
+    const struct model_container **found = xcalloc(n + 1, sizeof *found);
+
+    for (size_t i = 0; i < n; i++) {
+        if (ports[i].found && ports[i].found->has_hwaddr) {
+            found[n_found++] = ports[i].found;
+        }
+    }
+    status_sync_found(txn, a->node, found, n_found);
+    free(found);
 }
 
 static void
@@ -194,6 +212,7 @@ agent_report(struct agent *a)
     if (a->plan) {
         report_node(a, txn);
         report_ports(a, txn);
+        report_found(a, txn);
         report_peers(a, txn);
         relay_report(a->relay, txn, a->node);
         report_guests(a, txn);

@@ -16,6 +16,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/ct-configs.c agent/ct-configs.h \
 	agent/ct-count.c agent/ct-count.h \
 	agent/discover.c agent/discover.h \
+	agent/discover-ids.c \
 	agent/dns-clients.c agent/dns-clients.h \
 	agent/dns-forward.c agent/dns-forward.h \
 	agent/dns-message.c agent/dns-message.h \

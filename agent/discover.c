@@ -16,6 +16,7 @@
 #include "packets.h"
 #include "smap.h"
 #include "sset.h"
+#include "state/adopt.h"
 #include "state/model.h"
 #include "state/port-name.h"
 #include "timeval.h"
@@ -76,6 +77,7 @@ discover_clear_ports(struct discover *d)
         free(d->ports[i].name);
         free(d->ports[i].container);
         free(d->ports[i].reason);
+        model_object_free(MODEL_CONTAINER, d->ports[i].found);
     }
     d->n_ports = 0;
 }
@@ -159,25 +161,12 @@ find_contradiction(const struct discover_run *run,
     return identity_check(&id, run->configs, run->links);
 }
 
-/* A declared container's port that is in the switch. */
+/* A port of which nobody contradicts that it is 'c'. */
 static void
-report_container(struct discover_run *run, struct port_report *r,
-                 const struct ovsrec_interface *iface,
-                 const struct model_container *c)
+report_state(struct port_report *r, const struct ovsrec_interface *iface,
+             const struct model_container *c, const struct link *veth)
 {
-    const struct link *veth = links_find(run->links, c->veth);
-    struct eth_addr seen = (veth ? plugs_get_mac(run->d->plugs, run->nlk,
-                                                 veth, run->problems)
-                            : eth_addr_zero);
-    char *contradiction = find_contradiction(run, c, veth, seen);
-
-    r->ofport = (iface->n_ofport && iface->ofport[0] > 0 ? iface->ofport[0]
-                 : 0);
-    r->mac = eth_addr_is_zero(seen) && c->has_hwaddr ? c->hwaddr : seen;
-    if (contradiction) {
-        report_set(r, PORT_QUARANTINE, "%s", contradiction);
-        free(contradiction);
-    } else if (iface->error) {
+    if (iface->error) {
         report_set(r, PORT_DOWN, "%s", iface->error);
     } else if (!r->ofport) {
         report_set(r, PORT_DOWN, "the switch has not opened it yet");
@@ -190,6 +179,27 @@ report_container(struct discover_run *run, struct port_report *r,
                    "write it as hwaddr");
     } else {
         report_set(r, PORT_UP, "%s", "");
+    }
+}
+
+/* A declared container's port that is in the switch. */
+static void
+report_container(struct discover_run *run, struct port_report *r,
+                 const struct ovsrec_interface *iface,
+                 const struct model_container *c)
+{
+    const struct link *veth = links_find(run->links, c->veth);
+    struct eth_addr seen = (veth ? plugs_get_mac(run->d->plugs, run->nlk,
+                                                 veth, run->problems)
+                            : eth_addr_zero);
+    char *contradiction = find_contradiction(run, c, veth, seen);
+
+    r->mac = eth_addr_is_zero(seen) && c->has_hwaddr ? c->hwaddr : seen;
+    if (contradiction) {
+        report_set(r, PORT_QUARANTINE, "%s", contradiction);
+        free(contradiction);
+    } else {
+        report_state(r, iface, c, veth);
     }
 }
 
@@ -228,18 +238,58 @@ is_ignored(const struct discover_run *run,
             || sset_contains(&run->node->uplinks, iface->name));
 }
 
+/* 'c', the container that the host's configuration says it is, becomes part of
+ * the network, or the port says why not. */
 static void
-report_stranger(struct discover_run *run, struct port_report *r)
+report_candidate(struct discover_run *run, struct port_report *r,
+                 const struct ovsrec_interface *iface,
+                 struct model_container *c)
 {
+    const struct link *veth = links_find(run->links, c->veth);
+    char *reason = find_contradiction(run, c, veth, r->mac);
+
+    reason = reason ? reason : adopt_check(run->model, c);
+    if (reason) {
+        report_set(r, PORT_QUARANTINE, "not adopted: %s", reason);
+        model_object_free(MODEL_CONTAINER, c);
+        free(reason);
+        return;
+    }
+    r->mac = c->hwaddr;
+    free(r->container);
+    r->container = xstrdup(c->name);
+    r->found = c;
+    report_state(r, iface, c, veth);
+}
+
+static void
+report_stranger(struct discover_run *run, struct port_report *r,
+                const struct ovsrec_interface *iface)
+{
+    const struct model *model = run->model;
     char *veth = port_name_veth(r->name);
+    const struct link *link = links_find(run->links, veth);
     const struct ct_nic *nic;
+
+    if (link && model->mesh.adopt) {
+        r->mac = plugs_get_mac(run->d->plugs, run->nlk, link, run->problems);
+    } else if (link) {
+        link_read_peer_mac(run->nlk, link, &r->mac);
+    }
     const struct ct_config *config
         = ct_configs_find_veth(run->configs, veth, &r->mac, &nic);
-    char *reason = identity_explain_stranger(r->name, config, nic,
-                                             run->configs, run->model);
-
-    report_set(r, PORT_QUARANTINE, "%s", reason);
-    free(reason);
+    struct model_container *c
+        = (model->mesh.adopt && config
+           ? identity_create_candidate(config, nic, veth, run->node->name,
+                                       r->mac, model) : NULL);
+    if (c) {
+        report_candidate(run, r, iface, c);
+    } else {
+        char *reason = identity_explain_stranger(r->name, config, nic,
+                                                 run->configs, model);
+        report_set(r, PORT_QUARANTINE, "%s", reason);
+        free(reason);
+    }
     free(veth);
 }
 
@@ -256,22 +306,17 @@ discover_port(struct discover_run *run, const struct ovsrec_interface *iface)
     if (link && !strcmp(link->kind, "veth")) {
         sset_add(&d->veths, iface->name);
     }
-    if (c) {
-        struct port_report *r = add_report(d, iface->name, c->name,
-                                           iface);
 
-        shash_find_and_delete(&run->by_veth, c->veth);
-        report_container(run, r, iface, c);
-        return;
-    }
-
-    struct port_report *r = add_report(d, iface->name, "", iface);
+    struct port_report *r = add_report(d, iface->name, c ? c->name : "",
+                                       iface);
     r->ofport = (iface->n_ofport && iface->ofport[0] > 0 ? iface->ofport[0]
                  : 0);
-    if (link) {
-        link_read_peer_mac(run->nlk, link, &r->mac);
+    if (c) {
+        shash_find_and_delete(&run->by_veth, c->veth);
+        report_container(run, r, iface, c);
+    } else {
+        report_stranger(run, r, iface);
     }
-    report_stranger(run, r);
 }
 
 /* Why nothing is plugged. */
@@ -326,7 +371,7 @@ index_containers(struct discover_run *run, const struct model *model)
     SHASH_FOR_EACH (node, &model->containers) {
         const struct model_container *c = node->data;
 
-        if (!strcmp(c->node, run->node->name) && c->veth
+        if (!c->adopted && !strcmp(c->node, run->node->name) && c->veth
             && !strcmp(c->bridge, SN_BRIDGE)) {
             shash_add_once(&run->by_veth, c->veth, c);
         }
@@ -417,75 +462,5 @@ discover_run(struct discover *d, struct nlk *nlk, const struct links *links,
     shash_destroy(&run.by_veth);
     if (d->n_ports > 1) {
         qsort(d->ports, d->n_ports, sizeof *d->ports, compare_reports);
-    }
-}
-
-static bool
-set_id(const struct ovsrec_interface *iface, const char *key,
-       const char *value)
-{
-    const char *old = smap_get(&iface->external_ids, key);
-
-    if (!value[0] || (old && !strcmp(old, value))) {
-        return true;
-    }
-    ovsrec_interface_update_external_ids_setkey(iface, key, value);
-    return false;
-}
-
-static bool
-clear_ids(const struct ovsrec_interface *iface)
-{
-    static const char *const keys[] = {
-        "socknet-container", "iface-id", "attached-mac",
-    };
-
-    if (!smap_get(&iface->external_ids, keys[0])) {
-        return true;
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-        ovsrec_interface_update_external_ids_delkey(iface, keys[i]);
-    }
-    return false;
-}
-
-bool
-discover_sync_external_ids(const struct discover *d, struct vswitch *sw)
-{
-    bool same = true;
-
-    if (!vswitch_txn(sw)) {
-        return false;
-    }
-    for (size_t i = 0; i < d->n_ports; i++) {
-        const struct port_report *r = &d->ports[i];
-        const struct ovsrec_interface *iface = r->iface;
-        char mac[ETH_ADDR_STRLEN + 1] = "";
-
-        if (!iface) {
-            continue;
-        } else if (!r->container[0]) {
-            same &= clear_ids(iface);
-            continue;
-        }
-        if (!eth_addr_is_zero(r->mac)) {
-            snprintf(mac, sizeof mac, ETH_ADDR_FMT, ETH_ADDR_ARGS(r->mac));
-        }
-        same &= set_id(iface, "socknet-container", r->container);
-        same &= set_id(iface, "iface-id", r->container);
-        same &= set_id(iface, "attached-mac", mac);
-    }
-    return same;
-}
-
-void
-discover_cleanup_external_ids(struct vswitch *sw)
-{
-    const struct ovsrec_bridge *br = vswitch_find_bridge(sw, SN_BRIDGE);
-
-    for (size_t i = 0; br && vswitch_txn(sw) && i < br->n_ports; i++) {
-        for (size_t j = 0; j < br->ports[i]->n_interfaces; j++) {
-            clear_ids(br->ports[i]->interfaces[j]);
-        }
     }
 }

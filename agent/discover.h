@@ -35,6 +35,7 @@ struct port_report {
     struct eth_addr mac;        /* Zero: unknown. */
     enum port_state state;
     char *reason;               /* "" or why. */
+    struct model_container *found; /* One to adopt, or NULL. */
     const struct ovsrec_interface *iface; /* Of this iteration, or NULL. */
 };
 

@@ -210,11 +210,52 @@ find_by_id(const struct model *model, const char *id)
         const struct model_container *c = node->data;
 
         if (!strcmp(c->id, id)
-            && (!found || strcmp(c->name, found->name) < 0)) {
+            && (!found || c->adopted < found->adopted
+                || (c->adopted == found->adopted
+                    && strcmp(c->name, found->name) < 0))) {
             found = c;
         }
     }
     return found;
+}
+
+static const struct ct_nic *
+find_first_nic(const struct ct_config *config)
+{
+    for (size_t i = 0; i < config->n_nics; i++) {
+        const struct ct_nic *nic = &config->nics[i];
+
+        if (!nic->bridge || !strcmp(nic->bridge, SN_BRIDGE)) {
+            return nic;
+        }
+    }
+    return NULL;
+}
+
+struct model_container *
+identity_create_candidate(const struct ct_config *config,
+                          const struct ct_nic *nic, const char *veth,
+                          const char *node, struct eth_addr seen,
+                          const struct model *model)
+{
+    const struct model_container *declared = find_by_id(model, config->id);
+    struct model_container *c;
+
+    if (nic != find_first_nic(config) || (declared && !declared->adopted)) {
+        return NULL;
+    }
+    c = model_object_create(MODEL_CONTAINER);
+    c->name = xstrdup(config->name);
+    c->id = xstrdup(config->id);
+    c->node = xstrdup(node);
+    c->bridge = xstrdup(SN_BRIDGE);
+    c->veth = xstrdup(veth);
+    c->adopted = true;
+    c->hwaddr = nic->has_mac ? nic->mac : seen;
+    c->has_hwaddr = !eth_addr_is_zero(c->hwaddr);
+    c->addresses = xmemdup(nic->addresses, sizeof nic->addresses);
+    c->n_addresses = nic->n_addresses;
+    return c;
 }
 
 char *
@@ -232,8 +273,10 @@ identity_explain_stranger(const char *port, const struct ct_config *config,
     ds_put_format(&ds, "no container of this node declares it (veth: %s)",
                   veth);
     if (c) {
-        ds_put_format(&ds, "; it is net%u of %s, which the state has at %s "
-                      "on %s", nic->index, c->name, c->veth, c->node);
+        ds_put_format(&ds, "; it is net%u of %s, which %s at %s on %s",
+                      nic->index, c->name,
+                      c->adopted ? "was adopted" : "the state has", c->veth,
+                      c->node);
     } else if (config) {
         ds_put_format(&ds, "; %s calls it %s", config->file, config->name);
     } else if (port_name_parse_veth(veth, &vmid, &index)

@@ -29,6 +29,12 @@ struct identity {
 char *identity_check(const struct identity *, const struct ct_configs *,
                      const struct links *);
 
+/* The container that 'config' describes, for adoption: its first device on the
+ * bridge, if that is 'nic', and nobody declares it.  Else NULL.  To free. */
+struct model_container *identity_create_candidate(
+    const struct ct_config *, const struct ct_nic *, const char *veth,
+    const char *node, struct eth_addr seen, const struct model *);
+
 /* Where a container is that has no port here, to free; NULL: nobody says. */
 char *identity_explain_absence(const struct model_container *,
                                const struct ct_configs *);

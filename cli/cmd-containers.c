@@ -163,6 +163,9 @@ print_container(const struct session *session,
                  : xstrdup("-"));
     output_mac(out, container);
     output_string(out, "state", "state", row ? row->state : NULL);
+    output_boolean(out, "adopted",
+                   whole || session_model(session)->mesh.adopt ? "adopted"
+                   : NULL, container->adopted);
     output_string(out, "reason", whole ? "reason" : NULL,
                   row ? row->reason : NULL);
     output_strings(out, "tags", "tags", &container->tags);
@@ -171,6 +174,26 @@ print_container(const struct session *session,
     output_limits(out, container, whole);
     output_string(out, "location", whole ? "written at" : NULL, location);
     free(location);
+}
+
+/* Ports of the bridges that are nobody's. */
+static void
+print_strangers(const struct session *session, const char *node,
+                struct output *out)
+{
+    const struct sndb_port_status *row;
+
+    output_begin(out, "strangers", OUTPUT_TABLE, "Ports that are nobody's");
+    SNDB_PORT_STATUS_FOR_EACH (row, session_idl(session)) {
+        if (!row->container && (!node || !strcmp(row->node, node))) {
+            output_record(out);
+            output_string(out, "node", "node", row->node);
+            output_string(out, "port", "port", row->name);
+            output_string(out, "mac", "mac", row->mac);
+            output_string(out, "state", "state", row->state);
+            output_string(out, "reason", "reason", row->reason);
+        }
+    }
 }
 
 static int
@@ -201,6 +224,9 @@ print_containers(const struct command_context *ctx,
         }
     }
     free(nodes);
+    if (!args->name) {
+        print_strangers(session, args->node, out);
+    }
     session_output_emptiness(session, out);
     output_finish(out);
     return EXIT_OK;

@@ -37,6 +37,8 @@ static const struct permission permissions[] = {
       { "a", "b", "port", "heard_a", "heard_b", "reason" } },
     { DB_AGENT_ROLE, "Exit_Status",
       { "port", "state", "reason", "since" } },
+    { DB_AGENT_ROLE, "Found_Container",
+      { "id", "name", "mac", "addresses" } },
     { DB_AGENT_ROLE, "Service_Status", { "state", "reason", "connections" } },
     { DB_AGENT_ROLE, "Client_Status",
       { "state", "endpoint", "latest_handshake", "rx_bytes", "tx_bytes" } },

@@ -11,6 +11,8 @@ ovsdb_sync_libsnsync_la_SOURCES = \
 	ovsdb-sync/db-connection.h \
 	ovsdb-sync/exit-views.c \
 	ovsdb-sync/exit-views.h \
+	ovsdb-sync/found.c \
+	ovsdb-sync/found.h \
 	ovsdb-sync/fallback.c \
 	ovsdb-sync/fallback.h \
 	ovsdb-sync/model-apply.c \
@@ -18,6 +20,7 @@ ovsdb_sync_libsnsync_la_SOURCES = \
 	ovsdb-sync/model-rows-client.c \
 	ovsdb-sync/model-rows-exit.c \
 	ovsdb-sync/model-rows-host.c \
+	ovsdb-sync/model-rows-mesh.c \
 	ovsdb-sync/model-rows-private.h \
 	ovsdb-sync/model-rows-service.c \
 	ovsdb-sync/model-rows.c \

@@ -143,7 +143,13 @@ delete_status(struct ovsdb_idl *idl, const struct sset *nodes)
     const struct sndb_client_status *client;
     const struct sndb_bridge_status *bridge;
     const struct sndb_service_status *service;
+    const struct sndb_found_container *found;
 
+    SNDB_FOUND_CONTAINER_FOR_EACH_SAFE (found, idl) {
+        if (sset_contains(nodes, found->node)) {
+            sndb_found_container_delete(found);
+        }
+    }
     SNDB_NODE_STATUS_FOR_EACH_SAFE (node, idl) {
         if (sset_contains(nodes, node->node)) {
             sndb_node_status_delete(node);

@@ -2,8 +2,8 @@
 #define SN_MODEL_ROWS_PRIVATE_H 1
 
 /* What the parts of model-rows share: model-rows.c has the policy tables and
- * the registry, model-rows-host.c and model-rows-exit.c what belongs to
- * hosts, model-rows-service.c services. */
+ * the registry, model-rows-mesh.c the mesh, model-rows-host.c and
+ * model-rows-exit.c what belongs to hosts, model-rows-service.c services. */
 
 #include <stdlib.h>
 #include "ovsdb-sync/model-rows.h"
@@ -23,6 +23,7 @@ char *model_rows_selectors_read(char **strings, size_t n,
                                 const struct sn_loc *,
                                 struct model_selector **selectors,
                                 size_t *n_selectors);
+char **model_rows_prefixes_to_strings(const struct sn_prefix *, size_t n);
 char **model_rows_selectors_to_strings(const struct model_selector *,
                                        size_t n);
 extern const struct model_rows model_rows_client;

@@ -12,6 +12,7 @@
 #include "ovsdb-idl.h"
 #include "ovsdb-sync/exit-views.h"
 #include "ovsdb-sync/fallback.h"
+#include "ovsdb-sync/found.h"
 #include "ovsdb-sync/model-rows.h"
 #include "ovsdb-sync/model-sync-private.h"
 #include "ovsdb-sync/service-status.h"
@@ -55,6 +56,7 @@ model_sync_add_columns(struct ovsdb_idl *idl)
     };
 
     model_rows_add_columns(idl);
+    found_add_columns(idl);
     for (size_t i = 0; i < ARRAY_SIZE(port_columns); i++) {
         ovsdb_idl_track_add_column(idl, port_columns[i]);
     }
@@ -543,5 +545,6 @@ model_sync_run(struct model_sync *sync, struct model_changes *changes)
     }
     sync->generation = generation;
     model_sync_run_fallback(sync, mesh, live, changes);
+    found_run(sync->idl, sync->model, changes);
     return true;
 }

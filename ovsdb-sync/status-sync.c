@@ -51,6 +51,8 @@ status_sync_add_columns(struct ovsdb_idl *idl)
                 SNDB_SERVICE_STATUS_N_COLUMNS);
     add_columns(idl, sndb_client_status_columns,
                 SNDB_CLIENT_STATUS_N_COLUMNS);
+    add_columns(idl, sndb_found_container_columns,
+                SNDB_FOUND_CONTAINER_N_COLUMNS);
     /* Everyone's counters go on all the time: nobody wakes up for them. */
     ovsdb_idl_omit_alert(idl, &sndb_peer_status_col_rx_bytes);
     ovsdb_idl_omit_alert(idl, &sndb_peer_status_col_tx_bytes);

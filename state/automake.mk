@@ -1,5 +1,7 @@
 noinst_LTLIBRARIES += state/libsnstate.la
 state_libsnstate_la_SOURCES = \
+	state/adopt.c \
+	state/adopt.h \
 	state/build-client.c \
 	state/build-container.c \
 	state/build-exit.c \
@@ -12,6 +14,7 @@ state_libsnstate_la_SOURCES = \
 	state/document.c \
 	state/document.h \
 	state/export-client.c \
+	state/export-mesh.c \
 	state/export-private.h \
 	state/export-service.c \
 	state/export.c \

@@ -116,6 +116,34 @@ build_service_prefixes(struct build *build, struct model_mesh *mesh,
     }
 }
 
+static void
+build_adopts(struct build *build, struct model_mesh *mesh,
+             const struct doc_value *list)
+{
+    mesh->adopts = xcalloc(doc_n_items(list) + 1, sizeof *mesh->adopts);
+    for (size_t i = 0; i < doc_n_items(list); i++) {
+        const struct doc_value *item = doc_item(list, i);
+        const struct doc_value *tags = doc_get(item, "tags");
+        const char *match = doc_get_string(item, "match");
+        struct model_adopt *adopt = &mesh->adopts[mesh->n_adopts++];
+
+        adopt->match = xstrdup(match ? match : "");
+        sset_init(&adopt->tags);
+        for (size_t j = 0; j < doc_n_items(tags); j++) {
+            const struct doc_value *tag = doc_item(tags, j);
+
+            if (tag->type == DOC_SCALAR) {
+                sset_add(&adopt->tags, tag->string);
+            }
+        }
+    }
+    if (list && !mesh->adopt) {
+        diags_add(build->diags, DIAG_WARNING, &list->loc,
+                  "write \"undeclared: adopt\" beside it",
+                  "nothing is adopted");
+    }
+}
+
 /* The mesh.  One host's file may leave it to the keys that Netmaker's client
  * has for the same things. */
 static void
@@ -170,6 +198,9 @@ build_mesh(struct build *build, const struct doc_value *root, bool is_host)
     build_resolvers(doc_get(doc, "resolvers"), &mesh->resolvers);
     mesh->new_connections = build_number(doc, "new_connections", UINT32_MAX,
                                          0);
+    const char *undeclared = doc_get_string(doc, "undeclared");
+    mesh->adopt = undeclared && !strcmp(undeclared, "adopt");
+    build_adopts(build, mesh, doc_get(doc, "adopt"));
     const char *policy = doc_get_string(doc, "default_policy");
     mesh->default_policy = policy && !strcmp(policy, "allow") ? MODEL_ALLOW
                                                               : MODEL_DENY;

@@ -13,6 +13,7 @@ void export_put(struct json *object, const char *name, struct json *value);
 void export_merge_other(struct json *object, const char *other);
 struct json *export_selectors(const struct model_selector *, size_t n);
 
+struct json *export_mesh(const struct model_mesh *);
 /* Of the section "services". */
 struct json *export_services(const struct model *);
 

@@ -110,56 +110,6 @@ export_selectors(const struct model_selector *selectors, size_t n)
     return selectors_to_json(selectors, n);
 }
 
-/* Those that are not the default. */
-static void
-put_service_prefixes(struct json *object, const struct model_mesh *mesh)
-{
-    struct model_mesh *dflt = model_object_create(MODEL_MESH);
-    struct json *prefixes = json_array_create_empty();
-
-    if (!sn_prefix_equals(&mesh->service4, &dflt->service4)) {
-        json_array_add(prefixes, json_string_create_nocopy(
-                           sn_prefix_to_string(&mesh->service4)));
-    }
-    if (!sn_prefix_equals(&mesh->service6, &dflt->service6)) {
-        json_array_add(prefixes, json_string_create_nocopy(
-                           sn_prefix_to_string(&mesh->service6)));
-    }
-    export_put(object, "service_prefix", prefixes);
-    model_object_free(MODEL_MESH, dflt);
-}
-
-static struct json *
-mesh_to_json(const struct model_mesh *mesh)
-{
-    struct json *object = json_object_create();
-
-    json_object_put_string(object, "name", mesh->name);
-    json_object_put(object, "prefix", json_string_create_nocopy(
-                        sn_prefix_to_string(&mesh->prefix)));
-    json_object_put_string(object, "interface", mesh->interface);
-    json_object_put(object, "listen_port",
-                    json_integer_create(mesh->listen_port));
-    json_object_put_string(object, "domain", mesh->domain);
-    if (!mesh->names) {
-        json_object_put(object, "names", json_boolean_create(false));
-    }
-    if (mesh->resolvers.n) {
-        json_object_put(object, "resolvers", export_strings(
-            CONST_CAST(const char *const *, mesh->resolvers.names),
-            mesh->resolvers.n));
-    }
-    put_service_prefixes(object, mesh);
-    json_object_put_string(object, "default_policy",
-                           mesh->default_policy == MODEL_ALLOW
-                           ? "allow" : "deny");
-    if (mesh->new_connections) {
-        json_object_put(object, "new_connections",
-                        json_integer_create(mesh->new_connections));
-    }
-    return object;
-}
-
 static void
 put_node_subnets(struct json *object, const struct model_node *node)
 {
@@ -419,8 +369,13 @@ containers_to_json(const struct model *model)
     size_t i = 0;
 
     SHASH_FOR_EACH (node, &model->containers) {
-        sorted[i++] = node->data;
+        const struct model_container *container = node->data;
+
+        if (!container->adopted) {
+            sorted[i++] = container;
+        }
     }
+    n = i;
     qsort(sorted, n, sizeof *sorted, compare_containers);
     for (i = 0; i < n; i++) {
         struct json *list = shash_find_data(json_object(by_node),
@@ -546,7 +501,7 @@ state_to_yaml(const struct model *model)
     struct json *segments = json_object_create();
     const struct shash_node *node;
 
-    json_object_put(root, "mesh", mesh_to_json(&model->mesh));
+    json_object_put(root, "mesh", export_mesh(&model->mesh));
     SHASH_FOR_EACH (node, &model->nodes) {
         json_object_put(nodes, node->name, node_to_json(
                             model, node->data,

@@ -40,6 +40,22 @@ selector_loc(const struct model_selector *sel, const struct sn_loc *owner)
     return sel->loc.file ? &sel->loc : owner;
 }
 
+/* Whether some container that is adopted may have it. */
+static bool
+may_be_adopted(const struct lint *lint, const struct model_selector *sel)
+{
+    const struct model_mesh *mesh = &lint->model->mesh;
+
+    for (size_t i = 0; mesh->adopt && i < mesh->n_adopts; i++) {
+        if (sel->kind == SEL_TAG
+            && sset_contains(&mesh->adopts[i].tags,
+                             sel->text + strlen("tag:"))) {
+            return true;
+        }
+    }
+    return mesh->adopt && sel->kind == SEL_GLOB;
+}
+
 static void
 lint_empty_tag(struct lint *lint, const struct model_selector *sel,
                const struct sn_loc *loc)
@@ -123,6 +139,7 @@ lint_selector(struct lint *lint, const struct model_selector *sel,
 
     if (sel->kind == SEL_TAG || sel->kind == SEL_GLOB) {
         if (count_matches(lint, sel, &n_without, &example)
+            || may_be_adopted(lint, sel)
             || (sel->kind == SEL_TAG
                 && (client_has_tag(lint, sel) || has_guests(lint)))) {
             return;

@@ -54,12 +54,38 @@ model_mesh_create(void)
 }
 
 static void
+model_adopts_free(struct model_mesh *mesh)
+{
+    for (size_t i = 0; i < mesh->n_adopts; i++) {
+        free(mesh->adopts[i].match);
+        sset_destroy(&mesh->adopts[i].tags);
+    }
+    free(mesh->adopts);
+}
+
+static bool
+model_adopts_equal(const struct model_mesh *a, const struct model_mesh *b)
+{
+    if (a->adopt != b->adopt || a->n_adopts != b->n_adopts) {
+        return false;
+    }
+    for (size_t i = 0; i < a->n_adopts; i++) {
+        if (strcmp(a->adopts[i].match, b->adopts[i].match)
+            || !sset_equals(&a->adopts[i].tags, &b->adopts[i].tags)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
 model_mesh_free(struct model_mesh *mesh)
 {
     free(mesh->name);
     free(mesh->interface);
     free(mesh->domain);
     svec_destroy(&mesh->resolvers);
+    model_adopts_free(mesh);
     free(mesh->other);
     free(mesh);
 }
@@ -78,6 +104,7 @@ model_mesh_equals(const struct model_mesh *a, const struct model_mesh *b)
            && sn_prefix_equals(&a->service4, &b->service4)
            && sn_prefix_equals(&a->service6, &b->service6)
            && a->default_policy == b->default_policy
+           && model_adopts_equal(a, b)
            && a->new_connections == b->new_connections
            && nullable_string_is_equal(a->other, b->other);
 }
@@ -327,7 +354,8 @@ model_container_equals(const struct model_container *a,
         || a->class != b->class
         || !nullable_string_is_equal(a->other, b->other)
         || !eth_addr_equals(a->seen_hwaddr, b->seen_hwaddr)
-        || a->quarantined != b->quarantined) {
+        || a->quarantined != b->quarantined
+        || a->adopted != b->adopted) {
         return false;
     }
 

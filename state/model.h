@@ -35,6 +35,11 @@ enum model_kind {
     MODEL_N_KINDS
 };
 
+struct model_adopt {            /* Tags of containers that nobody declared. */
+    char *match;                /* Glob over their names and numbers. */
+    struct sset tags;
+};
+
 struct model_mesh {
     struct sn_loc loc;
     char *name;
@@ -46,6 +51,9 @@ struct model_mesh {
     struct svec resolvers;      /* Addresses, in order; none: the host's. */
     struct sn_prefix service4, service6; /* Where virtual addresses are. */
     enum model_policy default_policy;
+    bool adopt;                 /* Containers that nobody declared. */
+    struct model_adopt *adopts; /* In the order of the file. */
+    size_t n_adopts;
     uint32_t new_connections;   /* Per second and container; 0: any. */
     char *other;                /* JSON object: sections kept verbatim. */
 };
@@ -154,6 +162,7 @@ struct model_container {
     char *node;
     char *bridge;               /* "vmbr0". */
     char *veth;                 /* Host side interface. */
+    bool adopted;               /* Nobody declared it. */
     bool has_hwaddr;
     struct eth_addr hwaddr;     /* Declared. */
     struct sn_prefix *addresses; /* With the subnet's prefix length. */

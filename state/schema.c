@@ -48,6 +48,7 @@ static const struct schema strings = LIST_OR_ONE(&string);
 static const struct schema public_keys = LIST_OR_ONE(&public_key);
 static const struct schema flow_list = APPENDED_LIST(&string);
 static const struct schema policy = ENUM("deny", "allow");
+static const struct schema undeclared = ENUM("quarantine", "adopt");
 static const struct schema action = ENUM("accept", "deny");
 static const struct schema internet = ENUM("exit", "deny");
 static const struct schema class = ENUM("realtime", "interactive", "normal",
@@ -57,6 +58,15 @@ static const struct schema port_proto = ENUM("tcp", "udp", "sctp");
 static const struct schema health_type = ENUM("none", "tcp", "http");
 static const struct schema affinity = ENUM("none", "client");
 static const struct schema prefer = ENUM("local", "none");
+
+static const struct schema_key adopt_keys[] = {
+    { "match", &string, SCHEMA_REQUIRED,
+      "Pattern over names and numbers, such as web-*." },
+    { "tags", &names, SCHEMA_REQUIRED, "Tags for those that match." },
+    { NULL },
+};
+static const struct schema adopt = MAP(adopt_keys);
+static const struct schema adopts = LIST_OF(&adopt);
 
 static const struct schema_key mesh_keys[] = {
     { "name", &name, 0, "Name of the mesh." },
@@ -72,6 +82,9 @@ static const struct schema_key mesh_keys[] = {
       "Where queries for other domains go, in order of preference." },
     { "default_policy", &policy, 0,
       "What holds between containers that no rule speaks of." },
+    { "undeclared", &undeclared, 0,
+      "What becomes of containers that nobody declares." },
+    { "adopt", &adopts, 0, "Tags of containers that are adopted." },
     { "new_connections", &number, 0,
       "Connections per second that a container may open; 0: any number." },
     { NULL },

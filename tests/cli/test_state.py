@@ -147,6 +147,7 @@ def test_containers_json(socknet, network):
         'name': 'web', 'id': '102', 'node': 'alpha',
         'addresses': ['10.0.0.102/24'], 'port': 'veth102', 'ofport': 5,
         'mac': MAC, 'state': 'quarantine', 'reason': 'another MAC',
+        'adopted': False,
         'tags': ['front', 'web'], 'segments': ['frontend'],
         'exits': ['alpha/warp'],
         'rate': None, 'class': None, 'location': 'net.yaml:10:9'}

@@ -31,6 +31,8 @@ AGENT_ROWS = {
     'Relay_Status': {'a': 'n8', 'b': 'n9'},
     'Service_Status': {'service': 's', 'backend': 'b', 'state': 'up'},
     'Client_Status': {'client': 'phone', 'state': 'admitted'},
+    'Found_Container': {'veth': 'veth9i0', 'id': '9', 'name': 'c9',
+                        'mac': '02:00:00:00:00:09'},
 }
 CONTROLLER_ROWS = {'Bridge_Status': {'bridge': 'vmbr0'}}
 UPDATES = {'Node_Status': {'generation': 7, 'seen': 1},
@@ -39,6 +41,7 @@ UPDATES = {'Node_Status': {'generation': 7, 'seen': 1},
            'Exit_Status': {'state': 'down'},
            'Service_Status': {'state': 'down'},
            'Client_Status': {'state': 'expired'},
+           'Found_Container': {'name': 'other'},
            'Bridge_Status': {'n_flows': 5}}
 PORTS = {AGENT_PORT: AGENT_ROWS, CONTROLLER_PORT: CONTROLLER_ROWS}
 
@@ -106,6 +109,8 @@ def test_other_nodes_rows(tls, port):
             else [['reason', 'insert', 'x']]
             if table in ('Port_Status', 'Exit_Status', 'Relay_Status',
                          'Service_Status')
+            else [['addresses', 'insert', '10.0.0.9/24']]
+            if table == 'Found_Container'
             else [['rx_bytes', '+=', 1]]}))
         assert len(tls.rows(table)) == 1
 

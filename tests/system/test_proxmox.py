@@ -1,5 +1,6 @@
 """Containers as Proxmox makes, changes and moves them."""
 
+import json
 import re
 import socket
 
@@ -11,6 +12,7 @@ import agents
 import sockets
 from harness import eventually, ns
 from proxmox import Proxmox, ifreload
+from socklab.state import Container
 
 STATE = """
 mesh: {name: pve-mesh, default_policy: allow}
@@ -306,7 +308,7 @@ def from_containers(lab, capture):
 
 def test_open_bridge_leaks_nothing(lab, pve, lan, expect_logs):
     """Plain switching, and nobody there to end it."""
-    expect_logs += ["fail_mode was"] + agents.CUT_OFF
+    expect_logs += ["fail_mode was", "vmbr0: connection"] + agents.CUT_OFF
     for what in "agent", "controller":
         lab.kill("pve1", what)
     try:
@@ -390,6 +392,61 @@ def test_apply_configuration_with_stanza(lab, pve, lan, tmp_path, builddir):
     for pinger in p:
         assert pinger.stop().lost == 0
     assert lab.counters() == before
+
+
+def test_adoption(lab, pve):
+    """Nobody declares it: its file says who it is, and names give tags."""
+    adopting = STATE.replace("default_policy: allow", "default_policy: deny, "
+                             "undeclared: adopt, adopt: "
+                             "[{match: 'new-*', tags: [new]}]") + """
+acls:
+  - {action: accept, src: ["tag:new"], dst: [front], proto: icmp}
+  - {action: accept, src: [store], dst: ["new-*"], proto: icmp}
+"""
+    c = Container("pve1", {"id": "150", "properties": {
+        "name": "new-1", "ipv4_address": "10.0.0.150/24"}})
+    lab.lab.node("pve1").containers.append(c)
+    pve.conf("new-1")
+    pve.start("new-1", firewall=1)
+    try:
+        becomes(pve, "fwln150o0", "quarantine: no container of this node "
+                "declares it (veth: veth150i0); %s calls it new-1"
+                % pve.path("lxc/150.conf"))
+        shown = lab.socknet("pve1", "containers").stdout
+        assert "fwln150o0" in shown and "calls it new-1" in shown, shown
+        lab.apply(adopting)
+        becomes(pve, "fwln150o0", "new-1, ")
+        becomes(pve, "fwln150o0", ", up")
+        assert lab.reaches("new-1", "front")
+        assert lab.reaches("store", "new-1")
+        assert lab.ping("front", "new-1", 1) == 0
+        shown = lab.socknet("pve1", "--json", "containers", "new-1").stdout
+        shown = json.loads(shown)["containers"][0]
+        assert shown["adopted"] and shown["tags"] == ["new"], shown
+        assert "new-1" not in lab.socknet("pve1", "export").stdout
+        # An address that is not its node's, one that is somebody's, a name.
+        for change, reason in (
+                ({"ip": "10.1.0.150/24"}, "its address 10.1.0.150 is in no "
+                 "subnet of node pve1"),
+                ({"ip": "10.0.0.101/24"}, "its address 10.0.0.101 is that of "
+                 "front"),
+                ({"ip": "10.0.0.1/24"}, "its address 10.0.0.1 is the "
+                 "gateway's"),
+                ({"ip": "dhcp"}, "it has no static address"),
+                ({"hwaddr": "BC:24:11:00:00:99"}, "its MAC address is ")):
+            pve.conf("new-1", **change)
+            becomes(pve, "fwln150o0", "not adopted: " + reason)
+        assert eventually(lambda: lab.ping("new-1", "front", 1) == 0)
+        pve.conf("new-1")
+        becomes(pve, "fwln150o0", ", up")
+        assert lab.reaches("new-1", "front")
+    finally:
+        pve.stop("new-1")
+        pve.remove("150")
+        lab.lab.forget("new-1")
+        lab.apply(STATE)
+    assert eventually(lambda: "new-1" not in lab.socknet(
+        "pve1", "containers").stdout)
 
 
 def test_migration(lab, pve):

@@ -225,6 +225,13 @@ sample_model_create(void)
     model->mesh.loc = loc(1);
     model->mesh.default_policy = MODEL_ALLOW;
     model->mesh.names = false;
+    model->mesh.adopt = true;
+    model->mesh.n_adopts = 1;
+    model->mesh.adopts = xcalloc(1, sizeof *model->mesh.adopts);
+    model->mesh.adopts[0].match = xstrdup("web 1-*");
+    sset_init(&model->mesh.adopts[0].tags);
+    sset_add(&model->mesh.adopts[0].tags, "b");
+    sset_add(&model->mesh.adopts[0].tags, "a");
     model->mesh.new_connections = 2000;
     model->mesh.service4 = prefix("10.98.0.0/16");
     svec_add(&model->mesh.resolvers, "192.0.2.53");
