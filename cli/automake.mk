@@ -31,6 +31,7 @@ cli_libsncli_la_SOURCES = \
 	cli/cmd-pki.c \
 	cli/cmd-rollback.c \
 	cli/cmd-status.c \
+	cli/cmd-why.c \
 	cli/command.h \
 	cli/commands.c \
 	cli/commit.c \
@@ -44,6 +45,8 @@ cli_libsncli_la_SOURCES = \
 	cli/doctor-switch.c \
 	cli/doctor.c \
 	cli/doctor.h \
+	cli/fabric.c \
+	cli/fabric.h \
 	cli/fix-file.c \
 	cli/fix-file.h \
 	cli/flow-list.c \
@@ -63,6 +66,10 @@ cli_libsncli_la_SOURCES = \
 	cli/output.h \
 	cli/pki-cert.c \
 	cli/pki-cert.h \
+	cli/policy-tests.c \
+	cli/policy-tests.h \
+	cli/probes.c \
+	cli/probes.h \
 	cli/problems.c \
 	cli/problems.h \
 	cli/redact.c \

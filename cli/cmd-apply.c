@@ -5,6 +5,7 @@
 
 #include "cli/apply-run.h"
 #include "cli/command.h"
+#include "cli/policy-tests.h"
 #include "cli/session.h"
 #include "lib/diag.h"
 #include "state/load.h"
@@ -28,6 +29,9 @@ load_model(const char *path, const char *node, const struct session *session,
         model_inherit(model, session_model(session), &diags);
         model_assign_addresses(model, session_model(session), &diags);
         model_assign_client_addresses(model, session_model(session), &diags);
+        if (!diags.n_errors) {
+            policy_tests_run(model, &diags);
+        }
     }
     diags_print(&diags, stderr);
     if (diags.n_errors) {

@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/fix-file.h"
 #include "cli/output.h"
+#include "cli/policy-tests.h"
 #include "lib/diag.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
@@ -85,6 +86,9 @@ load(const struct check_options *o, struct diags *diags)
 
     if (model) {
         model_assign_addresses(model, NULL, diags);
+        if (!diags->n_errors) {
+            policy_tests_run(model, diags);
+        }
         if (diags->n_errors) {
             model_destroy(model);
             model = NULL;

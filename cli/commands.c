@@ -160,6 +160,19 @@ const struct command commands[] = {
       false, cmd_explain,
       "what caused a flow" },
 
+    { NULL, "why", "A B [PROTO[/PORT]] [--from PATH]",
+      "whether A reaches B by the rules, and which one decides",
+      "Follows the first packet of a connection through the compiled flows\n"
+      "of all hosts, without a switch.  A and B are as in rules: container,\n"
+      "tag, segment, node:NAME; B also a service, internet, an address.\n"
+      "PROTO is icmp (the default), tcp, udp or sctp.\n"
+      "\n"
+      "  --from PATH   a state file instead of the database\n"
+      "  --node NAME   the node, if PATH describes a single host\n"
+      "\n"
+      "Example: socknet why op-dbus-api vector-db tcp/6333\n",
+      false, cmd_why,
+      "which rule lets A reach B" },
     { NULL, "doctor", "[--node NAME] [--pki DIR]",
       "look at this host as an experienced operator would",
       "Checks daemons, switch, kernel, certificates, clock, MTUs, and what\n"

@@ -258,6 +258,12 @@ offline_port_map(const struct offline *offline)
     return &offline->map;
 }
 
+const struct flow_ports *
+offline_ports(const struct offline *offline)
+{
+    return offline->ports;
+}
+
 static void
 output_stand_ins(const struct offline *offline, struct output *out)
 {

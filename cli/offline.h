@@ -28,6 +28,7 @@ void offline_run(struct offline *, const struct model *);
 
 const struct compiler *offline_compiler(const struct offline *);
 const struct ofputil_port_map *offline_port_map(const struct offline *);
+const struct flow_ports *offline_ports(const struct offline *);
 /* What is made up, and which containers have no flows: for people as comments
  * of ovs-ofctl. */
 void offline_output_notes(const struct offline *, struct output *);

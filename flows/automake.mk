@@ -28,7 +28,8 @@ flows_libsnflows_la_SOURCES = \
 	flows/stage-route.c \
 	flows/stage-service.c \
 	flows/stage-user.c flows/user.h \
-	flows/tables.c flows/tables.h
+	flows/tables.c flows/tables.h \
+	flows/walk.c flows/walk.h
 
 # Prints what docs/pipeline.md says of the registries.
 noinst_PROGRAMS += flows/print-registry

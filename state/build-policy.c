@@ -248,30 +248,81 @@ build_acl(struct build *build, enum model_tier tier,
     }
 }
 
-/* What is only kept still has to name things that are there. */
-static void
-build_check_selector(struct build *build, const struct doc_value *scalar)
+/* A test's one selector. */
+static bool
+build_test_selector(struct build *build, const struct doc_value *scalar,
+                    bool with_ports, struct model_selector *sel)
 {
-    if (scalar && scalar->type == DOC_SCALAR && scalar->string[0]) {
-        struct model_selector sel;
-        char *error = model_selector_parse(build->model, scalar->string, true,
-                                           &sel);
-        if (error) {
-            diags_add(build->diags, DIAG_ERROR, &scalar->loc, NULL, "%s",
-                      error);
-            free(error);
-        } else {
-            model_selector_destroy(&sel);
-        }
+    if (!scalar || scalar->type != DOC_SCALAR || !scalar->string[0]) {
+        return false;
     }
+    char *error = model_selector_parse(build->model, scalar->string,
+                                       with_ports, sel);
+    if (error) {
+        diags_add(build->diags, DIAG_ERROR, &scalar->loc, NULL, "%s", error);
+        free(error);
+        return false;
+    }
+    sel->loc = scalar->loc;
+    return true;
+}
+
+/* "accept", "deny", "exit NAME". */
+static bool
+build_test_expect(struct build *build, const struct doc_value *scalar,
+                  struct model_test *test)
+{
+    const char *s = scalar && scalar->type == DOC_SCALAR ? scalar->string
+                    : NULL;
+
+    if (!s) {
+        return false;
+    } else if (!strcmp(s, "accept")) {
+        test->expect = EXPECT_ACCEPT;
+    } else if (!strcmp(s, "deny")) {
+        test->expect = EXPECT_DENY;
+    } else if (!strncmp(s, "exit ", 5) && s[5]) {
+        test->expect = EXPECT_EXIT;
+        test->exit = xstrdup(s + 5);
+    } else {
+        diags_add(build->diags, DIAG_ERROR, &scalar->loc,
+                  "write accept, deny or \"exit NAME\"",
+                  "\"%s\" is nothing to expect", s);
+        return false;
+    }
+    return true;
 }
 
 static void
-build_check_tests(struct build *build, const struct doc_value *tests)
+build_test(struct build *build, const struct doc_value *doc)
+{
+    struct model *model = build->model;
+    struct model_test test = { .loc = doc->loc };
+    const struct doc_value *dst = doc_get(doc, "dst");
+
+    if (!build_test_selector(build, doc_get(doc, "src"), false, &test.src)) {
+        return;
+    }
+    test.ip_proto = acl_proto_from_string(doc_get_string(doc, "proto"));
+    if (build_test_selector(build, dst, true, &test.dst)) {
+        if (build_test_expect(build, doc_get(doc, "expect"), &test)) {
+            model->tests = xrealloc(model->tests, (model->n_tests + 1)
+                                    * sizeof *model->tests);
+            model->tests[model->n_tests++] = test;
+            return;
+        }
+        model_selector_destroy(&test.dst);
+    }
+    model_selector_destroy(&test.src);
+}
+
+static void
+build_tests(struct build *build, const struct doc_value *tests)
 {
     for (size_t i = 0; tests && i < tests->n_elems; i++) {
-        build_check_selector(build, doc_get(tests->elems[i], "src"));
-        build_check_selector(build, doc_get(tests->elems[i], "dst"));
+        if (tests->elems[i]->type == DOC_MAP) {
+            build_test(build, tests->elems[i]);
+        }
     }
 }
 
@@ -287,5 +338,5 @@ build_policy(struct build *build, const struct doc_value *root)
     for (size_t i = 0; acls && i < acls->n_elems; i++) {
         build_acl(build, TIER_ACLS, acls->elems[i]);
     }
-    build_check_tests(build, doc_get(root, "tests"));
+    build_tests(build, doc_get(root, "tests"));
 }

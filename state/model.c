@@ -46,6 +46,12 @@ model_destroy(struct model *model)
         }
         shash_destroy(table);
     }
+    for (size_t i = 0; i < model->n_tests; i++) {
+        model_selector_destroy(&model->tests[i].src);
+        model_selector_destroy(&model->tests[i].dst);
+        free(model->tests[i].exit);
+    }
+    free(model->tests);
     free(model);
 }
 

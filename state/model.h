@@ -291,6 +291,18 @@ struct model_client {           /* A guest. */
     char *other;
 };
 
+enum model_expect { EXPECT_ACCEPT, EXPECT_DENY, EXPECT_EXIT };
+
+/* What must hold.  Only of a state that was read from files. */
+struct model_test {
+    struct sn_loc loc;
+    struct model_selector src;
+    struct model_selector dst;
+    uint8_t ip_proto;           /* 0: any; IPPROTO_ICMP stands for both. */
+    enum model_expect expect;
+    char *exit;                 /* EXPECT_EXIT: NAME or NODE/NAME. */
+};
+
 struct model {
     struct model_mesh mesh;
     struct shash nodes;         /* struct model_node. */
@@ -301,6 +313,8 @@ struct model {
     struct shash raw_flows;     /* struct model_raw_flow. */
     struct shash services;      /* struct model_service. */
     struct shash clients;       /* struct model_client. */
+    struct model_test *tests;
+    size_t n_tests;
 };
 
 /* Objects of the model that were added, replaced or removed: a set of keys per

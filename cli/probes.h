@@ -1,0 +1,43 @@
+#ifndef SN_PROBES_H
+#define SN_PROBES_H 1
+
+/* Packets that stand for all that one may send to another. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "cli/fabric.h"
+
+struct model_selector;
+
+struct probe {
+    struct fabric_packet packet;
+    char *src;                  /* "xray", "node:oo1424oo". */
+    char *dst;
+    const struct model_container *dst_container;    /* Or NULL. */
+    bool to_service;
+};
+
+struct probes {
+    struct probe *items;
+    size_t n, allocated;
+};
+
+/* Of every source to every destination that the selectors name, in each
+ * address family that both have.  'ip_proto' 0: ICMP, TCP and UDP; the ports
+ * are those of 'dst' or, if it has none, all that make a difference
+ * (fabric_get_ports()).  An end that cannot be had (a client, the internet as
+ * a source) gives none. */
+void probes_make(const struct fabric *, const struct model_selector *src,
+                 const struct model_selector *dst, uint8_t ip_proto,
+                 struct probes *);
+void probes_destroy(struct probes *);
+/* "xray -> mcp-server tcp/80": caller frees. */
+char *probe_to_string(const struct probe *);
+
+/* Whether the packet got to whom it was for. */
+bool probe_has_arrived(const struct probe *, const struct fabric_way *);
+/* Whether it got nowhere. */
+bool probe_is_stopped(const struct fabric_way *);
+
+#endif /* cli/probes.h */
