@@ -34,6 +34,8 @@ struct bridge {
     int64_t generation;         /* Of 'model'. */
     struct model_changes changes; /* Not compiled yet. */
 
+    ovs_be32 meters_xid;        /* Question whether there are meters. */
+    bool has_meters;
     unsigned int objects_seqno; /* Of the compiler, as last seen. */
     bool compiled;              /* The compiler has run. */
     int64_t compiled_generation;

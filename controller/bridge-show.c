@@ -2,6 +2,7 @@
 #include "controller/bridge.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "controller/audit.h"
 #include "controller/bridge-private.h"
@@ -109,6 +110,41 @@ add_foreign(const struct bridge *b, struct sset *problems)
     }
 }
 
+/* Rates that the switch has no meters for. */
+static void
+add_unmetered(const struct bridge *b, struct sset *problems)
+{
+    static const struct model_limits none;
+    const struct shash_node *node;
+
+    if (b->has_meters || !b->model) {
+        return;
+    }
+    SHASH_FOR_EACH (node, &b->model->containers) {
+        const struct model_container *container = node->data;
+
+        if (!strcmp(container->node, b->node)
+            && memcmp(&container->limits, &none, sizeof none)) {
+            add_problem(problems, xasprintf(
+                "container %s: its rate is not enforced: the datapath has no "
+                "meters", node->name));
+        }
+    }
+    SHASH_FOR_EACH (node, &b->model->acls) {
+        const struct model_acl *acl = node->data;
+
+        if (acl->rate.kbps || acl->rate.pps) {
+            add_problem(problems, xasprintf(
+                "rule %s: its rate is not enforced: the datapath has no "
+                "meters", node->name));
+        }
+    }
+    if (b->model->mesh.new_connections) {
+        add_problem(problems, xstrdup("mesh.new_connections is not enforced: "
+                                      "the datapath has no meters"));
+    }
+}
+
 void
 bridge_get_problems(const struct bridge *b, struct sset *problems)
 {
@@ -127,6 +163,7 @@ bridge_get_problems(const struct bridge *b, struct sset *problems)
     }
     install_to_problems(b->install, problems);
     add_pending(b, problems);
+    add_unmetered(b, problems);
     add_foreign(b, problems);
 }
 
@@ -262,6 +299,7 @@ bridge_check_compile(const struct bridge *b, struct ds *s)
     }
 
     struct compiler *full = compiler_create(b->node);
+    compiler_set_meters(full, b->has_meters);
     struct ds details = DS_EMPTY_INITIALIZER;
     size_t n;
 

@@ -14,6 +14,7 @@
 #include "flows/objects.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-errors.h"
+#include "openvswitch/ofp-meter.h"
 #include "openvswitch/ofp-msgs.h"
 #include "openvswitch/ofp-print.h"
 #include "openvswitch/ofp-util.h"
@@ -63,6 +64,7 @@ bridge_create(const char *node, const char *name, const char *target)
     b->bundle = flow_bundle_create();
     b->log_name = log_name;
     b->enforced = -1;
+    b->has_meters = true;
     model_changes_init(&b->changes);
     token_bucket_init(&b->repair_limit, REPAIRS_PER_S, REPAIRS_PER_S * 1000);
     return b;
@@ -127,6 +129,41 @@ note_foreign_changes(struct bridge *b)
 }
 
 static void
+ask_for_meters(struct bridge *b)
+{
+    struct ofpbuf *request = ofputil_encode_meter_request(
+        OFP15_VERSION, OFPUTIL_METER_FEATURES, 0);
+
+    b->meters_xid = ((struct ofp_header *) request->data)->xid;
+    ofconn_send(b->ofconn, request);
+}
+
+/* A datapath may have none.  Better without a rate than without a flow. */
+static bool
+handle_meter_features(struct bridge *b, const struct ofp_header *oh,
+                      enum ofptype type)
+{
+    struct ofputil_meter_features features = { .max_meters = 0 };
+
+    if (oh->xid != b->meters_xid
+        || (type != OFPTYPE_METER_FEATURES_STATS_REPLY
+            && type != OFPTYPE_ERROR)) {
+        return false;
+    }
+    if (type != OFPTYPE_ERROR) {
+        ofputil_decode_meter_features(oh, &features);
+    }
+
+    bool has_meters = features.max_meters > 0;
+    if (has_meters != b->has_meters) {
+        b->has_meters = has_meters;
+        compiler_set_meters(b->compiler, has_meters);
+        b->changes.all = true;
+    }
+    return true;
+}
+
+static void
 handle_message(struct bridge *b, const struct ofpbuf *msg)
 {
     const struct ofp_header *oh = msg->data;
@@ -135,7 +172,8 @@ handle_message(struct bridge *b, const struct ofpbuf *msg)
     if (ofptype_decode(&type, oh)) {
         return;
     }
-    if (!flow_bundle_handle(b->bundle, oh, type)
+    if (!handle_meter_features(b, oh, type)
+        && !flow_bundle_handle(b->bundle, oh, type)
         && !ports_handle(b->ports, msg, type)
         && !audit_handle(b->audit, compiler_flows(b->compiler), msg, type)
         && type == OFPTYPE_ERROR) {
@@ -174,6 +212,7 @@ run_connection(struct bridge *b)
     b->barrier_xid = 0;
     b->barrier_passed = true;
     if (ofconn_is_connected(b->ofconn)) {
+        ask_for_meters(b);      /* Answered before the ports. */
         ports_begin(b->ports, b->ofconn);
         audit_begin(b->audit, b->ofconn);
     }

@@ -27,6 +27,7 @@ struct compiler {
     struct sset raw_names;      /* Ports that raw flows name... */
     struct sset raw_targets;    /* ...and containers they deliver to. */
     struct shash pending;       /* Container's name -> reason. */
+    bool has_meters;            /* Of the switch. */
     uint32_t new_connections;   /* Of the mesh, as containers have it. */
     bool has_vips[2];           /* Services with an address: IPv6, IPv4. */
     bool inited;

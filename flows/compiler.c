@@ -77,6 +77,7 @@ compiler_create(const char *node_name)
     struct compiler *c = xzalloc(sizeof *c);
 
     c->node_name = xstrdup(node_name);
+    c->has_meters = true;
     claims_init(&c->claims);
     compiler_init_state(c);
     emit_init(&c->emit, compiler_sink, c);
@@ -94,6 +95,12 @@ compiler_destroy(struct compiler *c)
         free(c->local_name);
         free(c);
     }
+}
+
+void
+compiler_set_meters(struct compiler *c, bool has_meters)
+{
+    c->has_meters = has_meters;
 }
 
 /* Owners. */

@@ -70,6 +70,10 @@ struct compiler;
 struct compiler *compiler_create(const char *node_name);
 void compiler_destroy(struct compiler *);
 
+/* Whether the switch has meters (default true).  Without, rates are left out;
+ * the next compiler_run() has to be told that everything changed. */
+void compiler_set_meters(struct compiler *, bool has_meters);
+
 /* Brings the desired flows up to date with 'model' and 'ports'.  'changes'
  * says which objects of the model changed since the last run (NULL: any) and
  * 'changed_ports' (may be NULL) the names of the ports that did.  The keys of

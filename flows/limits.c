@@ -25,7 +25,7 @@ emit_limit(struct compiler *c, const char *name, uint64_t cookie,
 {
     uint32_t number = rate.pps ? rate.pps : rate.kbps;
 
-    if (number) {
+    if (number && c->has_meters) {
         uint32_t least = rate.pps ? MIN_BURST_PACKETS : MIN_BURST_KBIT;
         char *spec = xasprintf(
             "%s burst stats bands=type=drop rate=%"PRIu32

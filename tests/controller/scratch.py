@@ -338,10 +338,13 @@ class Proxy:
                 if len(buf) < n:
                     break
                 reply = answer(buf[:n]) if answer else None
-                if reply:
-                    a.sendall(reply)
-                else:
-                    b.sendall(buf[:n])
+                try:
+                    if reply:
+                        a.sendall(reply)
+                    else:
+                        b.sendall(buf[:n])
+                except OSError:         # It has hung up meanwhile.
+                    return
                 buf = buf[n:]
 
     @staticmethod

@@ -157,3 +157,50 @@ def test_refused_meter(world):
     world.db.wait_enforced('a')
     assert [f for f in world.sw.our_flows() if 'meter:' in f]
     assert world.db.status('a')['problems'] == []
+
+
+def test_switch_without_meters(world):
+    """Everything but the rate is enforced, and that is said."""
+    world.db.create_mesh('a')
+    world.sw = world.switch()
+    world.sw.add_port('veth101')
+
+    def answer(msg):
+        # OFPT_MULTIPART_REQUEST, OFPMP_METER_FEATURES: none of anything.
+        if msg[1] == 18 and msg[8:10] == b'\x00\x0b':
+            body = msg[8:10] + bytes(6) + bytes(16)
+            return (msg[:1] + b'\x13' + (8 + len(body)).to_bytes(2, 'big')
+                    + msg[4:8] + body)
+        return None
+
+    proxy = Proxy(world.folder / 'proxy', world.sw, answer)
+    world.things.append(proxy)
+    world.db.apply(container(1, rate=rate(egress_kbps=100000)))
+    world.c = world.controller('--node=a', '--bridge=a=' + proxy.target)
+    world.db.wait_enforced('a')
+    assert [f for f in world.sw.our_flows() if 'nw_src=10.0.0.2 ' in f]
+    assert not ours(world)
+    wait_for(lambda: world.db.status('a')['problems'] == [
+        'container c1: its rate is not enforced: the datapath has no meters'])
+    assert ' 0 differences' in world.c.appctl('recompute')
+
+    # The same switch as it is.
+    proxy.stop()
+    world.c.stop()
+    world.c = world.controller('--node=a', '--bridge=a=' + world.sw.target,
+                               name='again')
+    world.db.wait_enforced('a')
+    wait_for(lambda: len(ours(world)) == 1)
+    wait_for(lambda: world.db.status('a')['problems'] == [])
+
+
+def test_switch_restarted(one):
+    """It comes back without meters and groups."""
+    one.expected = ['connection to .* lost', 'rconn']
+    set_rate(one, egress_kbps=100000)
+    have, flows = meters(one), one.sw.our_flows()
+    one.sw.vswitchd.kill()
+    one.sw.vswitchd.start()
+    one.sw.wait_ready()
+    wait_for(lambda: meters(one) == have and one.sw.our_flows() == flows, 5)
+    assert one.c.stats()['repairs'] == 0
