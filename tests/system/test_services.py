@@ -3,10 +3,13 @@
 import collections
 import json
 import pathlib
+import socket
 import time
 
 import pytest
 import yaml
+from scapy.layers.inet import IP, TCP
+from scapy.layers.l2 import Ether
 
 import dns
 import sockets
@@ -78,8 +81,21 @@ class NameServer(sockets.Echo):
         s.send(self.names[sock].encode() + b"\n")
         self._add(s, self._stream)
 
+    def take_out(self, sock):
+        with self.lock:
+            self.selector.unregister(sock)
+        sock.close()
+        del self.names[sock]
+
+    def put_back(self, name, address):
+        s = sockets.udp(self.places[name], address, 7777)
+        self.names[s] = name
+        self._add(s, self._answer)
+
     def _answer(self, sock):
         data, who = sock.recvfrom(65536)
+        if data == b"slow":
+            time.sleep(0.2)
         sock.sendto(self.names[sock].encode() + b"\n" + data, who)
 
 
@@ -327,3 +343,64 @@ def test_names(net):
         == ["80 web.services.internal"]
     assert data("10.0.96.10.in-addr.arpa", "PTR") \
         == ["web.services.internal"]
+
+
+def frames_at(net, where, frame, token):
+    """Whether 'frame', sent by eve, arrives."""
+    with net.capture(where) as c:
+        net.send_raw("eve", frame)
+        eventually(lambda: False, 0.4)
+    return any(token in f for f in c.frames)
+
+
+def test_reply_of_another(net):
+    """Who is not the backend answers in its place, in the name of the
+    service, or of the address that looks like a client to a backend."""
+    with sockets.connect(net.ns("ann"), NEAR, 7777, 2) as s:
+        assert line(s) == "web1"
+        port = s.getsockname()[1]
+        eve, ann = net.container("eve").mac, net.container("ann").mac
+        bridge = net.run("left", "cat",
+                         "/sys/class/net/vmbr0/address").stdout.strip()
+        for src in ("10.0.0.102", "10.0.0.111", NEAR, "10.96.0.1"):
+            for sport in (7777, port):
+                frame = (Ether(src=eve, dst=ann)
+                         / IP(src=src, dst="10.0.0.101")
+                         / TCP(sport=sport, dport=port, flags="PA", seq=1)
+                         / b"spoofed!")
+                assert not frames_at(net, "ann", frame, b"spoofed!"), src
+        for dst in ("10.96.0.1", NEAR):
+            frame = (Ether(src=eve, dst=bridge)
+                     / IP(src="10.0.0.102", dst=dst)
+                     / TCP(sport=7777, dport=port, flags="PA", seq=1)
+                     / b"spoofed!")
+            for where in ("ann", "web1"):
+                assert not frames_at(net, where, frame, b"spoofed!"), dst
+        s.send(b"still")
+        assert s.recv(16) == b"still"
+
+
+def test_error_of_the_backend(net):
+    """A port that closes: the error comes back from the virtual address."""
+    with sockets.udp(net.ns("ann"), "0.0.0.0") as s:
+        assert ask_udp(net, "ann", ECHO, s) == "web1"
+        server = [x for x, n in net.echo.names.items() if n == "web1"
+                  and x.type == socket.SOCK_DGRAM][0]
+        net.echo.take_out(server)
+        try:
+            assert eventually(lambda: ask_udp(net, "ann", ECHO, s)
+                              == "ConnectionRefusedError", 2)
+        finally:
+            net.echo.put_back("web1", "10.0.0.111")
+
+
+def test_error_of_the_client(net):
+    """Nobody waits for the answer any more: the backend learns it."""
+    with net.capture("web1", expression="icmp[0] = 3") as c:
+        with sockets.udp(net.ns("ann"), "0.0.0.0") as s:
+            s.sendto(b"hello", (ECHO, 7778))
+            s.connect((ECHO, 7777))
+            s.send(b"slow")
+        assert c.wait(1, 3)
+    inner = c.ip()[0][28:]
+    assert socket.inet_ntoa(inner[12:16]) == "10.0.0.111"
