@@ -24,6 +24,7 @@ struct agent {
     struct ct_configs *configs;
     struct bridge_watch bridge_watch;
     struct discover *discover;
+    struct reopen *reopen;
     struct names *names;
     struct exit_watch *exits;
     struct exit_tunnels *tunnels;

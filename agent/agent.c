@@ -27,6 +27,7 @@
 #include "agent/plan.h"
 #include "agent/queues.h"
 #include "agent/relay.h"
+#include "agent/reopen.h"
 #include "agent/resolve.h"
 #include "agent/route.h"
 #include "agent/stats.h"
@@ -70,6 +71,7 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     rotation_init(&a->rotation);
     a->configs = ct_configs_create(config->pve_dir, config->lxc_dir);
     a->discover = discover_create(config->state_dir);
+    a->reopen = reopen_create();
     a->names = names_create();
     a->exits = exit_watch_create();
     a->tunnels = exit_tunnels_create();
@@ -102,6 +104,7 @@ agent_destroy(struct agent *a)
         exit_tunnels_destroy(a->tunnels);
         backend_watch_destroy(a->backends);
         ct_count_destroy(a->connections);
+        reopen_destroy(a->reopen);
         discover_destroy(a->discover);
         ct_configs_destroy(a->configs);
         guests_destroy(a->guests);
@@ -260,6 +263,7 @@ pass_all(struct agent *a, struct sset *problems)
 
     ok &= bridge_run(a->sw, &a->bridge_watch, problems);
     ok &= pass_bridge_guard(a);
+    ok &= reopen_run(a->reopen, a->sw, &a->links);
     if (guarded) {
         ok &= exits_sync_ports(a->sw, a->plan, problems);
         ok &= host_sync_sysctls(a->nlk, &a->links, a->plan, problems);

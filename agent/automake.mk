@@ -55,6 +55,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/plan-exit.c agent/plan-exit.h \
 	agent/plan-host.c agent/plan-host.h \
 	agent/plugs.c agent/plugs.h \
+	agent/reopen.c agent/reopen.h \
 	agent/probe.c agent/probe.h \
 	agent/probe-message.c agent/probe-message.h \
 	agent/relay.c agent/relay.h \

@@ -208,6 +208,30 @@ def test_first_mac_outlives_the_agent(net, expect_logs):
         HOST, "socknet-agent", "status"))
 
 
+@userspace
+def test_veth_made_anew_below_its_port(net):
+    """The container was restarted and nobody unplugged it."""
+    c, host = net.container("op-dbus-api"), net.ns(HOST)
+    where = net.ns("op-dbus-api")
+    assert net.reaches("mcp-server", "op-dbus-api")
+    ns.run(["ip", "-n", host, "link", "delete", c.veth])
+    eventually(lambda: False, 0.2)
+    ns.run(["ip", "link", "add", c.veth, "netns", host, "type", "veth",
+            "peer", "name", "eth0", "netns", where, "address", c.mac])
+    ns.run(["ip", "netns", "exec", where, "ethtool", "-K", "eth0", "tx",
+            "off"])
+    ns.ip(where, *["addr add %s dev eth0%s" % (
+        a, " nodad" if a.version == 6 else "") for a in c.addresses],
+        "link set eth0 up",
+        "route replace default via 10.0.0.1 dev eth0 onlink",
+        "route replace default via fd00:53::1 dev eth0 onlink")
+    ns.ip(host, "link set %s up" % c.veth)
+    assert net.reaches("mcp-server", "op-dbus-api", timeout=5)
+    assert net.tcp("op-dbus-api", "vector-db", 6333)
+    assert net.run(HOST, "ovs-vsctl", "get", "interface", c.veth,
+                   "type").stdout.strip() == '""'
+
+
 LAN4, OWN4 = "192.168.77.1", "192.168.77.2"
 
 
