@@ -1,6 +1,7 @@
 """Containers as Proxmox makes, changes and moves them."""
 
 import json
+import os
 import re
 import socket
 
@@ -9,6 +10,7 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
 import agents
+import lxc
 import sockets
 from harness import eventually, ns
 from proxmox import Proxmox, ifreload
@@ -36,6 +38,11 @@ nodes:
         - id: "201"
           hwaddr: "BC:24:11:00:02:01"
           properties: {name: store, ipv4_address: 10.1.0.201/24}
+        - id: lxcweb
+          veth: vethlxc
+          hwaddr: "00:16:3e:11:22:33"
+          running: false
+          properties: {name: lxcweb, ipv4_address: 10.1.0.50/24}
 """
 
 
@@ -45,7 +52,8 @@ def lab(make_net):
     system.pve = {n: Proxmox(system, n) for n in ("pve1", "pve2")}
     for node, pve in system.pve.items():
         for c in system.lab.node(node).containers:
-            pve.conf(c.name)
+            if c.running:
+                pve.conf(c.name)
     system.apply()
     system.settle()
     yield system
@@ -392,6 +400,35 @@ def test_apply_configuration_with_stanza(lab, pve, lan, tmp_path, builddir):
     for pinger in p:
         assert pinger.stop().lost == 0
     assert lab.counters() == before
+
+
+@pytest.mark.skipif(not lxc.find(), reason="LXC is not installed, nor "
+                    "unpacked in a folder that SOCKNET_LXC names")
+def test_real_lxc(lab):
+    there = lab.pve["pve2"]
+    c = lxc.Container(lab, "pve2", "lxcweb", "vethlxc", "00:16:3e:11:22:33",
+                      "10.1.0.50/24", "10.1.0.1")
+    try:
+        for _ in range(2):      # Once more: another interface, another port.
+            c.start()
+            becomes(there, "vethlxc", ", up")
+            assert eventually(lambda: lab.ping("front", "10.1.0.50", 1) == 1)
+            assert " 0% packet loss" in c.run("ping", "-c2", "-W1",
+                                              "10.0.0.101").stdout
+            c.stop()
+            assert eventually(lambda: ", up" not in there.ports()["vethlxc"])
+        # Its file says another address than the state, once it runs again.
+        path = os.path.join(c.folder, "lxcweb", "network")
+        with open(path) as f:
+            text = f.read()
+        with open(path, "w") as f:
+            f.write(text.replace("10.1.0.50", "10.1.0.51"))
+        c.start()
+        becomes(there, "vethlxc", "quarantine: the state's ipv4_address is "
+                "10.1.0.50 and ")
+        assert lab.ping("front", "10.1.0.51", 1) == 0
+    finally:
+        c.stop()
 
 
 def test_adoption(lab, pve):

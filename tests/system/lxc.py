@@ -1,0 +1,74 @@
+"""A real container of Debian's LXC on a host of the lab.
+
+The package need not be installed, which would make a bridge on the machine:
+SOCKNET_LXC names a folder that its .deb files were unpacked in."""
+
+import os
+import shutil
+
+from harness import ns
+
+CONFIG = """\
+lxc.uts.name = {name}
+lxc.rootfs.path = dir:{dir}/rootfs
+lxc.rootfs.mount = {dir}/mnt
+lxc.mount.auto = proc:mixed
+lxc.apparmor.profile = unconfined
+lxc.init.cmd = /bin/sleep infinity
+lxc.include = {dir}/network
+"""
+NETWORK = """\
+lxc.net.0.type = veth
+lxc.net.0.link = vmbr0
+lxc.net.0.flags = up
+lxc.net.0.veth.pair = {veth}
+lxc.net.0.hwaddr = {mac}
+lxc.net.0.ipv4.address = {address}
+lxc.net.0.ipv4.gateway = {gateway}
+"""
+
+
+def find():
+    """(environment, folder) of LXC's programs, or None."""
+    prefix = os.environ.get("SOCKNET_LXC", "/")
+    if not shutil.which("lxc-start", path=os.path.join(prefix, "usr/bin")):
+        return None
+    libs = os.path.join(prefix, "usr/lib", os.uname().machine + "-linux-gnu")
+    env = dict(os.environ)
+    if prefix != "/":
+        env["LD_LIBRARY_PATH"] = libs
+    return env, os.path.join(prefix, "usr/bin")
+
+
+class Container:
+    def __init__(self, system, node, name, veth, mac, address, gateway):
+        self.env, self.programs = find()
+        self.host, self.name = system.lab.hosts[node], name
+        self.folder = self.host.path("lxc")
+        here = os.path.join(self.folder, name)
+        os.makedirs(os.path.join(here, "mnt"))
+        config = CONFIG.format(name=name, dir=here)
+        for d in ("proc", "sys", "dev", "tmp", "run"):
+            os.makedirs(os.path.join(here, "rootfs", d))
+        for d in ("bin", "sbin", "lib", "lib64", "usr"):
+            os.makedirs(os.path.join(here, "rootfs", d))
+            config += "lxc.mount.entry = /%s %s none bind,ro 0 0\n" % (d, d)
+        with open(os.path.join(here, "network"), "w") as f:
+            f.write(NETWORK.format(veth=veth, mac=mac, address=address,
+                                   gateway=gateway))
+        with open(os.path.join(here, "config"), "w") as f:
+            f.write(config)
+
+    def _argv(self, program, *args):
+        return self.host.argv([os.path.join(self.programs, program), "-P",
+                               self.folder, "-n", self.name, *args])
+
+    def start(self):
+        ns.run(self._argv("lxc-start"), env=self.env)
+
+    def stop(self):
+        ns.run(self._argv("lxc-stop", "-k"), env=self.env, check=False)
+
+    def run(self, *command, check=True):
+        return ns.run(self._argv("lxc-attach", "--", *command), env=self.env,
+                      check=check)
