@@ -4,10 +4,10 @@
 /* Veths made anew under a port that stayed.
  *
  * The userspace datapath goes on listening to the interface that is no more
- * and hears nothing of its namesake.  It lets go when the Interface gets a type
- * that nobody knows, and opens the new one when that is taken back; the row
- * stays, and an agent that is killed in between is followed by one that takes
- * it back. */
+ * and hears nothing of its namesake.  It lets go when the Interface gets a
+ * type that nobody knows, and opens the new one when that is taken back; the
+ * row stays, and an agent that is killed in between is followed by one that
+ * takes it back. */
 
 #include <stdbool.h>
 
