@@ -18,6 +18,7 @@
 #include "agent/relay.h"
 #include "agent/route.h"
 #include "agent/rule.h"
+#include "agent/socks-process.h"
 #include "agent/vswitch.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
@@ -98,6 +99,7 @@ agent_cleanup(const struct agent_config *config)
     error = links_read(&links, nlk);
     put_error(&errors, "mesh interface",
               error ? error : mesh_cleanup(nlk, &links));
+    socks_process_cleanup();
     put_error(&errors, "exits' devices",
               exit_devices_remove(nlk, &links, NULL));
     put_error(&errors, "guests' interface",

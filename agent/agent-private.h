@@ -30,6 +30,7 @@ struct agent {
     struct exit_tunnels *tunnels;
     struct backend_watch *backends;
     struct ct_count *connections;
+    struct socks_process *socks;
     struct vswitch *sw;
     struct central *central;
 

@@ -30,6 +30,8 @@
 #include "agent/reopen.h"
 #include "agent/resolve.h"
 #include "agent/route.h"
+#include "agent/socks-process.h"
+#include "agent/socks.h"
 #include "agent/stats.h"
 #include "agent/vswitch.h"
 #include "agent/wg-process.h"
@@ -77,6 +79,7 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     a->tunnels = exit_tunnels_create();
     a->backends = backend_watch_create();
     a->connections = ct_count_create();
+    a->socks = socks_process_create();
     a->sw = vswitch_create(config->ovsdb);
     a->central = config->db ? central_create(config->db, a->node,
                                              config->state_dir) : NULL;
@@ -105,6 +108,7 @@ agent_destroy(struct agent *a)
         backend_watch_destroy(a->backends);
         ct_count_destroy(a->connections);
         reopen_destroy(a->reopen);
+        socks_process_destroy(a->socks);
         discover_destroy(a->discover);
         ct_configs_destroy(a->configs);
         guests_destroy(a->guests);
@@ -185,6 +189,7 @@ pass_routes(struct agent *a, struct sset *problems)
 
     ok &= exits_sync_kernel(a->nlk, &a->links, a->plan, &routes, problems);
     guests_add_routes(&a->links, a->plan, &routes);
+    socks_add_routes(a->plan, a->exits, &a->links, &routes);
     ok &= !route_sync(a->nlk, &routes, problems);
     route_list_destroy(&routes);
     return ok;
@@ -268,7 +273,8 @@ pass_all(struct agent *a, struct sset *problems)
         ok &= exits_sync_ports(a->sw, a->plan, problems);
         ok &= host_sync_sysctls(a->nlk, &a->links, a->plan, problems);
     }
-    ok &= pass_mesh(a, problems);
+    bool meshed = pass_mesh(a, problems);
+    ok &= meshed;
     ok &= guests_run(a->guests, a->nlk, &a->links, a->plan, problems);
     agent_sync_paths(a);
     agent_sync_relay(a, problems);
@@ -277,9 +283,13 @@ pass_all(struct agent *a, struct sset *problems)
                                mesh_private_key(a->mesh), problems);
     }
     ok &= host_sync_bridge(a->nlk, &a->links, a->plan, problems);
-    ok &= pass_routes(a, problems);
     exit_watch_sync(a->exits, a->sw, &a->links, a->plan, central_exit_before,
                     a->central);
+    ok &= pass_routes(a, problems);
+    if (meshed) {
+        ok &= socks_process_sync(a->socks, guarded ? a->plan->socks : NULL,
+                                 problems);
+    }
     /* Without them, all is sent in the order in which it comes. */
     queues_sync(a->nlk, &a->links, a->plan, problems);
     /* Not part of what is enforced: a port 53 that is taken is a problem. */
@@ -357,6 +367,9 @@ agent_run(struct agent *a)
     if (backend_watch_run(a->backends) | ct_count_run(a->connections)) {
         a->report = true;
     }
+    if (socks_process_run(a->socks)) {
+        a->dirty = true;
+    }
     if (events & NLK_NFT) {
         nft_set_stale(a->nft);
     }
@@ -400,6 +413,7 @@ agent_wait(struct agent *a)
     exit_watch_wait(a->exits);
     backend_watch_wait(a->backends);
     ct_count_wait(a->connections);
+    socks_process_wait(a->socks);
     paths_wait(a->paths);
     relay_wait(a->relay);
     resolve_wait();

@@ -54,6 +54,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/plan.c agent/plan.h \
 	agent/plan-exit.c agent/plan-exit.h \
 	agent/plan-host.c agent/plan-host.h \
+	agent/plan-socks.c \
 	agent/plugs.c agent/plugs.h \
 	agent/reopen.c agent/reopen.h \
 	agent/probe.c agent/probe.h \
@@ -70,6 +71,8 @@ agent_libsnagent_la_SOURCES = \
 	agent/rotation.c agent/rotation.h \
 	agent/route.c agent/route.h \
 	agent/rule.c agent/rule.h \
+	agent/socks.c agent/socks.h \
+	agent/socks-process.c agent/socks-process.h \
 	agent/stats.c agent/stats.h \
 	agent/sysctl.c agent/sysctl.h \
 	agent/vswitch.c agent/vswitch.h \

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/plan.h"
+#include "agent/socks.h"
 #include "state/model.h"
 #include "util.h"
 
@@ -89,11 +90,11 @@ find_plan_exit(const struct plan *plan, const char *key)
 
 /* As the flows choose it: the first that can be used. */
 static const struct plan_exit *
-find_exit(const struct plan *plan, const struct model_container *c,
+find_exit(const struct plan *plan, const struct svec *exits,
           dns_is_usable *is_usable, const void *aux)
 {
-    for (size_t i = 0; i < c->exits.n; i++) {
-        const struct plan_exit *x = find_plan_exit(plan, c->exits.names[i]);
+    for (size_t i = 0; i < exits->n; i++) {
+        const struct plan_exit *x = find_plan_exit(plan, exits->names[i]);
 
         if (x && x->enabled && is_usable(x, aux)) {
             return x;
@@ -135,7 +136,7 @@ container_way(const struct model *model, const struct plan *plan,
         return model->mesh.resolvers.n ? DNS_WAY_HOST : DNS_WAY_NONE;
     }
 
-    const struct plan_exit *x = find_exit(plan, c, is_usable, aux);
+    const struct plan_exit *x = find_exit(plan, &c->exits, is_usable, aux);
     if (!x) {
         return DNS_WAY_DOWN;
     }
@@ -163,6 +164,21 @@ clients_put_nodes(struct dns_clients *clients, const struct model *model,
     }
 }
 
+/* The proxy of this host. */
+static void
+clients_put_socks(struct dns_clients *clients, const struct plan *plan,
+                  dns_is_usable *is_usable, const void *aux)
+{
+    if (plan->socks) {
+        struct sn_prefix address = socks_address();
+        const struct plan_exit *x = find_exit(plan, &plan->socks->exits,
+                                              is_usable, aux);
+
+        clients_put(clients, &address, x ? DNS_WAY_DEVICE : DNS_WAY_DOWN,
+                    x ? x->tunnel : NULL, true);
+    }
+}
+
 void
 dns_clients_update(struct dns_clients *clients, const struct model *model,
                    const struct plan *plan, dns_is_usable *is_usable,
@@ -175,6 +191,7 @@ dns_clients_update(struct dns_clients *clients, const struct model *model,
         c->stale = true;
     }
     clients_put_nodes(clients, model, plan);
+    clients_put_socks(clients, plan, is_usable, aux);
     SHASH_FOR_EACH (node, &model->containers) {
         const struct model_container *container = node->data;
         const char *device;

@@ -11,6 +11,7 @@
 #include "agent/plan.h"
 #include "agent/route.h"
 #include "agent/rule.h"
+#include "agent/socks.h"
 #include "agent/sysctl.h"
 #include "agent/vswitch.h"
 #include "openvswitch/vlog.h"
@@ -247,6 +248,7 @@ exits_sync_kernel(struct nlk *nlk, const struct links *links,
         rules[n_rules++] = (struct rule) { plan->guests.interface, false,
                                            PLAN_GUEST_TABLE };
     }
+    n_rules += socks_get_rule(plan, &rules[n_rules]);
     int error = rule_sync(nlk, rules, n_rules);
     if (error) {
         sset_add_and_free(problems, xasprintf("policy rules: %s",

@@ -8,6 +8,7 @@
 #include "agent/addr.h"
 #include "agent/link.h"
 #include "agent/plan.h"
+#include "agent/socks.h"
 #include "agent/route.h"
 #include "agent/sysctl.h"
 #include "openvswitch/vlog.h"
@@ -30,8 +31,17 @@ host_sync_bridge(struct nlk *nlk, const struct links *links,
     sysctl_set(problems, 1, "ipv4/conf/%s/promote_secondaries", SN_BRIDGE);
     error = link_configure(nlk, link, 0);
     if (!error) {
-        error = addr_sync(nlk, link, plan->gateways.prefixes,
-                          plan->gateways.n, false);
+        size_t n = plan->gateways.n;
+        struct sn_prefix *addresses = xmalloc((n + 1) * sizeof *addresses);
+
+        for (size_t i = 0; i < n; i++) {
+            addresses[i] = plan->gateways.prefixes[i];
+        }
+        if (plan->socks) {
+            addresses[n++] = socks_address();
+        }
+        error = addr_sync(nlk, link, addresses, n, false);
+        free(addresses);
     }
     if (error && error != ENODEV) {     /* That: just gone. */
         sset_add_and_free(problems, xasprintf("%s: %s", SN_BRIDGE,

@@ -12,6 +12,7 @@
 #include "agent/exit-watch.h"
 #include "agent/link.h"
 #include "agent/plan.h"
+#include "agent/socks.h"
 #include "lib/evloop.h"
 #include "lib/prefix.h"
 #include "openvswitch/dynamic-string.h"
@@ -151,6 +152,24 @@ names_set_links(struct names *n, const struct links *links,
     dns_server_set_links(n->server, ifindexes, n_links);
 }
 
+/* On the gateways, and where the proxy asks. */
+static void
+names_listen(struct names *n, const struct plan *plan, struct sset *problems)
+{
+    size_t n_addresses = plan->gateways.n;
+    struct sn_prefix *addresses = xmalloc((n_addresses + 1)
+                                          * sizeof *addresses);
+
+    for (size_t i = 0; i < n_addresses; i++) {
+        addresses[i] = plan->gateways.prefixes[i];
+    }
+    if (plan->socks) {
+        addresses[n_addresses++] = socks_address();
+    }
+    dns_server_listen(n->server, addresses, n_addresses, problems);
+    free(addresses);
+}
+
 void
 names_sync(struct names *n, const struct links *links,
            const struct model *model, const struct plan *plan,
@@ -171,8 +190,7 @@ names_sync(struct names *n, const struct links *links,
     names_set_exit_resolvers(n, plan, tunnels);
     dns_clients_update(dns_server_clients(n->server), model, plan,
                        exit_is_usable, exits);
-    dns_server_listen(n->server, plan->gateways.prefixes, plan->gateways.n,
-                      problems);
+    names_listen(n, plan, problems);
 }
 
 void

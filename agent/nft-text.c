@@ -8,6 +8,7 @@
 #include "agent/nft-guests.h"
 #include "agent/nft-host.h"
 #include "agent/plan.h"
+#include "agent/socks.h"
 #include "openvswitch/dynamic-string.h"
 #include "sset.h"
 #include "util.h"
@@ -68,6 +69,7 @@ put_input(const struct plan *plan, struct ds *ds)
     ds_put_format(ds, "\t\tiifname \"%s\" jump to_host\n",
                   plan->interface);
     nft_put_guest_input(plan, ds);
+    nft_put_socks_input(plan, ds);
     ds_put_cstr(ds, "\t}\n\n");
     nft_put_to_host(plan, ds);
 }
@@ -198,6 +200,7 @@ put_postrouting(const struct plan *plan, struct ds *ds)
                 "policy accept;\n");
     nft_put_exit_masquerade(plan, ds);
     nft_put_guest_masquerade(plan, ds);
+    nft_put_socks_masquerade(plan, ds);
     ds_put_cstr(ds, "\t}\n");
 }
 
@@ -210,6 +213,7 @@ nft_format(const struct plan *plan, const struct links *links, struct ds *ds)
     nft_put_exit_chains(plan, ds);
     put_refuse_services(plan, ds);
     nft_put_guest_chains(plan, ds);
+    nft_put_socks_chains(plan, ds);
     put_input(plan, ds);
     put_forward(plan, links, ds);
     put_from_bridge(plan, ds);

@@ -203,6 +203,25 @@ plan_exit_add_grants(struct plan *plan, struct plan_exit *x,
     free(containers);
 }
 
+/* The proxy of another node: its connections have the node's address. */
+static void
+plan_exit_grant_proxies(struct plan *plan, struct plan_exit *x,
+                        const struct model *model)
+{
+    const struct shash_node **nodes = shash_sort(&model->nodes);
+
+    for (size_t i = 0; i < shash_count(&model->nodes); i++) {
+        const struct model_node *node = nodes[i]->data;
+
+        if (strcmp(node->name, plan->node) && node->socks.enabled
+            && !node->revoked && !plan->revoked
+            && svec_contains_unsorted(&node->socks.exits, x->key)) {
+            get_grant(x, node);
+        }
+    }
+    free(nodes);
+}
+
 static void
 plan_exit_set_own(struct plan *plan, struct plan_exit *x,
                   const struct model *model, const struct model_exit *exit)
@@ -212,6 +231,7 @@ plan_exit_set_own(struct plan *plan, struct plan_exit *x,
         return;
     }
     plan_exit_add_grants(plan, x, model);
+    plan_exit_grant_proxies(plan, x, model);
     if (x->n_grants) {
         x->inlet = model_exit_device(exit, "");
         x->inlet_port = inlet_port(model, exit);

@@ -487,6 +487,7 @@ plan_create(const struct model *model, const char *node,
     plan_add_exits(plan, model, problems);
     plan_add_host_rules(plan, model, self);
     plan_guests_init(plan, model, self);
+    plan_add_socks(plan, model, self, problems);
     free(b.owners);
     return plan;
 }
@@ -506,6 +507,7 @@ plan_destroy(struct plan *plan)
         free(plan->routes[i].device);
     }
     plan_free_exits(plan);
+    plan_free_socks(plan);
     free(plan->peers);
     free(plan->routes);
     sset_destroy(&plan->refused_keys);

@@ -151,6 +151,18 @@ struct plan_guests {
 
 /* Their routing table: no exit has it. */
 #define PLAN_GUEST_TABLE (PLAN_EXIT_TABLE_BASE + PLAN_EXIT_TABLES)
+/* The SOCKS5 proxy of this host: see socks.h. */
+struct plan_socks {
+    struct sn_prefix listen;
+    uint16_t port;
+    struct svec exits;          /* Keys, in order of preference. */
+    struct plan_prefixes allowed;
+};
+
+/* Where its connections come from, and where it asks for names: an address of
+ * vmbr0 that nobody else uses. */
+#define PLAN_SOCKS_ADDRESS "169.254.84.1"
+#define PLAN_SOCKS_TABLE 53290
 
 struct plan {
     char *node;
@@ -180,6 +192,7 @@ struct plan {
     struct plan_exit *exits;    /* Disabled ones as well. */
     size_t n_exits;
     struct plan_guests guests;
+    struct plan_socks *socks;   /* NULL: none. */
 };
 
 /* 'keys' has the public key (base64) of each node that told its own.  Adds to

@@ -1,6 +1,7 @@
 #include <config.h>
 #include "agent/rule.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/fib_rules.h>
 #include <netlink/cache.h>
@@ -28,13 +29,20 @@ rule_read(struct rtnl_rule *rr)
 {
     const char *iif = rtnl_rule_get_iif(rr);
     const char *oif = rtnl_rule_get_oif(rr);
+    struct nl_addr *src = rtnl_rule_get_src(rr);
     bool outgoing = oif && oif[0];
-
-    return (struct rule) {
+    struct rule rule = {
         .interface = outgoing ? oif : iif ? iif : "",
         .outgoing = outgoing,
         .table = rtnl_rule_get_table(rr),
     };
+
+    if (src && nl_addr_get_family(src) == AF_INET
+        && nl_addr_get_len(src) == sizeof rule.from
+        && nl_addr_get_prefixlen(src) == 32) {
+        memcpy(&rule.from, nl_addr_get_binary_addr(src), sizeof rule.from);
+    }
+    return rule;
 }
 
 static bool
@@ -44,6 +52,7 @@ rule_matches(struct rtnl_rule *rr, const struct rule *rule)
 
     return (!strcmp(found.interface, rule->interface)
             && found.outgoing == rule->outgoing
+            && found.from == rule->from
             && rtnl_rule_get_table(rr) == rule->table
             && rtnl_rule_get_prio(rr) == RULE_PRIORITY + rule->outgoing);
 }
@@ -55,8 +64,10 @@ rule_log(const char *verb, int family, const struct rule *rule, int error)
 
     VLOG_RL(&rl, error ? VLL_WARN : VLL_INFO,
             "%s IPv%d rule %s %s lookup %u%s%s", verb,
-            family == AF_INET ? 4 : 6, rule->outgoing ? "oif" : "iif",
-            rule->interface, rule->table, error ? ": " : "",
+            family == AF_INET ? 4 : 6, rule->from ? "from"
+            : rule->outgoing ? "oif" : "iif",
+            rule->from ? inet_ntoa((struct in_addr) { rule->from })
+            : rule->interface, rule->table, error ? ": " : "",
             error ? ovs_strerror(error) : "");
 }
 
@@ -68,7 +79,13 @@ rule_add(struct nlk *nlk, int family, const struct rule *rule)
     int error = EINVAL;
 
     rtnl_rule_set_family(rr, family);
-    if (rule->outgoing) {
+    if (rule->from) {
+        struct nl_addr *src = nl_addr_build(AF_INET, &rule->from,
+                                            sizeof rule->from);
+
+        rtnl_rule_set_src(rr, src);
+        nl_addr_put(src);
+    } else if (rule->outgoing) {
         rtnl_rule_set_oif(rr, rule->interface);
     } else {
         rtnl_rule_set_iif(rr, rule->interface);
@@ -137,6 +154,10 @@ rule_sync_family(struct nlk *nlk, int family, const struct rule *wanted,
         return errno ? errno : EPROTO;
     }
     present = xcalloc(n_wanted + 1, sizeof *present);
+    for (size_t i = 0; i < n_wanted; i++) {
+        /* That one is not for this family. */
+        present[i] = wanted[i].from && family != AF_INET;
+    }
     rule_match_cache(cache, family, wanted, n_wanted, present);
     for (size_t i = 0; i < n_wanted; i++) {
         if (!present[i]) {

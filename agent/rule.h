@@ -2,10 +2,12 @@
 #define SN_RULE_H 1
 
 /* Policy rules "iif NAME lookup TABLE" and "oif NAME lookup TABLE" (for the
- * host's own sockets that are bound to NAME), for both families.
+ * host's own sockets that are bound to NAME), for both families; and "from
+ * ADDRESS lookup TABLE" for one.
  *
  * The agent's own carry FRA_PROTOCOL SN_RTPROT; only those are removed. */
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,9 +19,10 @@ struct nlk;
 #define RULE_PRIORITY 5300
 
 struct rule {
-    const char *interface;
+    const char *interface;      /* "": none, 'from' instead. */
     bool outgoing;              /* oif, not iif. */
     uint32_t table;
+    in_addr_t from;             /* IPv4, network byte order; 0: any. */
 };
 
 /* Makes the agent's rules equal to 'wanted', in IPv4 and IPv6.  0, or the

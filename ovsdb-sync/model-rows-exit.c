@@ -66,6 +66,48 @@ exit_key(const struct ovsdb_idl_row *row_)
     return xasprintf("%s/%s", row->node, row->name);
 }
 
+void
+model_rows_socks_read(const struct smap *row, struct model_socks *socks)
+{
+    const char *listen = smap_get(row, "listen");
+    const char *exits = smap_get(row, "exits");
+    const char *allow = smap_get(row, "allow");
+
+    socks->enabled = smap_get(row, "port") != NULL;
+    socks->port = smap_get_uint(row, "port", 0);
+    if (listen) {
+        char *error = sn_prefix_parse(listen, &socks->listen);
+
+        socks->enabled &= !error;
+        free(error);
+    }
+    svec_parse_words(&socks->exits, exits ? exits : "");
+    svec_parse_words(&socks->allow, allow ? allow : "");
+}
+
+static void
+socks_put_list(struct smap *row, const char *key, const struct svec *list)
+{
+    if (list->n) {
+        smap_add_nocopy(row, xstrdup(key), svec_join(list, " ", ""));
+    }
+}
+
+void
+model_rows_socks_write(const struct model_socks *socks, struct smap *row)
+{
+    if (!socks->enabled) {
+        return;
+    }
+    probe_put_number(row, "port", socks->port);
+    if (socks->listen.plen) {
+        smap_add_nocopy(row, xstrdup("listen"),
+                        sn_prefix_addr_to_string(&socks->listen));
+    }
+    socks_put_list(row, "exits", &socks->exits);
+    socks_put_list(row, "allow", &socks->allow);
+}
+
 static void *
 exit_read(const struct ovsdb_idl_row *row_, char **ret_error)
 {

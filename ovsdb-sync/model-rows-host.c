@@ -132,6 +132,7 @@ node_read(const struct ovsdb_idl_row *row_, char **ret_error)
     sset_add_array(&node->refused_keys, row->refused_keys,
                    row->n_refused_keys);
     node->relay = row->n_relay ? row->relay[0] : row->endpoint != NULL;
+    model_rows_socks_read(&row->socks5, &node->socks);
     node->other = other_from_string(row->other);
     source_from_string(row->source, &node->loc);
 
@@ -205,6 +206,7 @@ node_write(const struct ovsdb_idl_row *row_, const void *node_)
     char *source = source_to_string(&node->loc);
     const char **uplinks = sset_array(&node->uplinks);
     const char **refused = sset_array(&node->refused_keys);
+    struct smap socks = SMAP_INITIALIZER(&socks);
 
     sndb_node_set_name(row, node->name);
     sndb_node_set_endpoint(row, node->endpoint);
@@ -220,6 +222,9 @@ node_write(const struct ovsdb_idl_row *row_, const void *node_)
     sndb_node_set_revoked(row, node->revoked);
     sndb_node_set_refused_keys(row, refused, sset_count(&node->refused_keys));
     sndb_node_set_relay(row, &node->relay, 1);
+    model_rows_socks_write(&node->socks, &socks);
+    sndb_node_set_socks5(row, &socks);
+    smap_destroy(&socks);
     sndb_node_set_other(row, other_to_string(node->other));
     sndb_node_set_source(row, source);
     free(address);

@@ -36,6 +36,13 @@ struct sndb_node;
 char *vpn_read(const struct sndb_node *, struct model_vpn **ret_vpn);
 void vpn_write(const struct sndb_node *, const struct model_vpn *);
 
+struct model_socks;
+struct smap;
+
+/* Node's column "socks5". */
+void model_rows_socks_read(const struct smap *, struct model_socks *);
+void model_rows_socks_write(const struct model_socks *, struct smap *);
+
 /* The row of table 'NAME' whose header is 'HEADER'. */
 #define SNDB_ROW(NAME, HEADER) \
     CONTAINER_OF(HEADER, const struct sndb_##NAME, header_)

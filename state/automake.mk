@@ -8,6 +8,7 @@ state_libsnstate_la_SOURCES = \
 	state/build-node.c \
 	state/build-policy.c \
 	state/build-service.c \
+	state/build-socks.c \
 	state/build.c \
 	state/build.h \
 	state/client-address.c \
@@ -17,6 +18,7 @@ state_libsnstate_la_SOURCES = \
 	state/export-mesh.c \
 	state/export-private.h \
 	state/export-service.c \
+	state/export-exit.c \
 	state/export.c \
 	state/guest-rules.c \
 	state/guest-rules.h \

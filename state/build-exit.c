@@ -165,10 +165,12 @@ build_exits(struct build *build, const char *node_name,
     }
 }
 
-static void
-build_unknown_exit(struct build *build, const char *node, const char *name,
+void
+build_unknown_exit(struct build *build, const char *key,
                    const struct sn_loc *loc)
 {
+    const char *name = strchr(key, '/') + 1;
+    char *node = xmemdup0(key, name - 1 - key);
     const struct shash_node *exit_node;
     struct suggest near;
     char *fix = NULL;
@@ -194,11 +196,11 @@ build_unknown_exit(struct build *build, const char *node, const char *name,
     diags_add(build->diags, DIAG_ERROR, loc, fix,
               "node \"%s\" has no exit \"%s\"", node, name);
     free(fix);
+    free(node);
 }
 
-/* The key of exit 's', "NAME" or "NODE/NAME", as seen from 'node'. */
-static char *
-exit_key(const char *s, const char *node)
+char *
+build_exit_key(const char *s, const char *node)
 {
     return strchr(s, '/') ? xstrdup(s) : xasprintf("%s/%s", node, s);
 }
@@ -208,14 +210,10 @@ static void
 build_container_exit(struct build *build, struct model_container *container,
                      const struct doc_value *scalar)
 {
-    char *key = exit_key(scalar->string, container->node);
+    char *key = build_exit_key(scalar->string, container->node);
 
     if (!model_get_exit(build->model, key)) {
-        const char *slash = strchr(key, '/');
-        char *node = xmemdup0(key, slash - key);
-
-        build_unknown_exit(build, node, slash + 1, &scalar->loc);
-        free(node);
+        build_unknown_exit(build, key, &scalar->loc);
     } else if (!svec_contains_unsorted(&container->exits, key)) {
         svec_add(&container->exits, key);
         places_put(&build->places, &scalar->loc, "container/%s/exit/%s",
@@ -224,8 +222,7 @@ build_container_exit(struct build *build, struct model_container *container,
     free(key);
 }
 
-/* Calls 'cb' for each exit named.  Returns whether it is "none". */
-static bool
+bool
 build_exit_list(struct build *build, const struct doc_value *doc,
                 void (*cb)(struct build *, const struct doc_value *item,
                            void *aux), void *aux)
@@ -343,7 +340,7 @@ segment_exits_for(const struct model *model,
                   struct svec *exits)
 {
     for (size_t i = 0; i < segment->exits.n; i++) {
-        char *key = exit_key(segment->exits.names[i], container->node);
+        char *key = build_exit_key(segment->exits.names[i], container->node);
 
         if (model_get_exit(model, key)
             && !svec_contains_unsorted(exits, key)) {

@@ -239,4 +239,10 @@ build_model(struct build *build, const struct doc_value *root,
     build_services(build, root, host_name);
     build_policy(build, root);
     build_inherited_exits(build);
+    if (host_name) {
+        build_socks(build, host_name, root);
+    }
+    for (size_t i = 0; i < n; i++) {
+        build_socks(build, nodes->members[i].key, nodes->members[i].value);
+    }
 }

@@ -50,6 +50,19 @@ void build_container_exits(struct build *, struct model_container *,
                            const struct doc_value *exit);
 void build_segment_exits(struct build *, struct model_segment *,
                          const struct doc_value *exit);
+/* The proxies of nodes; once nodes, exits and containers are there. */
+void build_socks(struct build *, const char *node_name,
+                 const struct doc_value *node);
+/* Calls 'cb' for each exit that "exit" names.  Returns whether it is
+ * "none". */
+bool build_exit_list(struct build *, const struct doc_value *exit,
+                     void (*cb)(struct build *, const struct doc_value *item,
+                                void *aux), void *aux);
+/* The key of exit 's', "NAME" or "NODE/NAME", as seen from 'node'. */
+char *build_exit_key(const char *s, const char *node);
+/* No such exit there: says which there are. */
+void build_unknown_exit(struct build *, const char *key,
+                        const struct sn_loc *);
 /* Gives containers without an exit of their own that of their segment; once
  * everything else is there. */
 void build_inherited_exits(struct build *);

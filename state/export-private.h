@@ -23,5 +23,8 @@ void export_put_nullable(struct json *object, const char *name,
                          const char *value);
 struct json *export_vpn(const struct model_vpn *);
 struct json *export_clients(const struct model *);
+/* Exits and proxies; an empty object: nothing to say. */
+struct json *export_probe(const struct model_probe *);
+struct json *export_socks(const struct model_socks *);
 
 #endif /* state/export-private.h */

@@ -155,34 +155,6 @@ node_networking_to_json(const struct model_node *node)
     return networking;
 }
 
-static void
-put_unless_zero(struct json *object, const char *key, uint32_t number)
-{
-    if (number) {
-        json_object_put(object, key, json_integer_create(number));
-    }
-}
-
-static struct json *
-probe_to_json(const struct model_probe *probe)
-{
-    struct json *object = json_object_create();
-
-    if (probe->disabled) {
-        json_object_put(object, "enabled", json_boolean_create(false));
-    }
-    export_put(object, "targets", export_strings(
-                         (const char *const *) probe->targets.names,
-                         probe->targets.n));
-    put_unless_zero(object, "interval", probe->interval_s);
-    put_unless_zero(object, "down_after", probe->down_after);
-    put_unless_zero(object, "up_after", probe->up_after);
-    if (probe->seen_by) {
-        json_object_put_string(object, "seen_by", probe->seen_by);
-    }
-    return object;
-}
-
 static struct json *
 node_exits_to_json(const struct model *model, const struct model_node *node)
 {
@@ -199,7 +171,7 @@ node_exits_to_json(const struct model *model, const struct model_node *node)
             if (exit->profile) {
                 json_object_put_string(tunnel, "profile", exit->profile);
             }
-            export_put(tunnel, "probe", probe_to_json(&exit->probe));
+            export_put(tunnel, "probe", export_probe(&exit->probe));
             export_merge_other(tunnel, exit->other);
             json_object_put_nocopy(wireguard,
                                    xasprintf("%s_tunnel", exit->name),
@@ -421,6 +393,7 @@ node_to_json(const struct model *model, const struct model_node *node,
     export_put(object, "refused_keys",
                      export_sset(&node->refused_keys));
     export_put(object, "wireguard", node_exits_to_json(model, node));
+    export_put(object, "socks5", export_socks(&node->socks));
     export_put(object, "networking", node_networking_to_json(node));
     export_put(openflow, "bridges", node_bridges_to_json(model, node));
     export_put(object, "openflow", openflow);

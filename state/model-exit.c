@@ -40,13 +40,41 @@ model_exit_port(const struct model_exit *exit, const char *node)
     return port;
 }
 
+void
+model_socks_init(struct model_socks *s)
+{
+    memset(s, 0, sizeof *s);
+    svec_init(&s->exits);
+    svec_init(&s->allow);
+}
+
+void
+model_socks_destroy(struct model_socks *s)
+{
+    svec_destroy(&s->exits);
+    svec_destroy(&s->allow);
+}
+
+bool
+model_socks_equals(const struct model_socks *a, const struct model_socks *b)
+{
+    return (a->enabled == b->enabled
+            && sn_prefix_equals(&a->listen, &b->listen)
+            && a->port == b->port
+            && svec_equal(&a->exits, &b->exits)
+            && svec_equal(&a->allow, &b->allow));
+}
+
 bool
 model_exit_is_used(const struct model *model, const struct model_exit *exit,
                    const char *node)
 {
-    bool used = !strcmp(exit->node, node);
+    const struct model_node *mn = model_get_node(model, node);
     struct shash_node *container_node;
     char *key = xasprintf("%s/%s", exit->node, exit->name);
+    bool used = (!strcmp(exit->node, node)
+                 || (mn && mn->socks.enabled
+                     && svec_contains_unsorted(&mn->socks.exits, key)));
 
     SHASH_FOR_EACH (container_node, &model->containers) {
         const struct model_container *c = container_node->data;

@@ -118,6 +118,7 @@ model_node_create(void)
 
     sset_init(&node->uplinks);
     sset_init(&node->refused_keys);
+    model_socks_init(&node->socks);
     node->ip_forward = true;
     return node;
 }
@@ -180,6 +181,7 @@ model_node_free(struct model_node *node)
     sset_destroy(&node->uplinks);
     model_vpn_free(node->vpn);
     sset_destroy(&node->refused_keys);
+    model_socks_destroy(&node->socks);
     free(node->other);
     free(node);
 }
@@ -223,6 +225,7 @@ model_node_equals(const struct model_node *a, const struct model_node *b)
         || !model_vpn_equals(a->vpn, b->vpn)
         || !sset_equals(&a->refused_keys, &b->refused_keys)
         || a->relay != b->relay
+        || !model_socks_equals(&a->socks, &b->socks)
         || !nullable_string_is_equal(a->other, b->other)) {
         return false;
     }

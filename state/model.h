@@ -79,6 +79,15 @@ struct model_vpn {
     struct svec dns;            /* Addresses for their profiles. */
 };
 
+/* A SOCKS5 proxy on a node, whose connections leave by an exit. */
+struct model_socks {
+    bool enabled;               /* False: there is none. */
+    struct sn_prefix listen;    /* plen 0: the node's tunnel address. */
+    uint16_t port;
+    struct svec exits;          /* "NODE/NAME" in order of preference. */
+    struct svec allow;          /* Selectors: who may connect. */
+};
+
 struct model_node {
     struct sn_loc loc;
     char *name;
@@ -101,6 +110,7 @@ struct model_node {
     bool says_revoked;          /* The file does; not compared. */
     struct sset refused_keys;   /* Public keys that nobody takes again. */
     bool relay;                 /* For others (default: has an endpoint). */
+    struct model_socks socks;
     char *other;                /* JSON object: kept verbatim. */
 };
 
@@ -350,9 +360,14 @@ const struct model_exit *model_get_exit(const struct model *,
 char *model_exit_device(const struct model_exit *, const char *node);
 /* The port of 'node's bridge that leads there.  Caller frees. */
 char *model_exit_port(const struct model_exit *, const char *node);
-/* Whether it is an exit of 'node' or a container there names it. */
+/* Whether it is an exit of 'node', or a container or the proxy there names
+ * it. */
 bool model_exit_is_used(const struct model *, const struct model_exit *,
                         const char *node);
+void model_socks_init(struct model_socks *);
+void model_socks_destroy(struct model_socks *);
+bool model_socks_equals(const struct model_socks *,
+                        const struct model_socks *);
 /* Parses "ADDRESS:PORT", "[ADDRESS]:PORT".  NULL or an error to free. */
 char *model_probe_target_parse(const char *, struct sn_prefix *ret_address,
                                uint16_t *ret_port);

@@ -236,6 +236,16 @@ static const struct schema_key lxc_keys[] = {
 };
 static const struct schema lxc = MAP(lxc_keys);
 
+static const struct schema_key socks_keys[] = {
+    { "listen", &address, 0,
+      "Its address; the node's tunnel address if absent." },
+    { "port", &port, 0, "Its TCP port." },
+    { "exit", &exits, SCHEMA_REQUIRED, "How its connections leave." },
+    { "allow", &selectors, SCHEMA_REQUIRED, "Who may connect to it." },
+    { NULL },
+};
+static const struct schema socks = MAP(socks_keys);
+
 static const struct schema_key node_keys[] = {
     { "endpoint", &endpoint, 0,
       "Where the other nodes reach this one; absent: behind NAT." },
@@ -256,6 +266,7 @@ static const struct schema_key node_keys[] = {
     { "netmaker", &any, SCHEMA_KEEP,
       "Kept; of one host's file, network and interface name the mesh." },
     { "wireguard", &wireguard, 0, "Exits, and the way in for guests." },
+    { "socks5", &socks, 0, "A proxy that leaves by an exit." },
     { "networking", &networking, 0, "Routes." },
     { "openflow", &openflow, 0, "Raw flows." },
     { "lxc", &lxc, 0, "Containers." },

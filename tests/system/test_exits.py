@@ -13,7 +13,7 @@ A, B = "oo1424oo", "node2"
 WARP, WORK = inet.egress(1)[0], inet.egress(2)[0]
 FAR = inet.egress(3)[0]
 PROFILE = "/etc/socknet/work.conf"
-PROBE = "probe: {interval: 1, down_after: 2, up_after: 3}"
+PROBE = "probe: {interval: 1, down_after: 3, up_after: 2}"
 
 
 def state_of(two_hosts):
@@ -45,6 +45,18 @@ def state_of(two_hosts):
     text = text.replace(
         "          veth: veth104\n",
         "          veth: veth104\n          exit: [oo1424oo/warp, warp]\n")
+    # B's proxy leaves by A, for the internet's router; A's for mcp-server.
+    text = text.replace(
+        "  node2:\n", "  node2:\n    socks5: {listen: 198.51.100.12, "
+        "exit: [oo1424oo/warp, warp], "
+        "allow: [198.51.100.254]}\n")
+    text = text.replace(
+        "  oo1424oo:\n", "  oo1424oo:\n    socks5: {exit: work, allow: "
+        "[mcp-server]}\n")
+    text = text.replace(
+        "acls:\n", "acls:\n  - {name: proxy, action: accept, src: "
+        "[mcp-server, op-dbus-api], dst: [\"node:oo1424oo:1080\"], "
+        "proto: tcp}\n")
     return text.replace("internet: exit}", "internet: exit, exit: [work]}")
 
 
@@ -133,9 +145,11 @@ def test_dead_far_end(lab, far_warp):
 
 def test_silence_when_nothing_changes(lab):
     """Probes succeed all the time, and nobody hears of it."""
-    before = lab.counters()
-    pause(1)                    # Of a probe or two.
-    assert lab.counters() == before
+    def is_quiet():
+        before = lab.counters()
+        pause(1)                # Of a probe or two.
+        return lab.counters() == before
+    assert eventually(is_quiet, 15)
 
 
 def test_agent_restart_is_no_news(lab, expect_logs):
@@ -197,6 +211,7 @@ def remote_device(lab, node=B):
 
 def test_remote_exit(lab):
     """redis leaves by A; between the hosts there is only the mesh."""
+    assert eventually(lambda: seen(lab, "redis") == WARP, 15)
     with lab.capture(B, "eth0", "host %s or host %s"
                      % (inet.WEB4, inet.WEB6)) as uplink, \
             lab.capture(A, "eth0", "host %s or host %s or net 10.0.0.0/8"
@@ -302,8 +317,10 @@ def test_profile(lab, expect_logs):
     assert eventually(lambda: "chmod 600 it" not in lab.socknet(
         A, "status").stdout, 10)
     text = re.sub(r"      work_tunnel: .*\n", "", lab.base.read_text())
-    text = text.replace("[warp, work]", "[warp]").replace(
-        ", exit: [work]}", ", exit: [warp]}")
+    for old, new in (("[warp, work]", "[warp]"),
+                     (", exit: [work]}", ", exit: [warp]}"),
+                     ("{exit: work,", "{exit: warp,")):
+        text = text.replace(old, new)
     try:
         lab.apply(text)
         assert not link(lab, A, "work0")
@@ -311,3 +328,102 @@ def test_profile(lab, expect_logs):
     finally:
         lab.reset()
     assert eventually(lambda: seen(lab, "gateway") == WORK, 15)
+
+
+PROXY = "198.51.100.12:1080"
+
+
+def curl(lab, where, url, at=PROXY, timeout=5):
+    """(curl's exit status, what came) by a proxy, which resolves."""
+    p = lab.run(where, "curl", "-sS", "-g", "-m", str(timeout),
+                "--socks5-hostname", at, url, check=False)
+    return p.returncode, p.stdout + p.stderr
+
+
+def test_proxy(lab):
+    """A client outside, by B's proxy, by A's exit; nothing else at B's
+    uplink than the client's own connection and the mesh."""
+    assert eventually(lambda: curl(lab, "internet", WEB4)[0] == 0, 10)
+    with lab.capture(B, "eth0", "host " + inet.WEB4) as uplink:
+        code, text = curl(lab, "internet", WEB4)
+        assert code == 0 and '"client": "%s"' % WARP in text, text
+    assert not uplink.frames, str(uplink)
+    argv = lab.run(B, "sh", "-c", "cat /proc/$(cat /run/socknet/socks5/pid)"
+                   "/status").stdout
+    assert re.search(r"^Uid:\s+65534", argv, re.M), argv
+
+
+def test_proxy_is_not_open(lab):
+    """Others do not even get an answer; who may has no way into the host or
+    the mesh."""
+    assert curl(lab, "web", WEB4, timeout=1)[0] == 28       # Timeout.
+    assert curl(lab, A, WEB4, timeout=1)[0] == 28
+    # Its own host, its containers, another's, and the mesh.
+    lab.serve()
+    try:
+        for target in ("127.0.0.1:1080", "198.51.100.12:1080",
+                       "169.254.84.1:53", "10.1.0.104:6379",
+                       "10.0.0.200:9573", "100.64.0.1:53"):
+            code, text = curl(lab, "internet", "http://%s/" % target,
+                              timeout=2)
+            # Refused, or never connected.
+            assert code in (7, 97) or "Connection timed out" in text, (
+                target, code, text)
+    finally:
+        lab.stop_serving()
+
+
+def test_proxy_for_containers(lab):
+    """mcp-server has no internet of its own; op-dbus-api has a rule, but is
+    not among those allowed."""
+    at = "100.64.0.1:1080"
+    assert lab.http_fails("mcp-server")
+    code, text = curl(lab, "mcp-server", WEB4, at=at)
+    assert code == 0 and WORK in text, text
+    assert curl(lab, "op-dbus-api", WEB4, at=at, timeout=1)[0] == 28
+
+
+def test_proxy_names(lab):
+    """What the proxy resolves is asked through the exit."""
+    with lab.capture(B, "eth0", "udp port 53 or tcp port 53") as uplink, \
+            lab.capture(A, "warp0", "udp port 53") as tunnel:
+        curl(lab, "internet", "http://name.example/", timeout=3)
+        assert eventually(lambda: tunnel.frames, 3)
+    assert not uplink.frames, str(uplink)
+
+
+def proxy_pid(lab):
+    return lab.run(B, "cat", "/run/socknet/socks5/pid", check=False).stdout
+
+
+def test_proxy_survives_the_agent(lab, expect_logs):
+    expect_logs += agents.CUT_OFF + [r"microsocks ended"]
+    pid = proxy_pid(lab)
+    lab.kill(B, "agent")
+    assert curl(lab, "internet", WEB4)[0] == 0
+    lab.start(B, "agent")
+    assert eventually(lambda: exit_state(lab, "warp", B) == "up", 10)
+    assert proxy_pid(lab) == pid
+    lab.run(B, "kill", pid.strip())
+    assert eventually(lambda: proxy_pid(lab) not in ("", pid), 10)
+    assert eventually(lambda: curl(lab, "internet", WEB4)[0] == 0, 10)
+
+
+def test_proxy_fails_closed(lab, far_warp):
+    """Its first exit dies: the next; and with none, nothing by the
+    uplink."""
+    far_warp("down")
+    assert eventually(lambda: FAR in curl(lab, "internet", WEB4)[1], 15)
+    far_end(lab, 3, "down")
+    try:
+        assert eventually(lambda: exit_state(lab, "warp", B) == "down", 15)
+        with lab.capture(B, "eth0", "host %s or port 53"
+                         % inet.WEB4) as uplink:
+            assert curl(lab, "internet", WEB4, timeout=2)[0]
+            assert curl(lab, "internet", "http://name.example/",
+                        timeout=2)[0]
+        assert not uplink.frames, str(uplink)
+    finally:
+        far_end(lab, 3, "up")
+    far_warp("up")
+    assert eventually(lambda: WARP in curl(lab, "internet", WEB4)[1], 15)
