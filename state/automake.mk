@@ -34,6 +34,10 @@ state_libsnstate_la_SOURCES = \
 	state/lint-ports.c \
 	state/lint-private.h \
 	state/lint-service.c \
+	state/lint-rules.c \
+	state/lint-rules.h \
+	state/lint-shadow.c \
+	state/lint-union.c \
 	state/lint.c \
 	state/lint.h \
 	state/load.c \

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include "bitmap.h"
 #include "lib/diag-fix.h"
 #include "lib/suggest.h"
 #include "openvswitch/dynamic-string.h"
@@ -372,6 +373,56 @@ lint_flow_pair(struct lint *lint, const struct lint_flow *f,
     return said;
 }
 
+/* Where the flows are, "A, B and C". */
+static char *
+describe_flows(const struct lint_flow *const flows[], size_t n,
+               const unsigned long *used)
+{
+    size_t left = bitmap_count1(used, n);
+    struct ds s = DS_EMPTY_INITIALIZER;
+    size_t i;
+
+    BITMAP_FOR_EACH_1 (i, n, used) {
+        char *at = sn_loc_to_string(flow_loc(flows[i]));
+
+        left--;
+        ds_put_format(&s, "%s%s", at, left > 1 ? ", " : left ? " and " : "");
+        free(at);
+    }
+    return ds_steal_cstr(&s);
+}
+
+/* One flow against all of higher priority together. */
+static void
+lint_flow_against_all(struct lint *lint, const struct lint_flow *f,
+                      const struct lint_flow *flows, size_t n)
+{
+    const struct lint_flow **higher = xcalloc(n, sizeof *higher);
+    const struct match **matches = xcalloc(n, sizeof *matches);
+    unsigned long *used = bitmap_allocate(n);
+    size_t n_higher = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (flows[i].comparable && flows[i].raw->priority > f->raw->priority
+            && matches_overlap(&flows[i].raw->match, &f->raw->match)) {
+            higher[n_higher] = &flows[i];
+            matches[n_higher++] = &flows[i].raw->match;
+        }
+    }
+    if (n_higher > 1
+        && lint_match_is_taken(&f->raw->match, matches, n_higher, used)) {
+        char *at = describe_flows(higher, n_higher, used);
+        diags_add(lint->diags, DIAG_ERROR, flow_loc(f),
+                  "remove it, or give it the highest priority of them",
+                  "no packet reaches this flow: those at %s, of higher "
+                  "priority, together take all that it matches", at);
+        free(at);
+    }
+    bitmap_free(used);
+    free(matches);
+    free(higher);
+}
+
 /* One flow against the others of its node, 'flows'.  One message is enough:
  * before all the one about a flow that matches all of this one's packets. */
 static void
@@ -384,6 +435,9 @@ lint_flow_against_others(struct lint *lint, const struct lint_flow *f,
             && lint_flow_pair(lint, f, other, i < n)) {
             return;
         }
+    }
+    if (f->comparable) {
+        lint_flow_against_all(lint, f, flows, n);
     }
 }
 

@@ -7,6 +7,8 @@
 #include "state/model.h"
 #include "state/places.h"
 
+struct match;
+
 struct lint {
     const struct model *model;
     const struct places *places;        /* Or NULL. */
@@ -45,10 +47,17 @@ void lint_clients(struct lint *);
 void lint_policy(struct lint *);
 void lint_classes(struct lint *);
 void lint_services(struct lint *);
+void lint_shadowed_rules(struct lint *);
 void lint_flows(struct lint *);
 
 /* Why no container and no guest can have an address of this network, or
  * NULL. */
 const char *lint_not_unicast(const struct sn_prefix *);
+
+/* Whether the 'n' matches 'others' together match all packets that 'match'
+ * does; sets the bits of those that it takes in 'used'. */
+bool lint_match_is_taken(const struct match *,
+                         const struct match *const others[], size_t n,
+                         unsigned long *used);
 
 #endif /* state/lint-private.h */

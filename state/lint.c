@@ -97,6 +97,7 @@ lint_model(const struct model *model, const struct places *places,
     lint_policy(&lint);
     lint_classes(&lint);
     lint_services(&lint);
+    lint_shadowed_rules(&lint);
     lint_flows(&lint);
     free(lint.nodes);
     free(lint.exits);
