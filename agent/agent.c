@@ -344,6 +344,7 @@ agent_poll(struct agent *a)
             a->dirty = true;
         }
         paths_observe(a->paths, mesh_device(a->mesh));
+        agent_sync_relay(a, &ignored);
         sset_destroy(&ignored);
         a->report = true;
     }

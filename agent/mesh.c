@@ -133,24 +133,22 @@ mesh_wanted_next(const struct mesh *mesh, const struct plan_peer *pp,
     }
 }
 
-/* Where the peer is: as the paths say, else as the operator says.  Returns
- * whether it is by a relay. */
-static bool
+/* Where the peer is: as the paths say, else as the operator says. */
+static void
 mesh_set_endpoint(const struct mesh *mesh, const struct plan_peer *pp,
-                  struct wg_peer *peer)
+                  const struct path_endpoint *path, struct wg_peer *peer)
 {
-    struct path_endpoint path = paths_get_endpoint(mesh->paths, pp->node);
     const char *before = smap_get(&mesh->endpoints, pp->node);
 
-    if (path.ss.ss_family != AF_UNSPEC) {
-        peer->endpoint = path.ss;
-        peer->force_endpoint = path.force;
-        peer->reset = path.reset;
+    peer->kick = path->kick;
+    if (path->ss.ss_family != AF_UNSPEC) {
+        peer->endpoint = path->ss;
+        peer->force_endpoint = path->force;
+        peer->reset = path->reset;
     } else if (pp->endpoint
                && resolve_endpoint(pp->endpoint, &peer->endpoint)) {
         peer->force_endpoint = before && strcmp(before, pp->endpoint);
     }
-    return path.keepalive;
 }
 
 /* Only a host that others cannot call keeps its hole open, and both who are
@@ -158,12 +156,13 @@ mesh_set_endpoint(const struct mesh *mesh, const struct plan_peer *pp,
  * whom to call: WireGuard would take the next five seconds for an answer. */
 static bool
 mesh_needs_keepalive(const struct mesh *mesh, const struct plan *plan,
-                     const struct wg_peer *peer, bool relayed)
+                     const struct path_endpoint *path,
+                     const struct wg_peer *peer)
 {
     const struct wg_peer *have = wg_device_find_peer(&mesh->device,
                                                      &peer->key);
 
-    return ((plan->behind_nat || relayed)
+    return ((plan->behind_nat || path->keepalive) && !path->quiet
             && (peer->endpoint.ss_family != AF_UNSPEC
                 || (have && have->endpoint.ss_family != AF_UNSPEC)));
 }
@@ -182,8 +181,9 @@ mesh_wanted(const struct mesh *mesh, const struct plan *plan,
             continue;
         }
         struct wg_peer *peer = wg_device_add_peer(want, &pp->key);
-        bool relayed = mesh_set_endpoint(mesh, pp, peer);
-        peer->keepalive_s = (mesh_needs_keepalive(mesh, plan, peer, relayed)
+        struct path_endpoint path = paths_get_endpoint(mesh->paths, pp->node);
+        mesh_set_endpoint(mesh, pp, &path, peer);
+        peer->keepalive_s = (mesh_needs_keepalive(mesh, plan, &path, peer)
                              ? KEEPALIVE_S : 0);
         for (size_t j = 0; j < pp->allowed.n; j++) {
             wg_peer_add_allowed(peer, &pp->allowed.prefixes[j]);
@@ -236,6 +236,8 @@ mesh_sync_device(struct mesh *mesh, struct nlk *nlk, const struct link *link,
         link_set_alias(nlk, link->ifindex, MESH_LINK_ALIAS);
     }
 
+    /* Before anything follows from it: a handshake a moment ago counts. */
+    paths_observe(mesh->paths, &mesh->device);
     wg_device_init(&want);
     wg_changes_init(&changes);
     mesh_wanted(mesh, plan, &want);

@@ -101,6 +101,28 @@ path_take_ping(struct paths *ps, struct path *p,
 
     path_send(ps, p, from, &pong);
     path_add_reflexive(ps, p, from);
+    if (!wg_endpoint_equals(from, &p->endpoint)) {
+        path_suspect(p);        /* It may be where it was, or not. */
+    }
+}
+
+/* A NAT that gives this node another address, or another port at the same
+ * peer, has done so for all: the peers' WireGuards learn it from what they
+ * receive. */
+static void
+paths_mapping_changed(struct paths *ps)
+{
+    struct shash_node *node;
+
+    VLOG_INFO("the NAT before this host has a new mapping");
+    SHASH_FOR_EACH (node, &ps->paths) {
+        struct path *p = node->data;
+
+        if (path_is_watched(ps, p)) {
+            p->kick = p->fresh;
+            path_suspect(p);
+        }
+    }
 }
 
 /* The answer may come from another address than was called: only the number
@@ -110,11 +132,19 @@ path_take_pong(struct paths *ps, struct path *p, const struct probe_msg *pong)
 {
     long long int now = time_msec();
 
-    ps->udp_ms = now;
     if (p->ping_ms && pong->id == p->ping_id) {
+        bool moved = (wg_endpoint_equals(&p->seen_by, &p->endpoint)
+                      && !wg_endpoint_equals(&p->seen, &pong->seen));
+
+        ps->udp_ms = now;
         p->ping_ms = 0;
         p->proof_ms = now;
         p->tx_at_proof = p->tx_bytes;
+        p->seen = pong->seen;
+        p->seen_by = p->endpoint;
+        if (moved) {
+            paths_mapping_changed(ps);
+        }
     }
     for (size_t i = 0; i < p->n_candidates; i++) {
         struct path_candidate *c = &p->candidates[i];
@@ -122,9 +152,10 @@ path_take_pong(struct paths *ps, struct path *p, const struct probe_msg *pong)
         if (!c->id || c->id != pong->id) {
             continue;
         }
-        c->answered_ms = now;
+        ps->udp_ms = c->answered_ms = now;
         if (!p->has_best || c->kind <= p->best.kind
             || now - p->best.answered_ms > PATH_ANSWER_MS) {
+            p->best_ms = p->has_best ? p->best_ms : now;
             p->has_best = true;
             p->best = *c;
             ps->changed = true;

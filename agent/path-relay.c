@@ -213,12 +213,15 @@ path_ask_relay(struct paths *ps, struct path *p, bool needed)
     }
 }
 
-/* By TCP if the hub does not hear this node otherwise. */
+/* By TCP if the hub does not hear this node otherwise; and as before while
+ * the agent does not know that yet. */
 static bool
 path_needs_tcp(const struct paths *ps, const struct path *p)
 {
     return (strcmp(p->hub, ps->node)
-            && (paths_lack_udp(ps) || !strcmp(p->hub, p->node)));
+            && (paths_lack_udp(ps) || !strcmp(p->hub, p->node)
+                || (ss_is_loopback(&p->endpoint)
+                    && time_msec() - ps->start_ms < UDP_MS)));
 }
 
 /* The hub's endpoint with the port of the pair. */
@@ -249,6 +252,9 @@ path_update_relay(struct paths *ps, struct path *p)
     struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
     enum path_kind kind = PATH_RELAY;
 
+    if (!p->hub && peer_wish(ps, p)) {
+        path_suspect(p);        /* It found the direct path dead. */
+    }
     p->needs_client = false;
     if (relay && relay->port && !strcmp(p->hub, ps->node)) {
         relay_sock_loopback(relay->port, &ss);

@@ -22,11 +22,12 @@ VLOG_DEFINE_THIS_MODULE(path_run);
 #define IDLE_VOLLEY_MS 15000
 /* A better path than the first that answered gets this long. */
 #define SETTLE_MS 700
-/* Then a relay is asked for. */
+/* Then a relay is asked for; sooner by who had a path. */
 #define RELAY_AFTER_MS 1500
+#define RELAY_AGAIN_MS 400
 
 /* Sooner while something is sent. */
-#define SILENT_SENDING_MS 3000
+#define SILENT_SENDING_MS 2000
 #define SENDING_BYTES 100
 #define PING_MS 500
 
@@ -121,6 +122,18 @@ path_set_status(struct paths *ps, struct path *p, bool alive,
     }
 }
 
+/* Two who call each other at the same moment can end up with a session each
+ * that the other does not have.  So, of two behind NATs, they take turns, the
+ * first by name first. */
+static bool
+path_has_turn(const struct paths *ps, const struct path *p,
+              long long int now)
+{
+    bool odd = (now - p->best_ms) / RESET_MS % 2;
+
+    return !p->peer_behind_nat || odd == (strcmp(p->node, ps->node) < 0);
+}
+
 /* WireGuard calls every five seconds; the peer answers probes now.  A side
  * without keepalive would not call. */
 static bool
@@ -128,6 +141,7 @@ path_needs_handshake(const struct paths *ps, const struct path *p,
                      long long int now)
 {
     return (ps->behind_nat && !p->fresh && p->has_best
+            && path_has_turn(ps, p, now)
             && now >= p->next_reset_ms
             && now - p->best.answered_ms < PATH_ANSWER_MS
             && wg_endpoint_equals(&p->best.ss, &p->endpoint));
@@ -157,8 +171,9 @@ path_run(struct paths *ps, struct path *p, long long int now)
         && (!p->has_best || p->best.kind >= kind)) {
         p->hunting = p->has_best = false;
     }
-    path_ask_relay(ps, p, !direct && (p->hub || now - p->hunt_ms
-                                      >= RELAY_AFTER_MS));
+    path_ask_relay(ps, p, !direct
+                   && (p->hub || now - p->hunt_ms
+                       >= (p->proven ? RELAY_AGAIN_MS : RELAY_AFTER_MS)));
     path_set_status(ps, p, alive, alive ? kind : PATH_NONE);
     if ((p->has_best && now - p->best.answered_ms < PATH_ANSWER_MS
          && (!alive || p->best.kind < kind))
@@ -166,7 +181,7 @@ path_run(struct paths *ps, struct path *p, long long int now)
             && !wg_endpoint_equals(&p->endpoint, &p->relay))) {
         ps->changed |= now >= p->next_force_ms;
     }
-    ps->changed |= path_needs_handshake(ps, p, now);
+    ps->changed |= p->kick || path_needs_handshake(ps, p, now);
 }
 
 bool
@@ -238,9 +253,12 @@ paths_get_endpoint(struct paths *ps, const char *name)
     }
     bool alive = path_is_alive(ps, p);
     e.keepalive = path_kind_is_relay(path_classify(p));
+    e.kick = p->kick;
+    p->kick = false;
     if (p->has_best && now - p->best.answered_ms < PATH_ANSWER_MS
         && (!alive || p->best.kind < path_classify(p))) {
         e.ss = p->best.ss;
+        e.quiet = !alive && ps->behind_nat && !path_has_turn(ps, p, now);
     } else if (!alive && p->relay.ss_family) {
         e.ss = p->relay;
         e.keepalive = true;
@@ -251,10 +269,10 @@ paths_get_endpoint(struct paths *ps, const char *name)
             return e;
         }
         p->next_force_ms = now + FORCE_MS;
-        p->next_reset_ms = now + RESET_MS;
         e.force = true;
         /* Nothing to lose: a handshake now, not in five seconds. */
-        e.reset = !alive && (ps->behind_nat || e.keepalive);
+        e.reset = !alive && !e.quiet && (ps->behind_nat || e.keepalive);
+        p->next_reset_ms = e.reset ? now + RESET_MS : p->next_reset_ms;
     } else if (path_needs_handshake(ps, p, now)) {
         p->next_reset_ms = now + RESET_MS;
         e.force = e.reset = true;

@@ -14,7 +14,7 @@
 #define PATH_ANSWER_MS 5000
 /* After this silence a ping; after this long without an answer, the end. */
 #define PATH_SILENT_MS 10000
-#define PATH_DEAD_MS 2000
+#define PATH_DEAD_MS 1500
 
 struct path_candidate {
     struct sockaddr_storage ss;
@@ -42,6 +42,10 @@ struct path {
     uint64_t tx_at_proof;
     long long int proof_ms;     /* It worked then. */
     bool fresh;                 /* The last handshake is young. */
+    bool proven;                /* It worked once. */
+    /* Where the peer saw this node when that called it there. */
+    struct sockaddr_storage seen, seen_by;
+    bool kick;                  /* WireGuard should send something. */
 
     /* Liveness of a path that is not relayed. */
     uint64_t ping_id;
@@ -55,6 +59,7 @@ struct path {
 
     bool has_best;
     struct path_candidate best; /* Of those that answered. */
+    long long int best_ms;      /* When the first of them did. */
     long long int next_force_ms, next_reset_ms;
     char *hub;                  /* That this side asks for, or NULL. */
     bool adopted;               /* 'hub', from the database. */
@@ -90,6 +95,9 @@ bool path_is_alive(const struct paths *, const struct path *);
 /* By what WireGuard does now. */
 enum path_kind path_classify(const struct path *);
 void path_start_hunt(struct paths *, struct path *, const char *why);
+
+/* A direct path may have ended: it is asked at once. */
+void path_suspect(struct path *);
 
 /* path-probe.c */
 void path_ping(struct paths *, const struct path *,

@@ -116,6 +116,12 @@ path_start_hunt(struct paths *ps, struct path *p, const char *why)
     ps->changed = true;
 }
 
+void
+path_suspect(struct path *p)
+{
+    p->proof_ms = MIN(p->proof_ms, time_msec() - PATH_SILENT_MS);
+}
+
 static void
 path_set_peer(struct paths *ps, struct path *p, const struct plan_peer *pp,
               bool keys_changed)
@@ -273,7 +279,7 @@ path_update_candidates(struct paths *ps, struct path *p)
         path_start_hunt(ps, p, "there is a new address");
     }
     if (used && !path_find_candidate(p, &p->endpoint)) {
-        p->proof_ms = MIN(p->proof_ms, time_msec() - PATH_SILENT_MS);
+        path_suspect(p);
     }
 }
 
@@ -310,7 +316,7 @@ paths_network_changed(struct paths *ps)
         struct path *p = node->data;
 
         if (path_is_watched(ps, p)) {
-            p->proof_ms = MIN(p->proof_ms, time_msec() - PATH_SILENT_MS);
+            path_suspect(p);
             if (!path_is_alive(ps, p) || path_classify(p) >= PATH_DIRECT) {
                 path_start_hunt(ps, p, "the network changed");
             }
@@ -326,6 +332,7 @@ path_observe(struct paths *ps, struct path *p, const struct wg_peer *peer)
 
     if (peer->rx_bytes > p->rx_bytes || first) {
         p->proof_ms = now;
+        p->proven = true;
         p->ping_ms = 0;
         p->tx_at_proof = peer->tx_bytes;
         if (!ss_is_loopback(&peer->endpoint)) {
@@ -336,6 +343,7 @@ path_observe(struct paths *ps, struct path *p, const struct wg_peer *peer)
         p->endpoint = peer->endpoint;
         p->ping_ms = 0;
         ps->changed = true;
+        path_update_relay(ps, p);
     }
     p->rx_bytes = peer->rx_bytes;
     p->tx_bytes = peer->tx_bytes;

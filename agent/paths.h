@@ -59,7 +59,9 @@ struct path_endpoint {
     struct sockaddr_storage ss; /* AF_UNSPEC: no opinion. */
     bool force;                 /* Even if it roamed a moment ago. */
     bool reset;                 /* With a handshake at once. */
+    bool kick;                  /* And a sign of life. */
     bool keepalive;             /* Whoever is behind a NAT: by a relay. */
+    bool quiet;                 /* None: the peer is to call. */
 };
 struct path_endpoint paths_get_endpoint(struct paths *, const char *node);
 

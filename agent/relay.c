@@ -318,6 +318,9 @@ relay_sync(struct relay *r, const struct plan *plan,
     struct relay_conf conf;
     int error = 0;
 
+    if (r->inotify < 0 && !access(RELAY_DIR, F_OK)) {
+        relay_open(r);
+    }
     relay_conf_init(&conf);
     if (plan->relay) {
         add_pairs(r, plan, rdv, keys, &conf);
@@ -328,7 +331,7 @@ relay_sync(struct relay *r, const struct plan *plan,
     }
     bool wanted = (!shash_is_empty(&conf.pairs)
                    || !shash_is_empty(&conf.clients));
-    if (r->inotify < 0 && (wanted || !access(RELAY_DIR, F_OK))) {
+    if (r->inotify < 0 && wanted) {
         relay_open(r);
     }
     relay_conf_format(&conf, &ds);

@@ -280,7 +280,7 @@ diff_peer(const struct wg_peer *have, const struct wg_peer *want,
     uint16_t keepalive_s = have ? have->keepalive_s : 0;
     bool again = false;
 
-    if (have && want->force_endpoint && want->reset) {
+    if (have && want->reset) {
         changes_add_peer(changes, &want->key)->remove = true;
         have = NULL;
         keepalive_s = 0;
@@ -288,11 +288,12 @@ diff_peer(const struct wg_peer *have, const struct wg_peer *want,
     if (endpoint_is_due(have, want, now_s)) {
         c.set_endpoint = true;
         c.endpoint = want->endpoint;
-        if (want->force_endpoint && keepalive_s) {
-            /* That it is switched on is what makes WireGuard send one. */
-            c.set_keepalive = again = keepalive_s == want->keepalive_s;
-        }
+        again = want->force_endpoint;
     }
+    /* That it is switched on is what makes WireGuard send one. */
+    again = ((again || want->kick) && keepalive_s
+             && keepalive_s == want->keepalive_s);
+    c.set_keepalive = again;
     if (keepalive_s != want->keepalive_s) {
         c.set_keepalive = true;
         c.keepalive_s = want->keepalive_s;

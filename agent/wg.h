@@ -48,8 +48,9 @@ struct wg_peer {
 
     /* As wanted. */
     bool force_endpoint;        /* Even if it roamed a moment ago. */
-    bool reset;                 /* With 'force_endpoint': its session, which
-                                 * is dead, ends, for a handshake at once. */
+    bool reset;                 /* Its session, which is dead, ends, for a
+                                 * handshake at once. */
+    bool kick;                  /* Something is sent to it at once. */
 };
 
 struct wg_device {

@@ -28,6 +28,7 @@ cli_libsncli_la_SOURCES = \
 	cli/cmd-node.c \
 	cli/cmd-nodes.c \
 	cli/cmd-services.c \
+	cli/cmd-peers.c \
 	cli/cmd-pki.c \
 	cli/cmd-rollback.c \
 	cli/cmd-status.c \
@@ -64,6 +65,8 @@ cli_libsncli_la_SOURCES = \
 	cli/object-switch.h \
 	cli/output.c \
 	cli/output.h \
+	cli/pairs.c \
+	cli/pairs.h \
 	cli/pki-cert.c \
 	cli/pki-cert.h \
 	cli/policy-tests.c \

@@ -2,13 +2,16 @@
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include "cli/command.h"
 #include "cli/local-daemon.h"
 #include "cli/output.h"
+#include "cli/pairs.h"
 #include "cli/problems.h"
 #include "cli/session.h"
 #include "cli/status-rows.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "openvswitch/shash.h"
 #include "ovsdb-sync/socknet-idl.h"
@@ -18,6 +21,7 @@
 
 /* Rows of the table of nodes, for people. */
 enum { MAX_NODES_SHOWN = 16 };
+enum { MAX_PAIRS_SHOWN = 8 };
 
 static void
 print_mesh(const struct session *session, struct output *out)
@@ -264,6 +268,38 @@ print_without_database(const struct command_context *ctx)
     return EXIT_ERROR;
 }
 
+/* Relayed pairs work; that they do not directly is worth a line. */
+static void
+print_pairs(const struct session *session, struct output *out)
+{
+    struct json *json = json_object_create();
+    struct ds names = DS_EMPTY_INITIALIZER;
+    size_t n, n_relayed = 0, n_none = 0;
+    struct pair *pairs = pairs_find(session, NULL, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        const char *path = pair_path(&pairs[i]);
+
+        n_none += !strcmp(path, "none");
+        if (strstr(path, "relay") && ++n_relayed <= MAX_PAIRS_SHOWN) {
+            ds_put_format(&names, "%s%s-%s", names.length ? ", " : "",
+                          pairs[i].a, pairs[i].b);
+        }
+    }
+    if (n_relayed) {
+        output_note(out, "%"PRIuSIZE" of %"PRIuSIZE" pairs of nodes are "
+                    "relayed: %s%s; `socknet peers` says why.", n_relayed, n,
+                    ds_cstr(&names), n_relayed > MAX_PAIRS_SHOWN ? ", ..."
+                    : "");
+    }
+    json_object_put(json, "all", json_integer_create(n));
+    json_object_put(json, "relayed", json_integer_create(n_relayed));
+    json_object_put(json, "none", json_integer_create(n_none));
+    output_attach(out, "pairs", json);
+    ds_destroy(&names);
+    free(pairs);
+}
+
 int
 cmd_status(struct command_context *ctx, int argc, char *argv[])
 {
@@ -295,6 +331,7 @@ cmd_status(struct command_context *ctx, int argc, char *argv[])
     print_mesh(session, out);
     print_pending(session, out);
     print_nodes(ctx, session, &problems, out);
+    print_pairs(session, out);
     problems_output(&problems, out);
     session_output_emptiness(session, out);
     output_finish(out);

@@ -75,6 +75,7 @@ int cmd_history(struct command_context *, int argc, char *argv[]);
 int cmd_node(struct command_context *, int argc, char *argv[]);
 int cmd_services(struct command_context *, int argc, char *argv[]);
 int cmd_nodes(struct command_context *, int argc, char *argv[]);
+int cmd_peers(struct command_context *, int argc, char *argv[]);
 int cmd_pki(struct command_context *, int argc, char *argv[]);
 int cmd_rollback(struct command_context *, int argc, char *argv[]);
 int cmd_show(struct command_context *, int argc, char *argv[]);

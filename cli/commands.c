@@ -117,6 +117,12 @@ const struct command commands[] = {
       "Example: socknet node rotate node2 --wait\n",
       false, cmd_node,
       "rotate or revoke its keys" },
+    { NULL, "peers", "[NODE] [--not-direct]",
+      "how nodes reach each other",
+      "  --not-direct  only pairs that are relayed or not connected\n"
+      "\n"
+      "Example: socknet peers --not-direct\n",
+      false, cmd_peers },
     { NULL, "containers", "[NAME] [--node NAME]",
       "containers, their ports and identities",
       "  --node NAME   those of one node only\n"

@@ -184,8 +184,14 @@ find_in_peers(const struct session *session, const char *node,
     const struct sndb_peer_status *row;
 
     SNDB_PEER_STATUS_FOR_EACH (row, session_idl(session)) {
-        if (!strcmp(row->node, node) && !row->latest_handshake
-            && row->tx_bytes > 0) {
+        if (strcmp(row->node, node)) {
+            continue;
+        } else if (row->path && !strcmp(row->path, "none") && row->reason
+                   && strncmp(row->reason, "trying", 6)) {
+            problems_add(problems, node, "socknet peers says how the others "
+                         "are connected", "no path to %s: %s", row->peer,
+                         row->reason);
+        } else if (!row->latest_handshake && row->tx_bytes > 0) {
             problems_add(problems, node,
                          "does its endpoint's UDP port get through the "
                          "firewalls?",

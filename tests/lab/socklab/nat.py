@@ -62,6 +62,9 @@ def router_up(nsname, outer, gateway, lan, kind, inside, hairpin=False):
     ns.ip(nsname, "addr add %s/24 dev eth0" % outer, "link set eth0 up",
           "link add inside type bridge", "addr add %s/24 dev inside" % lan,
           "link set inside up", "route add default via " + gateway)
+    # A LAN's switch translates nothing (where br_netfilter is loaded).
+    ns.run(["ip", "netns", "exec", nsname, "sysctl", "-qw",
+            "net.bridge.bridge-nf-call-iptables=0"], check=False)
     ns.run(["ip", "netns", "exec", nsname, "nft", "-f", "-"],
            input=rules(kind, outer, inside, hairpin))
 

@@ -1,0 +1,258 @@
+"""Hosts behind NATs of every kind: who reaches whom how, what a hub sees of
+what it relays, and what becomes of it when something changes."""
+
+import json
+import re
+import socket
+import struct
+import time
+
+import agents
+import pytest
+import sockets
+from harness import eventually
+from socklab import daemons
+
+STATE = """\
+# lab: {cone: {nat: cone, hairpin: true}, addr: {nat: address-restricted}}
+# lab: {port: {}, sym: {nat: symmetric}, sym2: {nat: symmetric}}
+# lab: {twice: {nat: [port-restricted, port-restricted]}}
+# lab: {blocked: {nat: blocked}, lan: {behind: port}, hair: {behind: cone}}
+mesh: {name: privacy-mesh, prefix: 100.64.0.0/24, interface: nm-privacy}
+nodes:
+  hub: {endpoint: 198.51.100.11, subnet: 10.0.1.0/24}
+  hub2: {endpoint: 198.51.100.12, subnet: 10.0.2.0/24}
+  cone: {subnet: 10.0.3.0/24}
+  addr: {subnet: 10.0.4.0/24}
+  port: {subnet: 10.0.5.0/24}
+  sym: {subnet: 10.0.6.0/24}
+  sym2: {subnet: 10.0.7.0/24}
+  twice: {subnet: 10.0.8.0/24}
+  blocked: {subnet: 10.0.9.0/24}
+  lan: {subnet: 10.0.10.0/24, listen_port: 51822}
+  hair: {subnet: 10.0.11.0/24, listen_port: 51822}
+"""
+NODES = re.findall(r"^  (\w+):", STATE, re.M)
+GATEWAY = {n: "10.0.%d.1" % k for k, n in enumerate(NODES, 1)}
+# Those that let in only whom they called, from the port that they called.
+STRICT = {"port", "twice", "lan", "hair"}
+RELAYS = "portrange 51900-52899"
+
+
+def right_path(a, b):
+    pair = {a, b}
+    if "blocked" in pair:
+        return "tcp-relay"
+    if pair in ({"port", "lan"}, {"cone", "hair"}):
+        return "lan"
+    if pair == {"sym", "sym2"} or ("sym" in a + b and pair & STRICT):
+        return "relay"
+    return "direct"
+
+
+PAIRS = [(a, b) for i, a in enumerate(sorted(NODES))
+         for b in sorted(NODES)[i + 1:]]
+
+
+def peers(net):
+    """(a, b) -> what `socknet peers` says of the pair."""
+    out = daemons.socknet(net.lab, net.lab.info["db_node"], "--json",
+                          "peers").stdout
+    return {(p["a"], p["b"]): p for p in json.loads(out)["pairs"]}
+
+
+def path(net, a, b):
+    return peers(net)[min(a, b), max(a, b)]["path"]
+
+
+def wrong(net):
+    now = peers(net)
+    return {p: (now[p]["path"] if p in now else None, right_path(*p))
+            for p in PAIRS if p not in now or now[p]["path"] != right_path(*p)}
+
+
+@pytest.fixture(scope="module")
+def net(make_net, builddir):
+    system = make_net(STATE, bare=True)
+    agents.start(system, builddir)
+    system.apply(wait=False)
+    yield system
+
+
+@pytest.fixture(autouse=True)
+def expected(expect_logs):
+    expect_logs += agents.CUT_OFF
+    return expect_logs
+
+
+@pytest.fixture(autouse=True)
+def clean_logs(net, expected):
+    marks = net.mark_logs()
+    yield
+    bad = net.bad_log_lines(marks, expected)
+    assert not bad, "\n".join(bad)
+
+
+def test_each_pair_takes_its_path(net):
+    assert eventually(lambda: not wrong(net), 20, 0.3), wrong(net)
+
+
+def test_each_pair_is_connected(net):
+    for a, b in PAIRS:
+        assert net.reaches(a, GATEWAY[b], timeout=6), (a, b, peers(net)[a, b])
+
+
+def test_status_counts_the_relayed(net):
+    out = daemons.socknet(net.lab, "hub", "status").stdout
+    n = sum("relay" in right_path(*p) for p in PAIRS)
+    assert "%d of %d pairs of nodes are relayed" % (n, len(PAIRS)) in out
+    assert "no path" not in out
+
+
+def test_peers_says_why(net):
+    relayed = peers(net)["sym", "sym2"]
+    assert relayed["relay"] in ("hub", "hub2")
+    assert "NAT of sym has another port for each destination" \
+        in relayed["reason"]
+    blocked = peers(net)["blocked", "cone"]
+    assert "no UDP from anybody reaches blocked" in blocked["reason"]
+
+
+def wg_message(payload):
+    """Whether this can be one of WireGuard's."""
+    sizes = {1: 148, 2: 92, 3: 64}
+    kind = payload[0] if payload[1:4] == b"\0\0\0" else 0
+    return len(payload) == sizes.get(kind) or (kind == 4 and
+                                               len(payload) >= 32)
+
+
+def test_hub_sees_only_wireguard(net):
+    hub = peers(net)["sym", "sym2"]["relay"]
+    with net.capture(hub, "eth0", "udp and " + RELAYS) as cap:
+        assert net.ping("sym", GATEWAY["sym2"], 5, interval=0.05) == 5
+    payloads = [f[42:] for f in cap.frames]
+    assert len(payloads) >= 20      # each echo and reply comes and goes
+    assert all(wg_message(p) for p in payloads)
+
+
+def test_nothing_else_passes_a_relay(net):
+    """What is no handshake for one of the pair brings no answer and reaches
+    nobody."""
+    hub = peers(net)["sym", "sym2"]["relay"]
+    status = net.run(hub, "cat", "/run/socknet/relay/status").stdout
+    port = int(re.search(r"^pair sym sym2 (\d+) 0", status, re.M)[1])
+    address = net.lab.node(hub).endpoint
+    with net.capture("nat-sym", "eth0", "udp and " + RELAYS) as cap:
+        s = sockets.udp(net.ns("internet"), "0.0.0.0")
+        for payload in (b"hello", b"\1\0\0\0" + 144 * b"x",
+                        b"\2\0\0\0" + 88 * b"x", b"\4\0\0\0" + 60 * b"x"):
+            s.sendto(payload, (address, port))
+        s.settimeout(0.3)
+        with pytest.raises(OSError):
+            s.recv(100)
+        s.close()
+    assert not any(b"xxxxxxxx" in f for f in cap.frames)
+
+
+def quiet_pinger(net, a, b):
+    assert net.reaches(a, GATEWAY[b])
+    return net.pinger(a, GATEWAY[b], 0.02)
+
+
+def restart_agent(net, node):
+    net.kill(node, "agent")
+    net.start(node, "agent")
+    assert eventually(lambda: agents.generations(net, node)[0] > 0)
+
+
+def test_agents_restart_and_relaying_goes_on(net):
+    hub = peers(net)["sym", "sym2"]["relay"]
+    pings = [quiet_pinger(net, "sym", "sym2"),
+             quiet_pinger(net, "blocked", "cone")]
+    for node in (hub, "sym", "blocked"):
+        restart_agent(net, node)
+    eventually(lambda: False, 1)
+    for p in pings:
+        got = p.stop()
+        assert not got.missing, got
+    assert path(net, "sym", "sym2") == "relay"
+    assert peers(net)["sym", "sym2"]["relay"] == hub
+
+
+def test_killed_relay_comes_back(net):
+    hub = peers(net)["sym", "sym2"]["relay"]
+    pid = net.run(hub, "pidof", "socknet-relay").stdout.split()
+    assert len(pid) == 1
+    pinger = quiet_pinger(net, "sym", "sym2")
+    net.run(hub, "kill", "-9", *pid)
+    assert eventually(lambda: net.run(
+        hub, "pidof", "socknet-relay", check=False).stdout.split()
+        not in (pid, []))
+    assert net.reaches("sym", GATEWAY["sym2"])
+    got = pinger.stop()
+    assert got.gap < 3, got
+
+
+def cut(net, a, b):
+    """No direct packet between the NATs of two nodes."""
+    address = "198.51.100.%d" % (200 + net.lab.node(b).index)
+    net.run("nat-" + a, "nft", "add rule ip lab input ip saddr %s drop; "
+            "insert rule ip lab forward ip saddr %s drop; "
+            "insert rule ip lab forward ip daddr %s drop" % (3 * (address,)))
+
+
+def mend(net, a):
+    for chain in ("forward", "input"):
+        out = net.run("nat-" + a, "nft", "-a", "list", "chain", "ip", "lab",
+                      chain).stdout
+        for handle in re.findall(r"ip [sd]addr 198\S+ drop # handle (\d+)",
+                                 out):
+            net.run("nat-" + a, "nft", "delete", "rule", "ip", "lab", chain,
+                    "handle", handle)
+
+
+def test_falls_back_and_returns(net):
+    pinger = quiet_pinger(net, "addr", "cone")
+    cut(net, "addr", "cone")
+    try:
+        start = time.monotonic()
+        assert eventually(lambda: path(net, "addr", "cone") == "relay", 15)
+        print("to the relay: %.1f s" % (time.monotonic() - start))
+        got = pinger.stop()
+        assert 0 < got.gap < 12, got
+        assert net.reaches("addr", GATEWAY["cone"], timeout=3)
+        pinger = quiet_pinger(net, "addr", "cone")
+    finally:
+        mend(net, "addr")
+    start = time.monotonic()
+    assert eventually(lambda: path(net, "addr", "cone") == "direct", 25)
+    print("back: %.1f s" % (time.monotonic() - start))
+    got = pinger.stop()
+    assert len(got.missing) <= 1, got
+
+
+def forget_connections(ns):
+    """What `conntrack -F` does."""
+    delete, request, ack = 1 << 8 | 2, 1, 4
+    with sockets.netns(ns), socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW, 12) as s:
+        s.send(struct.pack("IHHIIBBH", 20, delete, request | ack, 1, 0,
+                           socket.AF_UNSPEC, 0, 0))
+        assert struct.unpack_from("i", s.recv(4096), 16)[0] == 0
+
+
+def test_mapping_moves(net, expected):
+    """The provider gives the router another address."""
+    expected += ["no response to inactivity probe"]
+    old, new = "198.51.100.204", "198.51.100.224"
+    assert net.reaches("addr", GATEWAY["twice"])
+    net.run("nat-addr", "ip", "addr", "del", old + "/24", "dev", "eth0")
+    forget_connections(net.ns("nat-addr"))
+    net.run("nat-addr", "ip", "addr", "add", new + "/24", "dev", "eth0")
+    net.run("nat-addr", "ip", "route", "add", "default", "via",
+            "198.51.100.254")
+    start = time.monotonic()
+    for node in ("hub", "twice", "cone"):
+        assert net.reaches(node, GATEWAY["addr"], timeout=25), node
+    print("reached again: %.1f s" % (time.monotonic() - start))
+    assert eventually(lambda: not wrong(net), 30), wrong(net)
