@@ -193,9 +193,15 @@ char *
 identity_explain_absence(const struct model_container *c,
                          const struct ct_configs *configs)
 {
+    const struct ct_config *config = ct_configs_find(configs, c->id);
     unsigned int vmid, index;
 
-    return (ct_configs_is_pve(configs) && !ct_configs_find(configs, c->id)
+    if (config && config->n_nics && config->nics[0].veth
+        && !ct_config_find_nic(config, c->veth)) {
+        return xasprintf("%s calls its port %s", config->file,
+                         config->nics[0].veth);
+    }
+    return (!config && ct_configs_is_pve(configs)
             && port_name_parse_veth(c->veth, &vmid, &index)
             ? explain_missing_file(configs, vmid) : NULL);
 }

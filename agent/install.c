@@ -333,11 +333,27 @@ edit_condone(struct svec *lines, const struct stanza *s, struct ds *diff)
     }
 }
 
+static bool
+sources_others(const struct svec *lines)
+{
+    for (size_t i = 0; i < lines->n; i++) {
+        if (word_is(lines->names[i], 0, "source")
+            || word_is(lines->names[i], 0, "source-directory")) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static char *
 check_stanza(const struct svec *lines, const struct stanza *s,
              const char *file)
 {
-    if (s->iface == SIZE_MAX) {
+    if (s->iface == SIZE_MAX && sources_others(lines)) {
+        return xasprintf("%s has no \"iface " SN_BRIDGE "\"; if a file that "
+                         "it sources has one, name that with --interfaces",
+                         file);
+    } else if (s->iface == SIZE_MAX) {
         return xasprintf("%s has no \"iface " SN_BRIDGE "\"; add one:\n\n"
                          "auto " SN_BRIDGE "\n"
                          "iface " SN_BRIDGE " inet manual\n"

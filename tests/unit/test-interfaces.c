@@ -105,6 +105,8 @@ test_errors(void **state)
     static const struct { const char *text, *error; } errors[] = {
         { "", "f has no \"iface vmbr0\"" },
         { "auto vmbr0\n#iface vmbr0\n", "f has no \"iface vmbr0\"" },
+        { "source /etc/network/interfaces.d/*\n",
+          "f has no \"iface vmbr0\"; if a file that it sources" },
         { "auto lo\niface vmbr0 inet static\n bridge_ports eno1\n",
           "f:2: vmbr0 is no bridge of Open vSwitch" },
         { "iface vmbr0\n ovs_type OVSBridge \\", "f: the file ends within" },
