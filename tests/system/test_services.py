@@ -13,7 +13,7 @@ from scapy.layers.l2 import Ether
 
 import dns
 import sockets
-from harness import eventually
+from harness import eventually, pause
 
 STATE = pathlib.Path(__file__).parent / "services.yaml"
 WEB4, WEB6 = "10.96.0.10", "fd00:10:96::10"
@@ -34,11 +34,11 @@ def lab(make_net):
 
 
 @pytest.fixture
-def net(lab):
+def net(lab, expect_logs):
     lab.reset()
     marks = lab.mark_logs()
     yield lab
-    bad = lab.bad_log_lines(marks)
+    bad = lab.bad_log_lines(marks, expect_logs)
     assert not bad, "in the daemons' logs:\n" + "\n".join(bad)
 
 
@@ -404,3 +404,41 @@ def test_error_of_the_client(net):
         assert c.wait(1, 3)
     inner = c.ip()[0][28:]
     assert socket.inet_ntoa(inner[12:16]) == "10.0.0.111"
+
+
+def enforcing(net):
+    """What switches and kernels were told; status rows come and go."""
+    return {k: v for k, v in net.counters().items()
+            if k[2] != "ovsdb_writes"}
+
+
+def test_second_apply_sends_nothing(net):
+    net.apply()
+    pause(1)
+    before = enforcing(net)
+    net.apply()
+    pause(1)
+    assert enforcing(net) == before
+
+
+def test_daemons_restart(net, expect_logs):
+    """Connections go on, new ones open, and the switch is told nothing."""
+    expect_logs += [r"\|(reconnect|jsonrpc|stream_ssl|stream_fd)\|",
+                    r"\|(ovsdb_cs|db_conn|poll_loop|timeval)\|",
+                    r"database|connection|disconnected"]
+    with sockets.connect(net.ns("bob"), NEAR, 7777, 2) as s:
+        assert line(s) == "web2"
+        for what in ("controller", "agent"):
+            net.kill("right", what)
+        s.send(b"on")
+        assert s.recv(16) == b"on"
+        assert ask(net, "bob", NEAR, 7777) == "web2"
+        for what in ("controller", "agent"):
+            net.start("right", what)
+        assert eventually(lambda: "flow_mods_sent" in net.stats(
+            "right", "socknet-controller"))
+        net.apply(with_service("sticky", weights={"web1": 2}))
+        s.send(b"on")
+        assert s.recv(16) == b"on"
+    sent = net.stats("right", "socknet-controller")
+    assert sent["flow_mods_sent"] + sent.get("group_mods_sent", 0) <= 4, sent
