@@ -30,6 +30,7 @@ cli_libsncli_la_SOURCES = \
 	cli/cmd-services.c \
 	cli/cmd-peers.c \
 	cli/cmd-pki.c \
+	cli/cmd-plan.c \
 	cli/cmd-rollback.c \
 	cli/cmd-status.c \
 	cli/cmd-why.c \
@@ -75,6 +76,8 @@ cli_libsncli_la_SOURCES = \
 	cli/probes.h \
 	cli/problems.c \
 	cli/problems.h \
+	cli/reach.c \
+	cli/reach.h \
 	cli/redact.c \
 	cli/redact.h \
 	cli/revisions.c \

@@ -252,9 +252,12 @@ why_run(const struct command_context *ctx, const struct why_args *args,
     if (parse_selector(model, args->src, false, &src)) {
         if (parse_selector(model, to, true, &dst)) {
             struct fabric *fabric = fabric_create(model);
+            struct probe_ports ports;
             struct probes probes;
 
-            probes_make(fabric, &src, &dst, args->ip_proto, &probes);
+            ports.n = fabric_get_ports(fabric, &ports.ports);
+            probes_make(fabric, &src, &dst, args->ip_proto, &ports, &probes);
+            free(ports.ports);
             status = probes.n ? print_why(ctx, fabric, &probes)
                      : command_fail("%s sends nothing to %s through a bridge",
                                     args->src, to);

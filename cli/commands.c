@@ -41,6 +41,22 @@ const struct command commands[] = {
       "         ovs-ofctl -O OpenFlow15 replace-flows vmbr0 flows\n",
       false, cmd_compile,
       "one node's flows, offline" },
+    { NULL, "plan", "PATH [--from OLD] [--flows]",
+      "what a state file would change, and for whom",
+      "Compares PATH with the database: objects; who could newly reach\n"
+      "whom, who no longer, and who would leave by another exit, with the\n"
+      "rule that decides.  Both states are compiled and packets followed\n"
+      "through their flows, so that raw flows count.  Nothing is changed.\n"
+      "\n"
+      "  --from OLD    a state file instead of the database\n"
+      "  --flows       also each host's flows that differ\n"
+      "  --node NAME   the node, if PATH describes a single host\n"
+      "\n"
+      "Exit code 2 if anything differs.\n"
+      "\n"
+      "Example: socknet plan new.yaml --from old.yaml\n",
+      false, cmd_plan,
+      "what that would change" },
     { NULL, "apply", "PATH [--wait | --dry-run] [--confirm SECONDS]",
       "make the database equal to a state file",
       "Checks PATH first; with any error nothing is changed.  Prints what\n"

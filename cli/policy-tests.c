@@ -123,7 +123,8 @@ run_probe(const struct fabric *fabric, const struct model_test *test,
 
 static void
 run_test(const struct fabric *fabric, const struct model_test *test,
-         const struct explainer *explainer, struct diags *diags)
+         const struct probe_ports *ports, const struct explainer *explainer,
+         struct diags *diags)
 {
     struct probes probes;
     /* A port without a protocol is TCP's; nothing of it passes if neither
@@ -133,7 +134,8 @@ run_test(const struct fabric *fabric, const struct model_test *test,
            ? test->ip_proto : IPPROTO_TCP);
     bool ok = true;
 
-    probes_make(fabric, &test->src, &test->dst, ip_proto, &probes);
+    probes_make(fabric, &test->src, &test->dst, ip_proto, ports,
+                &probes);
     for (size_t i = 0; ok && i < probes.n; i++) {
         ok = run_probe(fabric, test, &probes.items[i], explainer, diags);
     }
@@ -153,10 +155,13 @@ policy_tests_run(struct model *model, struct diags *diags)
     }
     struct fabric *fabric = fabric_create(model);
     struct explainer *explainer = explainer_create(model);
+    struct probe_ports ports;
 
+    ports.n = fabric_get_ports(fabric, &ports.ports);
     for (size_t i = 0; i < model->n_tests; i++) {
-        run_test(fabric, &model->tests[i], explainer, diags);
+        run_test(fabric, &model->tests[i], &ports, explainer, diags);
     }
+    free(ports.ports);
     explainer_destroy(explainer);
     fabric_destroy(fabric);
 }

@@ -290,12 +290,10 @@ add_ends(const struct sending *s, uint8_t ip_proto, struct probes *probes)
 void
 probes_make(const struct fabric *fabric, const struct model_selector *src,
             const struct model_selector *dst, uint8_t ip_proto,
-            struct probes *probes)
+            const struct probe_ports *ports, struct probes *probes)
 {
     const struct model *model = fabric_model(fabric);
     struct ends srcs = { .n = 0 }, dsts = { .n = 0 };
-    uint16_t *ports;
-    size_t n_ports = fabric_get_ports(fabric, &ports);
 
     *probes = (struct probes) { .n = 0 };
     ends_find(model, src, &srcs);
@@ -304,7 +302,7 @@ probes_make(const struct fabric *fabric, const struct model_selector *src,
         for (size_t j = 0; j < dsts.n; j++) {
             struct sending s = {
                 .src = &srcs.items[i], .dst = &dsts.items[j],
-                .ports = ports, .n_ports = n_ports, .sel = dst,
+                .ports = ports->ports, .n_ports = ports->n, .sel = dst,
             };
             size_t first = probes->n;
 
@@ -317,7 +315,6 @@ probes_make(const struct fabric *fabric, const struct model_selector *src,
             }
         }
     }
-    free(ports);
     ends_destroy(&srcs);
     ends_destroy(&dsts);
 }

@@ -24,13 +24,17 @@ struct probes {
 };
 
 /* Of every source to every destination that the selectors name, in each
- * address family that both have.  'ip_proto' 0: ICMP, TCP and UDP; the ports
- * are those of 'dst' or, if it has none, all that make a difference
- * (fabric_get_ports()).  An end that cannot be had (a client, the internet as
- * a source) gives none. */
+ * address family that both have.  'ip_proto' 0: ICMP, TCP and UDP.  Of
+ * 'ports' (fabric_get_ports()) those that 'dst' has, or all if it has none.
+ * An end that cannot be had (a client, the internet as a source) gives
+ * none. */
+struct probe_ports {
+    uint16_t *ports;            /* Sorted. */
+    size_t n;
+};
 void probes_make(const struct fabric *, const struct model_selector *src,
                  const struct model_selector *dst, uint8_t ip_proto,
-                 struct probes *);
+                 const struct probe_ports *, struct probes *);
 void probes_destroy(struct probes *);
 /* "xray -> mcp-server tcp/80": caller frees. */
 char *probe_to_string(const struct probe *);

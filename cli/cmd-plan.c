@@ -1,0 +1,382 @@
+#include <config.h>
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/command.h"
+#include "cli/offline.h"
+#include "cli/output.h"
+#include "cli/policy-tests.h"
+#include "cli/reach.h"
+#include "cli/session.h"
+#include "cli/state-file.h"
+#include "flows/compiler.h"
+#include "flows/diff.h"
+#include "lib/diag.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/json.h"
+#include "openvswitch/shash.h"
+#include "packets.h"
+#include "state/load.h"
+#include "state/model.h"
+#include "sset.h"
+#include "util.h"
+
+struct plan_args {
+    const char *path;
+    const char *from;           /* A file instead of the database. */
+    const char *node;
+    bool flows;
+};
+
+static bool
+plan_parse(int argc, char *argv[], struct plan_args *args)
+{
+    static const struct option options[] = {
+        {"from", required_argument, NULL, 'f'},
+        {"node", required_argument, NULL, 'n'},
+        {"flows", no_argument, NULL, 'F'},
+        {NULL, 0, NULL, 0},
+    };
+
+    for (int c; (c = command_getopt(argc, argv, options)) != -1; ) {
+        switch (c) {
+        case 'f':
+            args->from = optarg;
+            break;
+        case 'n':
+            args->node = optarg;
+            break;
+        case 'F':
+            args->flows = true;
+            break;
+        default:
+            return false;
+        }
+    }
+    if (argc - optind != 1) {
+        command_misused("plan", "plan takes one PATH");
+        return false;
+    }
+    args->path = argv[optind];
+    return true;
+}
+
+/* The new state, checked as `apply` does.  NULL: what is wrong was printed. */
+static struct model *
+load_new(const struct plan_args *args, const struct model *old)
+{
+    struct diags diags;
+
+    diags_init(&diags);
+    struct model *model = state_load(args->path, args->node, &diags);
+    if (model) {
+        model_inherit(model, old, &diags);
+        model_assign_addresses(model, old, &diags);
+        model_assign_client_addresses(model, old, &diags);
+        if (!diags.n_errors) {
+            policy_tests_run(model, &diags);
+        }
+    }
+    diags_print(&diags, stderr);
+    if (diags.n_errors) {
+        fprintf(stderr, "socknet: error: %"PRIuSIZE" error%s: this state "
+                "would not be applied\n", diags.n_errors,
+                diags.n_errors > 1 ? "s" : "");
+        model_destroy(model);
+        model = NULL;
+    }
+    diags_destroy(&diags);
+    return model;
+}
+
+/* (a) Objects. */
+
+static void *
+get_object(struct model *model, enum model_kind kind, const char *key)
+{
+    return kind != MODEL_MESH ? shash_find_data(model_table(model, kind), key)
+           : model->mesh.name ? &model->mesh : NULL;
+}
+
+/* Whether an object only stands at another place.  Its place is what every
+ * object begins with. */
+static bool
+is_moved(enum model_kind kind, const void *was, void *is)
+{
+    struct sn_loc *loc = is, keep = *loc;
+
+    *loc = *(const struct sn_loc *) was;
+    bool same = model_object_equals(kind, was, is);
+    *loc = keep;
+    return same;
+}
+
+static const char *
+describe_change(enum model_kind kind, const void *was, void *is)
+{
+    return !was ? "added" : !is ? "removed"
+           : is_moved(kind, was, is) ? NULL : "changed";
+}
+
+/* Returns how many differ, but for their place in the file. */
+static size_t
+output_objects(struct model *old, struct model *new, struct output *out)
+{
+    struct model_changes diff;
+    size_t n = 0, n_moved = 0;
+
+    model_changes_init(&diff);
+    model_diff(old, new, &diff);
+    output_begin(out, "objects", OUTPUT_TABLE, "Objects");
+    for (enum model_kind kind = 0; kind < MODEL_N_KINDS; kind++) {
+        const char **keys = sset_sort(&diff.keys[kind]);
+
+        for (size_t i = 0; i < sset_count(&diff.keys[kind]); i++) {
+            const char *change
+                = describe_change(kind, get_object(old, kind, keys[i]),
+                                  get_object(new, kind, keys[i]));
+
+            n += change != NULL;
+            n_moved += !change;
+            if (!change) {
+                continue;
+            }
+            output_record(out);
+            output_string(out, "change", "change", change);
+            output_string(out, "kind", "kind", model_kind_to_string(kind));
+            output_string(out, "name", "name",
+                          kind == MODEL_MESH ? new->mesh.name : keys[i]);
+        }
+        free(keys);
+    }
+    model_changes_destroy(&diff);
+    output_attach(out, "moved", json_integer_create(n_moved));
+    return n;
+}
+
+/* (b) Who can reach whom. */
+
+static char *
+with_number(const char *name, size_t n)
+{
+    return n > 1 ? xasprintf("%s (and %"PRIuSIZE" like it)", name, n - 1)
+           : xstrdup(name);
+}
+
+static size_t
+output_reach_of(const struct reach_diffs *diffs, enum reach_change change,
+                const char *key, const char *caption, struct output *out)
+{
+    size_t n = 0;
+
+    output_begin(out, key, OUTPUT_TABLE, caption);
+    for (size_t i = 0; i < diffs->n; i++) {
+        const struct reach_diff *diff = &diffs->items[i];
+
+        if (diff->change != change) {
+            continue;
+        }
+        char *src = with_number(diff->src, diff->n_src);
+        char *dst = with_number(diff->dst, diff->n_dst);
+        output_record(out);
+        output_string(out, "src", "from", src);
+        output_string(out, "dst", "to", dst);
+        output_string(out, "what", "what", diff->what);
+        output_string(out, "was", "was", diff->was);
+        output_string(out, "is", "is", diff->is);
+        output_string(out, "decided_by", "decided by", diff->decided_by);
+        free(src);
+        free(dst);
+        n++;
+    }
+    return n;
+}
+
+static void
+output_reach(struct model *old, struct model *new, struct output *out)
+{
+    struct reach_diffs diffs;
+
+    reach_compare(old, new, &diffs);
+    if (!output_reach_of(&diffs, REACH_ALLOWED, "allowed", "Newly allowed",
+                         out)) {
+        output_note(out, "Nothing is newly allowed.");
+    }
+    if (!output_reach_of(&diffs, REACH_DENIED, "denied", "Newly denied",
+                         out)) {
+        output_note(out, "Nothing is newly denied.");
+    }
+    output_reach_of(&diffs, REACH_EXIT, "exits", "By another exit", out);
+    output_attach(out, "packets", json_integer_create(diffs.n_walks));
+    reach_diffs_destroy(&diffs);
+}
+
+/* (c) Flows. */
+
+static struct offline *
+compile(struct model *model, const char *node)
+{
+    struct offline *offline = offline_create(node);
+
+    offline_invent_macs(offline, model);
+    if (model_get_node(model, node)) {
+        offline_run(offline, model);
+    }
+    return offline;
+}
+
+static void
+output_flow(const char *sign, const char *node, const struct sn_flow *flow,
+            const struct offline *offline, struct output *out)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    ds_put_format(&s, "%s ", sign);
+    sn_flow_format(flow, offline_port_map(offline), false, &s);
+    output_record(out);
+    output_string(out, "node", NULL, node);
+    output_string(out, "flow", "flow", ds_cstr(&s));
+    ds_destroy(&s);
+}
+
+static void
+output_flows_of(struct model *old, struct model *new, const char *node,
+                struct output *out)
+{
+    struct offline *before = compile(old, node);
+    struct offline *after = compile(new, node);
+    const struct flow_set *installed
+        = compiler_flows(offline_compiler(before));
+    struct flow_op *ops;
+    size_t n = flow_diff(compiler_flows(offline_compiler(after)), installed,
+                         &ops);
+    char *caption = xasprintf("Flows of vmbr0 at %s: %"PRIuSIZE" differ",
+                              node, n);
+    char *key = xasprintf("flows %s", node);
+
+    if (n) {
+        output_note(out, "%s", "");
+        output_note(out, "%s", caption);
+    }
+    output_begin(out, key, OUTPUT_LINES, NULL);
+    for (size_t i = 0; i < n; i++) {
+        const struct sn_flow *flow = ops[i].flow;
+
+        if (ops[i].type == FLOW_OP_MODIFY) {
+            output_flow("-", node, flow_set_find(installed, flow), before,
+                        out);
+        }
+        if (ops[i].type == FLOW_OP_DELETE) {
+            output_flow("-", node, flow, before, out);
+        } else {
+            output_flow("+", node, flow, after, out);
+        }
+    }
+    free(ops);
+    free(key);
+    free(caption);
+    offline_destroy(before);
+    offline_destroy(after);
+}
+
+static void
+output_flows(struct model *old, struct model *new, struct output *out)
+{
+    struct sset nodes = SSET_INITIALIZER(&nodes);
+    const struct shash_node *item;
+
+    SHASH_FOR_EACH (item, &old->nodes) {
+        sset_add(&nodes, item->name);
+    }
+    SHASH_FOR_EACH (item, &new->nodes) {
+        sset_add(&nodes, item->name);
+    }
+    const char **names = sset_sort(&nodes);
+    for (size_t i = 0; i < sset_count(&nodes); i++) {
+        output_flows_of(old, new, names[i], out);
+    }
+    free(names);
+    sset_destroy(&nodes);
+}
+
+/* What hosts report is none of the state: both are compared as if all were
+ * well, with the same MAC addresses. */
+static void
+level_status(struct model *old, struct model *new)
+{
+    struct model *models[] = { old, new };
+    const struct shash_node *item;
+
+    for (size_t i = 0; i < ARRAY_SIZE(models); i++) {
+        SHASH_FOR_EACH (item, &models[i]->containers) {
+            struct model_container *container = item->data;
+
+            container->quarantined = false;
+            container->seen_hwaddr = eth_addr_zero;
+        }
+        SHASH_FOR_EACH (item, &models[i]->exits) {
+            struct model_exit *exit = item->data;
+            sset_clear(&exit->down_at);
+        }
+        SHASH_FOR_EACH (item, &models[i]->services) {
+            struct model_service *service = item->data;
+            sset_clear(&service->down);
+        }
+    }
+}
+
+static int
+plan_compare(const struct command_context *ctx, const struct plan_args *args,
+             struct model *old)
+{
+    struct model *new = load_new(args, old);
+
+    if (!new) {
+        return EXIT_ERROR;
+    }
+    level_status(old, new);
+    struct output *out = output_create(ctx->json, "plan");
+    size_t n = output_objects(old, new, out);
+
+    if (n) {
+        output_reach(old, new, out);
+        if (args->flows) {
+            output_flows(old, new, out);
+        }
+    } else {
+        output_note(out, "nothing to change");
+    }
+    output_attach(out, "changes", json_boolean_create(n > 0));
+    output_finish(out);
+    model_destroy(new);
+    return n ? EXIT_PENDING : EXIT_OK;
+}
+
+int
+cmd_plan(struct command_context *ctx, int argc, char *argv[])
+{
+    struct plan_args args = { .path = NULL };
+    int status = EXIT_ERROR;
+
+    if (!plan_parse(argc, argv, &args)) {
+        return EXIT_ERROR;
+    }
+    if (args.from) {
+        struct model *old = state_file_load(args.from, args.node);
+
+        status = old ? plan_compare(ctx, &args, old) : EXIT_ERROR;
+        model_destroy(old);
+    } else {
+        struct session *session = session_open(ctx);
+
+        if (session) {
+            status = plan_compare(ctx, &args,
+                                  CONST_CAST(struct model *,
+                                             session_model(session)));
+            session_close(session);
+        }
+    }
+    return status;
+}
