@@ -165,7 +165,7 @@ take_option(const struct svec *lines, size_t i, struct stanza *s)
     } else if (!strcmp(name, "ovs_ports_condone_regex")) {
         free(s->regex);
         s->regex = get_word(ds_cstr(&value), 0);
-        s->condone = i;
+        s->condone = first;
     }
     ds_destroy(&value);
     free(name);
@@ -363,9 +363,12 @@ check_stanza(const struct svec *lines, const struct stanza *s,
         return xasprintf("%s:%"PRIuSIZE": " SN_BRIDGE " is no bridge of Open "
                          "vSwitch here (\"ovs_type OVSBridge\")", file,
                          s->iface + 1);
-    } else if (is_continued(lines->names[s->type])
-               || (s->condone != SIZE_MAX
-                   && is_continued(lines->names[s->condone]))) {
+    } else if (s->condone != SIZE_MAX
+               && is_continued(lines->names[s->condone])) {
+        return xasprintf("%s:%"PRIuSIZE": ovs_ports_condone_regex goes on in "
+                         "the next line; write it in one", file,
+                         s->condone + 1);
+    } else if (is_continued(lines->names[s->type])) {
         return xasprintf("%s: the file ends within an option", file);
     }
     return NULL;

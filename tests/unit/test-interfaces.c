@@ -109,6 +109,8 @@ test_errors(void **state)
           "f has no \"iface vmbr0\"; if a file that it sources" },
         { "auto lo\niface vmbr0 inet static\n bridge_ports eno1\n",
           "f:2: vmbr0 is no bridge of Open vSwitch" },
+        { "iface vmbr0\n ovs_type OVSBridge\n ovs_ports_condone_regex x \\\n"
+          " y\n", "f:3: ovs_ports_condone_regex goes on" },
         { "iface vmbr0\n ovs_type OVSBridge \\", "f: the file ends within" },
     };
 
