@@ -6,7 +6,8 @@ FUZZ_TARGETS = tests/fuzz/fuzz-state tests/fuzz/fuzz-compile \
 	tests/fuzz/fuzz-rawflow \
 	tests/fuzz/fuzz-ct-config tests/fuzz/fuzz-interfaces \
 	tests/fuzz/fuzz-dns tests/fuzz/fuzz-uapi \
-	tests/fuzz/fuzz-profile
+	tests/fuzz/fuzz-profile \
+	tests/fuzz/fuzz-relay
 FUZZ_SECONDS = 30
 
 check_PROGRAMS += $(FUZZ_TARGETS)
@@ -43,6 +44,10 @@ tests_fuzz_fuzz_uapi_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
 tests_fuzz_fuzz_profile_SOURCES = tests/fuzz/fuzz-profile.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_profile_LDADD = agent/libsnagent.la $(FUZZ_LDADD)
 tests_fuzz_fuzz_profile_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
+
+tests_fuzz_fuzz_relay_SOURCES = tests/fuzz/fuzz-relay.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_relay_LDADD = agent/libsnagent.la $(FUZZ_LDADD)
+tests_fuzz_fuzz_relay_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
 
 if ENABLE_FUZZ
 FUZZ_MAIN =
