@@ -186,6 +186,8 @@ static bool
 column_is_volatile(const struct ovsdb_idl_column *column)
 {
     return column == &sndb_peer_status_col_latest_handshake
+           || column == &sndb_peer_status_col_reason
+           || column == &sndb_client_status_col_latest_handshake
            || column == &sndb_node_status_col_generation
            || column == &sndb_node_status_col_problems
            || column == &sndb_port_status_col_reason;

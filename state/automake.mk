@@ -29,6 +29,7 @@ state_libsnstate_la_SOURCES = \
 	state/lint-classes.c \
 	state/lint-flow.c \
 	state/lint-names.c \
+	state/lint-lockout.c \
 	state/lint-network.c \
 	state/lint-policy.c \
 	state/lint-ports.c \

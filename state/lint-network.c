@@ -197,9 +197,8 @@ prefix_has_owner(const struct lint *lint, const struct sn_prefix *dst)
             || prefix_is_of_guests(lint, dst));
 }
 
-/* The address of "HOST", "HOST:PORT" or "[HOST]:PORT", if HOST is one. */
-static bool
-endpoint_address(const char *endpoint, struct sn_prefix *ret_address)
+bool
+lint_endpoint_address(const char *endpoint, struct sn_prefix *ret_address)
 {
     bool bracket = endpoint[0] == '[';
     const char *colon = strchr(endpoint, ':');
@@ -236,7 +235,7 @@ lint_endpoint(struct lint *lint, struct lint_seen *seen,
     }
     free(first);
     free(key);
-    if (endpoint_address(node->endpoint, &address)
+    if (lint_endpoint_address(node->endpoint, &address)
         && prefix_has_owner(lint, &address)) {
         diags_add(lint->diags, DIAG_ERROR, loc,
                   "write the address at which other hosts reach it without "

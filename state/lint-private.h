@@ -49,6 +49,11 @@ void lint_classes(struct lint *);
 void lint_services(struct lint *);
 void lint_shadowed_rules(struct lint *);
 void lint_flows(struct lint *);
+void lint_lockout(struct lint *);
+
+/* The address of "HOST", "HOST:PORT" or "[HOST]:PORT", if HOST is one. */
+bool lint_endpoint_address(const char *endpoint,
+                           struct sn_prefix *ret_address);
 
 /* Why no container and no guest can have an address of this network, or
  * NULL. */

@@ -99,6 +99,7 @@ lint_model(const struct model *model, const struct places *places,
     lint_services(&lint);
     lint_shadowed_rules(&lint);
     lint_flows(&lint);
+    lint_lockout(&lint);
     free(lint.nodes);
     free(lint.exits);
     free(lint.containers);
