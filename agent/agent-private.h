@@ -8,6 +8,7 @@
 #include "agent/bridge.h"
 #include "agent/link.h"
 #include "agent/rotation.h"
+#include "openvswitch/list.h"
 #include "sset.h"
 
 struct ovsdb_idl_txn;
@@ -27,6 +28,7 @@ struct agent {
     struct reopen *reopen;
     struct names *names;
     struct exit_watch *exits;
+    struct ovs_list tests;      /* See agent-test.c. */
     struct exit_tunnels *tunnels;
     struct backend_watch *backends;
     struct ct_count *connections;
@@ -58,6 +60,11 @@ struct agent {
 void agent_sync_paths(struct agent *);
 void agent_sync_relay(struct agent *, struct sset *problems);
 void agent_run_paths(struct agent *);
+
+/* agent-test.c */
+void agent_run_tests(struct agent *);
+void agent_wait_tests(const struct agent *);
+void agent_end_tests(struct agent *);
 
 /* agent-status.c */
 void agent_report(struct agent *);

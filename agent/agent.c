@@ -76,6 +76,7 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     a->reopen = reopen_create();
     a->names = names_create();
     a->exits = exit_watch_create();
+    ovs_list_init(&a->tests);
     a->tunnels = exit_tunnels_create();
     a->backends = backend_watch_create();
     a->connections = ct_count_create();
@@ -103,6 +104,7 @@ agent_destroy(struct agent *a)
         central_destroy(a->central);
         vswitch_destroy(a->sw);
         names_destroy(a->names);
+        agent_end_tests(a);
         exit_watch_destroy(a->exits);
         exit_tunnels_destroy(a->tunnels);
         backend_watch_destroy(a->backends);
@@ -362,6 +364,7 @@ agent_run(struct agent *a)
         a->dirty = true;
     }
     names_run(a->names);
+    agent_run_tests(a);
     if (exit_watch_run(a->exits)) {
         a->dirty = true;
     }
@@ -412,6 +415,7 @@ agent_wait(struct agent *a)
     ct_configs_wait(a->configs);
     names_wait(a->names);
     exit_watch_wait(a->exits);
+    agent_wait_tests(a);
     backend_watch_wait(a->backends);
     ct_count_wait(a->connections);
     socks_process_wait(a->socks);

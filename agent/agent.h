@@ -13,6 +13,7 @@
 
 struct agent;
 struct ds;
+struct unixctl_conn;
 
 struct agent_config {
     const char *node;
@@ -30,6 +31,9 @@ void agent_destroy(struct agent *);
 /* Once per iteration of the main loop. */
 void agent_run(struct agent *);
 void agent_wait(struct agent *);
+
+/* Replies when the exit has been tested. */
+void agent_test_exit(struct agent *, const char *name, struct unixctl_conn *);
 
 /* Looks again at everything. */
 void agent_resync(struct agent *);

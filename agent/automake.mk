@@ -7,6 +7,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/agent-private.h \
 	agent/agent-services.c \
 	agent/agent-status.c \
+	agent/agent-test.c \
 	agent/backend-probe.c agent/backend-probe.h \
 	agent/backend-watch.c agent/backend-watch.h \
 	agent/bridge.c agent/bridge.h \
@@ -27,6 +28,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/exit-health.c agent/exit-health.h \
 	agent/exit-probe.c agent/exit-probe.h \
 	agent/exit-profile.c agent/exit-profile.h \
+	agent/exit-test.c agent/exit-test.h \
 	agent/exit-tunnels.c agent/exit-tunnels.h \
 	agent/exit-watch.c agent/exit-watch.h \
 	agent/exits.c agent/exits.h \

@@ -110,14 +110,26 @@ dns_forwarder_set_device_resolvers(struct dns_forwarder *f,
 }
 
 static const struct resolver_set *
-pending_resolvers(const struct dns_pending *p)
+find_resolvers(const struct dns_forwarder *f, const char *device)
 {
-    const struct dns_forwarder *f = p->forwarder;
     const struct resolver_set *set
-        = (p->ask.device ? shash_find_data(&f->of_devices, p->ask.device)
-           : NULL);
+        = device ? shash_find_data(&f->of_devices, device) : NULL;
 
     return set ? set : &f->resolvers;
+}
+
+static const struct resolver_set *
+pending_resolvers(const struct dns_pending *p)
+{
+    return find_resolvers(p->forwarder, p->ask.device);
+}
+
+const struct sn_prefix *
+dns_forwarder_resolver(const struct dns_forwarder *f, const char *device)
+{
+    const struct resolver_set *set = find_resolvers(f, device);
+
+    return set->n ? &set->resolvers[0] : NULL;
 }
 
 static void

@@ -39,6 +39,10 @@ void dns_forwarder_set_device_resolvers(struct dns_forwarder *,
                                         const char *device,
                                         const struct sn_prefix *, size_t n);
 
+/* Whom it asks first by the device; NULL: nobody. */
+const struct sn_prefix *dns_forwarder_resolver(const struct dns_forwarder *,
+                                               const char *device);
+
 /* NULL if no resolver could be sent to. */
 struct dns_pending *dns_forwarder_ask(struct dns_forwarder *,
                                       const struct dns_forward *);

@@ -71,9 +71,8 @@ exit_probe_destroy(struct exit_probe *p)
     }
 }
 
-/* Returns a socket on which a connection is under way, or a negative errno. */
-static int
-open_target(const char *device, const char *target)
+int
+exit_probe_open(const char *device, const char *target)
 {
     struct sn_prefix address;
     struct sockaddr_storage ss;
@@ -125,7 +124,7 @@ exit_probe_start(struct exit_probe *p, const char *device,
     p->deadline_ms = time_msec() + timeout_ms;
     for (size_t i = 0; i < targets->n && p->n_attempts < MAX_TARGETS; i++) {
         if (p->all || i == p->favourite) {
-            int fd = open_target(device, targets->names[i]);
+            int fd = exit_probe_open(device, targets->names[i]);
 
             if (fd >= 0) {
                 p->attempts[p->n_attempts++] = (struct attempt) { fd, i };

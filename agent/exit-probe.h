@@ -11,6 +11,10 @@
 struct sn_prefix;
 struct svec;
 
+/* A socket on which a connection to "ADDRESS:PORT" by the device is under way,
+ * or a negative errno. */
+int exit_probe_open(const char *device, const char *target);
+
 struct exit_probe;
 struct exit_probe *exit_probe_create(void);
 void exit_probe_destroy(struct exit_probe *);

@@ -273,6 +273,13 @@ unixctl_stats(struct unixctl_conn *conn, int argc OVS_UNUSED,
 }
 
 static void
+unixctl_exit_test(struct unixctl_conn *conn, int argc OVS_UNUSED,
+                  const char *argv[], void *aux OVS_UNUSED)
+{
+    agent_test_exit(agent, argv[1], conn);
+}
+
+static void
 unixctl_resync(struct unixctl_conn *conn, int argc OVS_UNUSED,
                const char *argv[] OVS_UNUSED, void *aux OVS_UNUSED)
 {
@@ -302,6 +309,8 @@ start_unixctl(const char *path)
                                  CONST_CAST(struct view *, &views[i]));
     }
     unixctl_command_register("stats", "", 0, 0, unixctl_stats, NULL);
+    unixctl_command_register("exit/test", "EXIT", 1, 1, unixctl_exit_test,
+                             NULL);
     unixctl_command_register("resync", "", 0, 0, unixctl_resync, NULL);
     unixctl_command_register("exit", "", 0, 0, unixctl_exit, NULL);
     return server;

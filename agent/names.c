@@ -205,6 +205,12 @@ names_wait(struct names *n)
     evloop_wait(n->base);
 }
 
+const struct sn_prefix *
+names_resolver(const struct names *n, const char *device)
+{
+    return dns_forwarder_resolver(dns_server_forwarder(n->server), device);
+}
+
 void
 names_format(const struct names *n, struct ds *ds)
 {

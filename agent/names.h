@@ -13,6 +13,7 @@ struct links;
 struct model;
 struct names;
 struct plan;
+struct sn_prefix;
 struct sset;
 
 struct names *names_create(void);
@@ -29,6 +30,10 @@ void names_sync(struct names *, const struct links *, const struct model *,
 /* Once per iteration. */
 void names_run(struct names *);
 void names_wait(struct names *);
+
+/* The resolver for what leaves by 'device', or NULL. */
+const struct sn_prefix *names_resolver(const struct names *,
+                                       const char *device);
 
 void names_format(const struct names *, struct ds *);
 

@@ -57,6 +57,12 @@ nft_destroy(struct nft *nft)
     }
 }
 
+bool
+nft_is_in_place(const struct nft *nft)
+{
+    return nft->verified && !nft->stale;
+}
+
 void
 nft_set_stale(struct nft *nft)
 {

@@ -33,6 +33,9 @@ void nft_destroy(struct nft *);
  * they do so only if something else is wanted than the last time. */
 void nft_set_stale(struct nft *);
 
+/* Whether the table "inet socknet" is as it should be. */
+bool nft_is_in_place(const struct nft *);
+
 /* False after an error (in 'problems'). */
 bool nft_sync(struct nft *, const struct plan *, const struct links *,
               struct sset *problems);

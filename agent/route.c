@@ -361,6 +361,26 @@ route_oif_cb(struct nlmsghdr *nlh, void *oif_)
 }
 
 int
+route_find_forward(struct nlk *nlk, int iif, const struct sn_prefix *src,
+                   const struct sn_prefix *dst)
+{
+    int len = src->is_v4 ? 4 : 16, skip = src->is_v4 ? 12 : 0, oif = 0;
+    struct rtmsg rtm = {
+        .rtm_family = src->is_v4 ? AF_INET : AF_INET6,
+        .rtm_src_len = 8 * len, .rtm_dst_len = 8 * len,
+    };
+    struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETROUTE, 0);
+
+    nlmsg_append(msg, &rtm, sizeof rtm, NLMSG_ALIGNTO);
+    nla_put(msg, RTA_SRC, len, src->addr.s6_addr + skip);
+    nla_put(msg, RTA_DST, len, dst->addr.s6_addr + skip);
+    nla_put_u32(msg, RTA_IIF, iif);
+    int error = nlk_dump(nlk_strict_sock(nlk), msg, route_oif_cb, &oif);
+    return (error == EHOSTUNREACH || error == ENETUNREACH ? 0
+            : error ? -error : oif);
+}
+
+int
 route_find_oif(struct nlk *nlk, const struct sockaddr_storage *dst)
 {
     const struct sockaddr_in *sin = (const void *) dst;

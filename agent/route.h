@@ -43,6 +43,11 @@ int route_sync(struct nlk *, struct route_list *wanted,
 /* The interface by which packets to 'dst' leave; 0: unknown. */
 int route_find_oif(struct nlk *, const struct sockaddr_storage *dst);
 
+/* Where a packet of a container that comes in by 'iif' goes: an interface
+ * index, 0 for nowhere, or a negative errno. */
+int route_find_forward(struct nlk *, int iif, const struct sn_prefix *src,
+                       const struct sn_prefix *dst);
+
 /* Whether the kernel learned a default route from a router advertisement on
  * interface 'ifindex'. */
 bool route_has_ra_default(struct nlk *, int ifindex);

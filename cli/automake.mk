@@ -21,6 +21,7 @@ cli_libsncli_la_SOURCES = \
 	cli/cmd-containers.c \
 	cli/cmd-db.c \
 	cli/cmd-doctor.c \
+	cli/cmd-exit.c \
 	cli/cmd-explain.c \
 	cli/cmd-export.c \
 	cli/cmd-flows.c \

@@ -72,6 +72,7 @@ int cmd_explain(struct command_context *, int argc, char *argv[]);
 int cmd_export(struct command_context *, int argc, char *argv[]);
 int cmd_flows(struct command_context *, int argc, char *argv[]);
 int cmd_history(struct command_context *, int argc, char *argv[]);
+int cmd_exit(struct command_context *, int argc, char *argv[]);
 int cmd_node(struct command_context *, int argc, char *argv[]);
 int cmd_services(struct command_context *, int argc, char *argv[]);
 int cmd_nodes(struct command_context *, int argc, char *argv[]);

@@ -139,6 +139,16 @@ const struct command commands[] = {
       "\n"
       "Example: socknet peers --not-direct\n",
       false, cmd_peers },
+    { NULL, "exit", "test [NODE/EXIT]",
+      "test exits now, through their tunnels",
+      "This host's agent tests: who answers, the address seen outside,\n"
+      "names, and where the kernel would send a container's packet.  Of\n"
+      "other hosts, it shows what their agents reported last.  Exit code 1\n"
+      "if one does not work.\n"
+      "\n"
+      "Example: socknet exit test oo1424oo/warp\n",
+      false, cmd_exit,
+      "test exits" },
     { NULL, "containers", "[NAME] [--node NAME]",
       "containers, their ports and identities",
       "  --node NAME   those of one node only\n"

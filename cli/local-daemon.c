@@ -12,15 +12,17 @@
 #include "util.h"
 
 static enum local_daemon_state
-ask_socket(const char *path, const char *command, char **ret_text)
+ask_socket(const char *path, const char *command, const char *argument,
+           char **ret_text)
 {
+    char *argv[] = { CONST_CAST(char *, argument) };
     struct jsonrpc *client;
     char *result = NULL, *refusal = NULL;
     int error = unixctl_client_create(path, &client);
 
     if (!error) {
-        error = unixctl_client_transact(client, command, 0, NULL, &result,
-                                        &refusal);
+        error = unixctl_client_transact(client, command, argument ? 1 : 0,
+                                        argv, &result, &refusal);
         jsonrpc_close(client);
     }
     if (error || refusal) {
@@ -36,6 +38,13 @@ ask_socket(const char *path, const char *command, char **ret_text)
 enum local_daemon_state
 local_daemon_ask(const char *name, const char *command, char **ret_text)
 {
+    return local_daemon_ask_about(name, command, NULL, ret_text);
+}
+
+enum local_daemon_state
+local_daemon_ask_about(const char *name, const char *command,
+                       const char *argument, char **ret_text)
+{
     char *pidfile = xasprintf("%s/%s.pid", ovs_rundir(), name);
     pid_t pid = access(pidfile, F_OK) ? 0 : read_pidfile(pidfile);
     enum local_daemon_state state;
@@ -44,7 +53,7 @@ local_daemon_ask(const char *name, const char *command, char **ret_text)
         char *path = xasprintf("%s/%s.%ld.ctl", ovs_rundir(), name,
                                (long int) pid);
 
-        state = ask_socket(path, command, ret_text);
+        state = ask_socket(path, command, argument, ret_text);
         free(path);
     } else {
         state = LOCAL_DAEMON_ABSENT;

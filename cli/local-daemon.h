@@ -18,6 +18,12 @@ enum local_daemon_state local_daemon_ask(const char *name,
                                          const char *command,
                                          char **ret_text);
 
+/* The same with an argument. */
+enum local_daemon_state local_daemon_ask_about(const char *name,
+                                               const char *command,
+                                               const char *argument,
+                                               char **ret_text);
+
 /* The value of the line "KEY: VALUE" of an answer, which the caller frees; or
  * NULL. */
 char *local_daemon_value(const char *text, const char *key);

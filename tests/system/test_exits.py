@@ -1,5 +1,6 @@
 """Exits as containers meet them: failover, kill-switch, segment's exits."""
 
+import json
 import re
 import time
 
@@ -427,3 +428,27 @@ def test_proxy_fails_closed(lab, far_warp):
         far_end(lab, 3, "up")
     far_warp("up")
     assert eventually(lambda: WARP in curl(lab, "internet", WEB4)[1], 15)
+
+
+def test_exit_test(lab, far_warp):
+    """What the operator sees, from the host and from elsewhere."""
+    def exits(node, *args, status=0):
+        p = lab.socknet(node, "exit", "test", "--json", *args, check=False)
+        assert p.returncode == status, p.stdout + p.stderr
+        return {e["node"] + " " + e["exit"]: e
+                for e in json.loads(p.stdout)["exits"]}
+    found = exits(A)
+    assert set(found) == {A + " oo1424oo/warp", A + " oo1424oo/work"}
+    warp = found[A + " oo1424oo/warp"]
+    assert warp["tested"] == "now" and warp["state"] == "up"
+    assert warp["seen_as"] == WARP and warp["kill_switch"] == "closed"
+    assert warp["mtu"] == 1280 and warp["handshake"]
+    found = exits(A, "oo1424oo/warp")
+    assert found[B + " oo1424oo/warp"]["tested"] == "no: last reported"
+    p = lab.socknet(A, "exit", "test", "oo1424oo/wrap", check=False)
+    assert p.returncode == 1 and "there is no exit" in p.stderr
+    far_warp("down")
+    assert eventually(lambda: exit_state(lab, "warp") == "down", 15)
+    warp = exits(A, "oo1424oo/warp", status=1)[A + " oo1424oo/warp"]
+    assert "no answer through warp0" in warp["answer"]
+    assert warp["kill_switch"] == "closed"

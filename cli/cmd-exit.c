@@ -1,0 +1,203 @@
+#include <config.h>
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/command.h"
+#include "cli/local-daemon.h"
+#include "cli/output.h"
+#include "cli/session.h"
+#include "cli/status-rows.h"
+#include "openvswitch/json.h"
+#include "openvswitch/shash.h"
+#include "ovsdb-sync/socknet-idl.h"
+#include "state/model.h"
+#include "util.h"
+
+/* Exits: this host's agent looks now; of other hosts, what theirs said
+ * last. */
+
+#define AGENT "socknet-agent"
+
+struct exit_run {
+    const struct session *session;
+    struct output *out;
+    char *local;                /* This host's node, or NULL. */
+    size_t n;                   /* Shown. */
+    bool bad;                   /* One does not work. */
+};
+
+static void
+put_value(struct output *out, const char *key, const char *heading,
+          const char *text, const char *name)
+{
+    char *value = text ? local_daemon_value(text, name) : NULL;
+
+    output_string(out, key, heading, value);
+    free(value);
+}
+
+static void
+put_tested(struct exit_run *run, const char *text)
+{
+    char *handshake = text ? local_daemon_value(text, "handshake") : NULL;
+    char *mtu = text ? local_daemon_value(text, "mtu") : NULL;
+    unsigned int when = 0, bytes = 0;
+
+    if (handshake) {
+        str_to_uint(handshake, 10, &when);
+    }
+    if (mtu) {
+        str_to_uint(mtu, 10, &bytes);
+    }
+    put_value(run->out, "answer", "answer", text, "answer");
+    put_value(run->out, "seen_as", "seen outside as", text, "seen_as");
+    put_value(run->out, "names", "names", text, "names");
+    put_value(run->out, "kill_switch", "kill-switch", text, "kill_switch");
+    output_value(run->out, "mtu", "mtu",
+                 bytes ? json_integer_create(bytes) : json_null_create(),
+                 bytes ? xasprintf("%u", bytes) : xstrdup("-"));
+    if (when) {
+        output_time(run->out, "handshake", "handshake", when);
+    } else {
+        output_value(run->out, "handshake", "handshake", json_null_create(),
+                     xstrdup(text ? "never" : "-"));
+    }
+    free(handshake);
+    free(mtu);
+}
+
+/* Whether the agent's answer says that all is well. */
+static bool
+text_is_good(const char *text)
+{
+    char *answers = local_daemon_value(text, "answers");
+    char *state = local_daemon_value(text, "state");
+    char *kill_switch = local_daemon_value(text, "kill_switch");
+    bool good = (answers && !strcmp(answers, "yes")
+                 && state && !strcmp(state, "up")
+                 && kill_switch && (!strcmp(kill_switch, "closed")
+                                    || !strncmp(kill_switch, "not tested",
+                                                10)));
+
+    free(answers);
+    free(state);
+    free(kill_switch);
+    return good;
+}
+
+static void
+show_exit(struct exit_run *run, const char *node,
+          const struct model_exit *exit)
+{
+    const struct sndb_exit_status *row
+        = status_rows_exit(session_idl(run->session), node, exit);
+    bool local = run->local && !strcmp(node, run->local);
+    char *key = xasprintf("%s/%s", exit->node, exit->name);
+    char *text = NULL, *error = NULL, *state = NULL;
+
+    if (local && exit->enabled
+        && local_daemon_ask_about(AGENT, "exit/test", key, &text)
+           == LOCAL_DAEMON_ANSWERS
+        && (state = local_daemon_value(text, "state")) == NULL) {
+        error = text;           /* It refuses. */
+        text = NULL;
+    }
+    output_record(run->out);
+    output_string(run->out, "node", "node", node);
+    output_string(run->out, "exit", "exit", key);
+    output_string(run->out, "state", "state", !exit->enabled ? "disabled"
+                  : state ? state : row ? row->state : NULL);
+    output_string(run->out, "tested", "tested", state ? "now"
+                  : error ? error : "no: last reported");
+    output_time(run->out, "since", "since",
+                row && row->n_since ? row->since[0] : 0);
+    output_string(run->out, "reason", "reason", row ? row->reason : NULL);
+    put_tested(run, state ? text : NULL);
+    run->n++;
+    run->bad |= (error || (state ? !text_is_good(text)
+                           : exit->enabled && row
+                             && strcmp(row->state, "up")));
+    free(key);
+    free(text);
+    free(error);
+    free(state);
+}
+
+/* Without 'only': those that this host uses, or if it is no node, all. */
+static void
+show_exits(struct exit_run *run, const char *only)
+{
+    const struct model *model = session_model(run->session);
+    const struct shash_node **nodes = shash_sort(&model->nodes);
+    const struct shash_node **exits = shash_sort(&model->exits);
+
+    output_begin(run->out, "exits", OUTPUT_LIST, NULL);
+    for (size_t i = 0; i < shash_count(&model->nodes); i++) {
+        const char *node = nodes[i]->name;
+
+        for (size_t j = 0; j < shash_count(&model->exits); j++) {
+            const struct model_exit *exit = exits[j]->data;
+
+            if (model_exit_is_used(model, exit, node)
+                && (only ? !strcmp(only, exits[j]->name)
+                    : !run->local || !strcmp(node, run->local))) {
+                show_exit(run, node, exit);
+            }
+        }
+    }
+    free(nodes);
+    free(exits);
+}
+
+static char *
+find_local_node(void)
+{
+    char *text, *node = NULL;
+
+    if (local_daemon_ask(AGENT, "status", &text) == LOCAL_DAEMON_ANSWERS) {
+        node = local_daemon_value(text, "node");
+    }
+    free(text);
+    return node;
+}
+
+int
+cmd_exit(struct command_context *ctx, int argc, char *argv[])
+{
+    static const struct option options[] = { { NULL, 0, NULL, 0 } };
+
+    if (command_getopt(argc, argv, options) != -1) {
+        return EXIT_ERROR;
+    }
+    if (argc - optind < 1 || argc - optind > 2
+        || strcmp(argv[optind], "test")) {
+        return command_misused("exit", "give test, and one NODE/EXIT at most");
+    }
+
+    const char *only = argv[optind + 1];
+    struct session *session = session_open(ctx);
+    if (!session) {
+        return EXIT_ERROR;
+    } else if (only && !model_get_exit(session_model(session), only)) {
+        session_close(session);
+        return command_fail("there is no exit \"%s\"; socknet nodes lists "
+                            "them", only);
+    }
+
+    struct exit_run run = {
+        .session = session, .out = output_create(ctx->json, "exit"),
+        .local = find_local_node(),
+    };
+    show_exits(&run, only);
+    if (!run.n) {
+        output_note(run.out, "no exits");
+    } else if (!run.local) {
+        output_note(run.out, "no agent runs on this host: ask there");
+    }
+    output_finish(run.out);
+    free(run.local);
+    session_close(session);
+    return run.bad ? EXIT_ERROR : EXIT_OK;
+}
