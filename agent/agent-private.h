@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include "agent/bridge.h"
 #include "agent/link.h"
+#include "agent/psk.h"
 #include "agent/rotation.h"
 #include "openvswitch/list.h"
 #include "sset.h"
@@ -22,6 +23,7 @@ struct agent {
     struct mesh *mesh;
     struct guests *guests;
     struct rotation rotation;
+    struct psks psks;
     struct ct_configs *configs;
     struct bridge_watch bridge_watch;
     struct discover *discover;

@@ -117,8 +117,12 @@ report_peers(struct agent *a, struct ovsdb_idl_txn *txn)
                                                 &pp->key) : NULL;
 
         if (peer) {
-            if (pp->has_next_key && wg_device_find_peer(mesh_device(a->mesh),
-                                                        &pp->next_key)) {
+            struct psk_report psk = psks_get_report(&a->psks, pp->node, peer);
+
+            if (pp->has_next_key
+                && (!plan->preshared_keys || pp->next_psk_known)
+                && wg_device_find_peer(mesh_device(a->mesh),
+                                       &pp->next_key)) {
                 wg_key_to_base64(&pp->next_key, next_keys[n]);
             }
             struct path_status path = paths_get_status(a->paths, pp->node);
@@ -128,6 +132,9 @@ report_peers(struct agent *a, struct ovsdb_idl_txn *txn)
                 .peer = pp->node,
                 .endpoint = ds_cstr(&endpoints[n]),
                 .next_public_key = next_keys[n][0] ? next_keys[n] : NULL,
+                .preshared_key = psk.offer,
+                .next_preshared_key = psk.next_offer,
+                .preshared_key_taken = psk.taken,
                 .path = path_kind_to_string(path.kind),
                 .relay = path.relay,
                 .reason = path.reason,
@@ -259,6 +266,9 @@ agent_format_peers(const struct agent *a, struct ds *ds)
         }
         struct path_status path = paths_get_status(a->paths, pp->node);
         ds_put_format(ds, " %s,", path_kind_to_string(path.kind));
+        if (!wg_key_is_zero(&peer->preshared_key)) {
+            ds_put_cstr(ds, " pre-shared key,");
+        }
         ds_put_cstr(ds, " endpoint ");
         if (peer->endpoint.ss_family) {
             wg_endpoint_format(&peer->endpoint, ds);

@@ -71,6 +71,7 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     a->mesh = mesh_create(config->state_dir, a->paths);
     a->guests = guests_create(config->state_dir);
     rotation_init(&a->rotation);
+    psks_init(&a->psks);
     a->configs = ct_configs_create(config->pve_dir, config->lxc_dir);
     a->discover = discover_create(config->state_dir);
     a->reopen = reopen_create();
@@ -114,6 +115,7 @@ agent_destroy(struct agent *a)
         discover_destroy(a->discover);
         ct_configs_destroy(a->configs);
         guests_destroy(a->guests);
+        psks_destroy(&a->psks);
         mesh_destroy(a->mesh);
         paths_destroy(a->paths);
         relay_destroy(a->relay);
@@ -242,7 +244,10 @@ pass_discover(struct agent *a, struct sset *problems)
 static bool
 pass_mesh(struct agent *a, struct sset *problems)
 {
-    rotation_run(&a->rotation, a->mesh, a->plan, a->central, problems);
+    rotation_run(&a->rotation, a->mesh, a->plan, &a->psks, a->central,
+                 problems);
+    psks_run(&a->psks, a->plan, mesh_keyring(a->mesh), mesh_device(a->mesh),
+             a->central);
     if (!mesh_run(a->mesh, a->nlk, &a->links, a->plan, problems)) {
         return false;
     }
@@ -352,6 +357,21 @@ agent_poll(struct agent *a)
     }
 }
 
+/* A key that a peer takes, or this node: both ends have to follow at once, as
+ * what is under way between them is lost.  The rest of the pass can wait. */
+static void
+agent_hurry_keys(struct agent *a)
+{
+    struct sset ignored = SSET_INITIALIZER(&ignored);
+
+    if (a->plan) {
+        agent_update_plan(a);
+        pass_mesh(a, &ignored);
+    }
+    sset_destroy(&ignored);
+    a->last_pass_ms = LLONG_MIN / 2;
+}
+
 void
 agent_run(struct agent *a)
 {
@@ -380,7 +400,7 @@ agent_run(struct agent *a)
     if (central_run(a->central)) {
         a->stale_plan = a->dirty = true;
         if (central_keys_changed(a->central)) {
-            a->last_pass_ms = LLONG_MIN / 2;    /* Both ends at once. */
+            agent_hurry_keys(a);
         }
     }
     agent_run_paths(a);

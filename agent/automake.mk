@@ -58,6 +58,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/plan-host.c agent/plan-host.h \
 	agent/plan-socks.c \
 	agent/plugs.c agent/plugs.h \
+	agent/psk.c agent/psk.h \
 	agent/reopen.c agent/reopen.h \
 	agent/probe.c agent/probe.h \
 	agent/probe-message.c agent/probe-message.h \

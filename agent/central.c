@@ -23,6 +23,7 @@ struct central {
     char *node;
     struct smap keys, next_keys;
     struct smap acks;           /* Node -> our next key, which it has. */
+    struct smap psks;           /* All that is told of pre-shared keys. */
     bool keys_changed;
     struct ovsdb_idl_txn *txn;
     unsigned int seqno;
@@ -61,6 +62,7 @@ central_create(const char *remote, const char *node, const char *state_dir)
     smap_init(&c->keys);
     smap_init(&c->next_keys);
     smap_init(&c->acks);
+    smap_init(&c->psks);
     return c;
 }
 
@@ -74,6 +76,7 @@ central_destroy(struct central *c)
         smap_destroy(&c->keys);
         smap_destroy(&c->next_keys);
         smap_destroy(&c->acks);
+        smap_destroy(&c->psks);
         /* Not ovsdb_idl_loop_destroy(): the IDL is the connection's. */
         if (c->loop.committing_txn) {
             ovsdb_idl_txn_destroy(c->loop.committing_txn);
@@ -106,6 +109,24 @@ central_cleanup(const char *state_dir)
     free(cache);
 }
 
+static void
+note_psk(struct smap *psks, const struct sndb_peer_status *row)
+{
+    const struct { const char *what, *value; } notes[] = {
+        { "offer", row->preshared_key },
+        { "next", row->next_preshared_key },
+        { "taken", row->preshared_key_taken },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(notes); i++) {
+        if (notes[i].value) {
+            smap_add_nocopy(psks, xasprintf("%s %s %s", row->node, row->peer,
+                                            notes[i].what),
+                            xstrdup(notes[i].value));
+        }
+    }
+}
+
 static bool
 central_read_keys(struct central *c)
 {
@@ -114,6 +135,7 @@ central_read_keys(struct central *c)
     struct smap keys = SMAP_INITIALIZER(&keys);
     struct smap next_keys = SMAP_INITIALIZER(&next_keys);
     struct smap acks = SMAP_INITIALIZER(&acks);
+    struct smap psks = SMAP_INITIALIZER(&psks);
 
     SNDB_NODE_STATUS_FOR_EACH (row, c->conn->idl) {
         if (row->public_key) {
@@ -127,10 +149,14 @@ central_read_keys(struct central *c)
         if (peer->next_public_key && !strcmp(peer->peer, c->node)) {
             smap_replace(&acks, peer->node, peer->next_public_key);
         }
+        if (!strcmp(peer->peer, c->node) || !strcmp(peer->node, c->node)) {
+            note_psk(&psks, peer);
+        }
     }
     c->keys_changed = replace_smap(&c->keys, &keys);
     c->keys_changed |= replace_smap(&c->next_keys, &next_keys);
     c->keys_changed |= replace_smap(&c->acks, &acks);
+    c->keys_changed |= replace_smap(&c->psks, &psks);
     return c->keys_changed;
 }
 
@@ -217,6 +243,27 @@ bool
 central_keys_changed(const struct central *c)
 {
     return c->keys_changed;
+}
+
+static const char *
+get_psk(const struct central *c, const char *from, const char *to,
+        const char *what)
+{
+    char *key = xasprintf("%s %s %s", from, to, what);
+    const char *value = smap_get(&c->psks, key);
+
+    free(key);
+    return value;
+}
+
+struct central_psk
+central_get_psk(const struct central *c, const char *from, const char *to)
+{
+    return (struct central_psk) {
+        .offer = get_psk(c, from, to, "offer"),
+        .next_offer = get_psk(c, from, to, "next"),
+        .taken = get_psk(c, from, to, "taken"),
+    };
 }
 
 bool

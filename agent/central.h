@@ -45,6 +45,13 @@ struct central_node {
     int64_t seen;               /* Unix seconds. */
     const char *knows_next_key; /* This node's next key, as it has it. */
 };
+/* The pre-shared keys that 'from' told 'to'; NULL: none. */
+struct central_psk {
+    const char *offer, *next_offer, *taken;
+};
+struct central_psk central_get_psk(const struct central *, const char *from,
+                                   const char *to);
+
 /* False: it never reported. */
 bool central_get_node(const struct central *, const char *node,
                       struct central_node *ret);

@@ -130,6 +130,8 @@ mesh_wanted_next(const struct mesh *mesh, const struct plan_peer *pp,
         if (now && !have) {
             next->endpoint = now->endpoint;
         }
+        next->preshared_key = (pp->next_psk_known || !have ? pp->next_psk
+                               : have->preshared_key);
     }
 }
 
@@ -167,6 +169,17 @@ mesh_needs_keepalive(const struct mesh *mesh, const struct plan *plan,
                 || (have && have->endpoint.ss_family != AF_UNSPEC)));
 }
 
+/* One that is not known stays as it is: whoever knows it, knows why. */
+static void
+mesh_set_preshared_key(const struct mesh *mesh, const struct plan_peer *pp,
+                       struct wg_peer *peer)
+{
+    const struct wg_peer *have = wg_device_find_peer(&mesh->device, &pp->key);
+
+    peer->preshared_key = (pp->psk_known || !have ? pp->psk
+                           : have->preshared_key);
+}
+
 static void
 mesh_wanted(const struct mesh *mesh, const struct plan *plan,
             struct wg_device *want)
@@ -189,6 +202,7 @@ mesh_wanted(const struct mesh *mesh, const struct plan *plan,
             wg_peer_add_allowed(peer, &pp->allowed.prefixes[j]);
         }
         wg_peer_sort(peer);
+        mesh_set_preshared_key(mesh, pp, peer);
         mesh_wanted_next(mesh, pp, want);
     }
 }

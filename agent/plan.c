@@ -1,6 +1,7 @@
 #include <config.h>
 #include "agent/plan.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -398,6 +399,7 @@ builder_set_requests(struct plan_builder *b)
 
     b->plan->revoked = b->self->revoked;
     b->plan->key_epoch = b->self->key_epoch;
+    b->plan->preshared_keys = b->model->mesh.preshared_keys;
     sset_init(&b->plan->refused_keys);
     SHASH_FOR_EACH (node, &b->model->nodes) {
         const struct model_node *mn = node->data;
@@ -502,6 +504,9 @@ plan_destroy(struct plan *plan)
         free(plan->peers[i].node);
         free(plan->peers[i].endpoint);
         free(plan->peers[i].allowed.prefixes);
+        sodium_memzero(&plan->peers[i].psk, sizeof plan->peers[i].psk);
+        sodium_memzero(&plan->peers[i].next_psk,
+                       sizeof plan->peers[i].next_psk);
     }
     for (size_t i = 0; i < plan->n_routes; i++) {
         free(plan->routes[i].device);

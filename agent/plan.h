@@ -47,6 +47,9 @@ struct plan_peer {
     struct wg_key key;
     bool has_next_key;          /* It is about to take another key. */
     struct wg_key next_key;
+    /* By psks_run().  Known but zero: none. */
+    bool psk_known, next_psk_known;
+    struct wg_key psk, next_psk;
     char *endpoint;             /* HOST:PORT; NULL: behind NAT. */
     bool relay;                 /* It relays for others. */
     struct plan_prefixes allowed;
@@ -171,6 +174,7 @@ struct plan {
     uint16_t listen_port;
     bool behind_nat;
     bool revoked;               /* No peers: they refuse this node. */
+    bool preshared_keys;
     uint32_t key_epoch;         /* Rotations of the key asked for. */
     struct sset refused_keys;   /* Of all nodes: not to be used. */
     bool relay;                 /* This node relays for others. */

@@ -12,6 +12,7 @@
 #include "agent/keys.h"
 #include "agent/mesh.h"
 #include "agent/plan.h"
+#include "agent/psk.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/vlog.h"
 #include "ovsdb-sync/status-sync.h"
@@ -62,7 +63,8 @@ report(struct sset *problems, char *error)
  * answers there, agent or WireGuard, who has not got the next one. */
 static bool
 must_wait_for(const struct mesh *mesh, const struct plan_peer *peer,
-              const struct central *central, const struct wg_key *next)
+              const struct psks *psks, const struct central *central,
+              const struct wg_key *next)
 {
     const struct wg_peer *wg = peer->has_key
                                ? wg_device_find_peer(mesh_device(mesh),
@@ -70,7 +72,8 @@ must_wait_for(const struct mesh *mesh, const struct plan_peer *peer,
     struct central_node node;
 
     if (!wg || !central_get_node(central, peer->node, &node)
-        || key_is(next, node.knows_next_key)) {
+        || (key_is(next, node.knows_next_key)
+            && psks_next_is_ready(psks, peer->node))) {
         return false;
     }
     return (time_wall() - node.seen < STATUS_SEEN_S
@@ -80,8 +83,9 @@ must_wait_for(const struct mesh *mesh, const struct plan_peer *peer,
 /* Returns whether all have the next key. */
 static bool
 all_have_next(struct rotation *r, const struct mesh *mesh,
-              const struct plan *plan, const struct central *central,
-              const struct wg_key *next, struct sset *problems)
+              const struct plan *plan, const struct psks *psks,
+              const struct central *central, const struct wg_key *next,
+              struct sset *problems)
 {
     struct ds waits = DS_EMPTY_INITIALIZER;
 
@@ -89,7 +93,7 @@ all_have_next(struct rotation *r, const struct mesh *mesh,
         return false;           /* Who the peers are is not known yet. */
     }
     for (size_t i = 0; i < plan->n_peers; i++) {
-        if (must_wait_for(mesh, &plan->peers[i], central, next)) {
+        if (must_wait_for(mesh, &plan->peers[i], psks, central, next)) {
             ds_put_format(&waits, "%s%s", waits.length ? ", " : "",
                           plan->peers[i].node);
         }
@@ -149,9 +153,30 @@ key_is_refused(const struct keyring *ring, const struct plan *plan)
     return refused;
 }
 
+/* With pre-shared keys, of two nodes one rotates after the other: each pair
+ * has one key to come.  Who came first goes first; of two at the same moment,
+ * the first by name. */
+static bool
+must_yield(const struct plan *plan, const struct central *central,
+           bool has_next)
+{
+    for (size_t i = 0; i < plan->n_peers && plan->preshared_keys; i++) {
+        const struct plan_peer *peer = &plan->peers[i];
+        struct central_node node;
+
+        if (peer->has_next_key && central_get_node(central, peer->node, &node)
+            && time_wall() - node.seen < STATUS_SEEN_S
+            && (!has_next || strcmp(peer->node, plan->node) < 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void
 rotation_run(struct rotation *r, struct mesh *mesh, const struct plan *plan,
-             const struct central *central, struct sset *problems)
+             const struct psks *psks, const struct central *central,
+             struct sset *problems)
 {
     struct keyring *ring = mesh_keyring(mesh);
     char *error = keyring_load(ring, plan->mesh);
@@ -173,10 +198,12 @@ rotation_run(struct rotation *r, struct mesh *mesh, const struct plan *plan,
     } else if (plan->revoked || plan->key_epoch <= r->epoch) {
         keyring_drop_next(ring);
         r->commit = false;
+    } else if (!r->commit && must_yield(plan, central, ring->has_next)) {
+        keyring_drop_next(ring);
     } else if (!ring->has_next) {
         report(problems, keyring_make_next(ring));
     } else if (!r->commit) {
-        r->commit = all_have_next(r, mesh, plan, central,
+        r->commit = all_have_next(r, mesh, plan, psks, central,
                                   &ring->next_public, problems);
     }
     if (plan->revoked) {

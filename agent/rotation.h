@@ -23,6 +23,7 @@ struct central;
 struct keyring;
 struct mesh;
 struct plan;
+struct psks;
 struct sset;
 
 struct rotation {
@@ -36,7 +37,8 @@ void rotation_init(struct rotation *);
 
 /* Before mesh_run(). */
 void rotation_run(struct rotation *, struct mesh *, const struct plan *,
-                  const struct central *, struct sset *problems);
+                  const struct psks *, const struct central *,
+                  struct sset *problems);
 /* After mesh_run() succeeded. */
 void rotation_greet(struct rotation *, const struct plan *);
 

@@ -19,7 +19,7 @@
  * 208 kB. */
 #define MSG_SIZE (32 * 1024)
 /* What a peer takes without its AllowedIPs, and one of those, at most. */
-#define PEER_ROOM 128
+#define PEER_ROOM 176
 #define ALLOWED_ROOM 48
 
 static void
@@ -79,6 +79,11 @@ read_peer(struct wg_device *device, struct nlattr *nested)
                               nla_data(attrs[WGPEER_A_PUBLIC_KEY]));
     if (attrs[WGPEER_A_ENDPOINT]) {
         read_endpoint(peer, attrs[WGPEER_A_ENDPOINT]);
+    }
+    if (attrs[WGPEER_A_PRESHARED_KEY]
+        && nla_len(attrs[WGPEER_A_PRESHARED_KEY]) == WG_KEY_LEN) {
+        memcpy(peer->preshared_key.bytes,
+               nla_data(attrs[WGPEER_A_PRESHARED_KEY]), WG_KEY_LEN);
     }
     if (attrs[WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL]) {
         peer->keepalive_s = nla_get_u16(
@@ -227,6 +232,10 @@ put_peer_head(struct nl_msg *msg, const struct wg_peer_change *c)
                       : sizeof(struct sockaddr_in6));
 
         nla_put(msg, WGPEER_A_ENDPOINT, len, &c->endpoint);
+    }
+    if (c->set_preshared_key) {
+        nla_put(msg, WGPEER_A_PRESHARED_KEY, WG_KEY_LEN,
+                c->preshared_key.bytes);
     }
     if (c->set_keepalive) {
         nla_put_u16(msg, WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL,

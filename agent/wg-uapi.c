@@ -81,6 +81,8 @@ parse_peer_line(struct wg_peer *peer, const char *key, const char *value)
 
     if (!strcmp(key, "endpoint")) {
         return wg_endpoint_parse(value, &peer->endpoint);
+    } else if (!strcmp(key, "preshared_key")) {
+        return key_from_hex(value, &peer->preshared_key);
     } else if (!strcmp(key, "persistent_keepalive_interval")) {
         return parse_u16(value, &peer->keepalive_s);
     } else if (!strcmp(key, "last_handshake_time_sec")) {
@@ -177,6 +179,9 @@ format_peer(const struct wg_peer_change *c, struct ds *ds)
         ds_put_cstr(ds, "endpoint=");
         wg_endpoint_format(&c->endpoint, ds);
         ds_put_char(ds, '\n');
+    }
+    if (c->set_preshared_key) {
+        put_key(ds, "preshared_key", &c->preshared_key);
     }
     if (c->set_keepalive) {
         ds_put_format(ds, "persistent_keepalive_interval=%u\n",

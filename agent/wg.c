@@ -67,6 +67,7 @@ wg_device_destroy(struct wg_device *device)
     struct wg_peer *peer;
 
     HMAP_FOR_EACH_POP (peer, node, &device->peers) {
+        sodium_memzero(&peer->preshared_key, sizeof peer->preshared_key);
         free(peer->allowed);
         free(peer);
     }
@@ -222,6 +223,8 @@ void
 wg_changes_destroy(struct wg_changes *changes)
 {
     for (size_t i = 0; i < changes->n_peers; i++) {
+        sodium_memzero(&changes->peers[i].preshared_key,
+                       sizeof changes->peers[i].preshared_key);
         free(changes->peers[i].allowed);
     }
     free(changes->peers);
@@ -298,12 +301,18 @@ diff_peer(const struct wg_peer *have, const struct wg_peer *want,
         c.set_keepalive = true;
         c.keepalive_s = want->keepalive_s;
     }
+    if (have ? !wg_key_equals(&have->preshared_key, &want->preshared_key)
+        : !wg_key_is_zero(&want->preshared_key)) {
+        c.set_preshared_key = true;
+        c.preshared_key = want->preshared_key;
+    }
     for (size_t i = 0; i < want->n_allowed; i++) {
         if (!have || !wg_peer_has_allowed(have, &want->allowed[i])) {
             change_add_allowed(&c, &want->allowed[i]);
         }
     }
-    if (!have || c.set_endpoint || c.set_keepalive || c.n_allowed) {
+    if (!have || c.set_endpoint || c.set_keepalive
+        || c.set_preshared_key || c.n_allowed) {
         *changes_add_peer(changes, &want->key) = c;
     }
     if (again) {

@@ -39,6 +39,7 @@ struct wg_peer {
     struct wg_key key;
     struct sockaddr_storage endpoint;
     uint16_t keepalive_s;       /* 0: off. */
+    struct wg_key preshared_key; /* Zero: none. */
     struct sn_prefix *allowed;  /* Networks, sorted after wg_peer_sort(). */
     size_t n_allowed, allocated_allowed;
 
@@ -77,7 +78,8 @@ void wg_endpoint_format(const struct sockaddr_storage *, struct ds *);
 struct wg_peer_change {
     struct wg_key key;
     bool remove;                /* And nothing else. */
-    bool set_endpoint, set_keepalive;
+    bool set_endpoint, set_keepalive, set_preshared_key;
+    struct wg_key preshared_key;
     struct sockaddr_storage endpoint;
     uint16_t keepalive_s;
     struct sn_prefix *allowed;  /* To add. */

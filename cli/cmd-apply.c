@@ -26,12 +26,13 @@ load_model(const char *path, const char *node, const struct session *session,
         model = state_files_load(files, node, &diags);
     }
     if (model) {
-        model_inherit(model, session_model(session), &diags);
+        model_inherit_clients(model, session_model(session), &diags);
         model_assign_addresses(model, session_model(session), &diags);
         model_assign_client_addresses(model, session_model(session), &diags);
         if (!diags.n_errors) {
             policy_tests_run(model, &diags);
         }
+        model_inherit_nodes(model, session_model(session));
     }
     diags_print(&diags, stderr);
     if (diags.n_errors) {

@@ -72,12 +72,13 @@ load_new(const struct plan_args *args, const struct model *old)
     diags_init(&diags);
     struct model *model = state_load(args->path, args->node, &diags);
     if (model) {
-        model_inherit(model, old, &diags);
+        model_inherit_clients(model, old, &diags);
         model_assign_addresses(model, old, &diags);
         model_assign_client_addresses(model, old, &diags);
         if (!diags.n_errors) {
             policy_tests_run(model, &diags);
         }
+        model_inherit_nodes(model, old);
     }
     diags_print(&diags, stderr);
     if (diags.n_errors) {

@@ -45,7 +45,8 @@ target_load(struct target *target, const struct session *session,
     diags_init(&diags);
     target->model = state_files_load(&target->files, target->node, &diags);
     if (target->model) {
-        model_inherit(target->model, session_model(session), &diags);
+        model_inherit_clients(target->model, session_model(session), &diags);
+        model_inherit_nodes(target->model, session_model(session));
         model_assign_addresses(target->model, session_model(session), &diags);
         model_assign_client_addresses(target->model, session_model(session),
                                       &diags);

@@ -109,6 +109,7 @@ mesh_read(const struct ovsdb_idl_row *row_, char **ret_error)
     if (row->n_names) {
         mesh->names = row->names[0];
     }
+    mesh->preshared_keys = row->n_preshared_keys && row->preshared_keys[0];
     /* The keys are sorted: the order of preference. */
     for (size_t i = 0; i < row->n_resolvers; i++) {
         svec_add(&mesh->resolvers, row->value_resolvers[i]);
@@ -139,6 +140,8 @@ mesh_write_names(const struct sndb_mesh *row, const struct model_mesh *mesh)
     }
     sndb_mesh_set_domain(row, mesh->domain);
     sndb_mesh_set_names(row, &mesh->names, 1);
+    sndb_mesh_set_preshared_keys(row, &mesh->preshared_keys,
+                                 mesh->preshared_keys);
     sndb_mesh_set_resolvers(row, order, CONST_STRINGS(mesh->resolvers.names),
                             mesh->resolvers.n);
     free(order);

@@ -231,6 +231,12 @@ peer_is_news(const struct sndb_peer_status *row, const struct status_peer *st)
     return row->latest_handshake != count(st->latest_handshake)
            || !nullable_string_is_equal(row->next_public_key,
                                         st->next_public_key)
+           || !nullable_string_is_equal(row->preshared_key,
+                                        st->preshared_key)
+           || !nullable_string_is_equal(row->next_preshared_key,
+                                        st->next_preshared_key)
+           || !nullable_string_is_equal(row->preshared_key_taken,
+                                        st->preshared_key_taken)
            || !nullable_string_is_equal(row->endpoint,
                                         null_if_empty(st->endpoint))
            || !nullable_string_is_equal(row->path, null_if_empty(st->path))
@@ -244,6 +250,9 @@ write_peer(const struct sndb_peer_status *row, const struct status_peer *st)
 {
     sndb_peer_status_set_endpoint(row, null_if_empty(st->endpoint));
     sndb_peer_status_set_next_public_key(row, st->next_public_key);
+    sndb_peer_status_set_preshared_key(row, st->preshared_key);
+    sndb_peer_status_set_next_preshared_key(row, st->next_preshared_key);
+    sndb_peer_status_set_preshared_key_taken(row, st->preshared_key_taken);
     sndb_peer_status_set_path(row, null_if_empty(st->path));
     sndb_peer_status_set_relay(row, null_if_empty(st->relay));
     sndb_peer_status_set_reason(row, null_if_empty(st->reason));

@@ -70,6 +70,9 @@ struct status_peer {
     const char *peer;           /* Node name. */
     const char *endpoint;       /* As seen; "" unknown. */
     const char *next_public_key; /* Its next key, if it is configured. */
+    /* Encrypted for it, or NULL: what it is offered, and for the next key of
+     * either; the digest of what it offered and is in use. */
+    const char *preshared_key, *next_preshared_key, *preshared_key_taken;
     const char *path;           /* path_kind_to_string(). */
     const char *relay;          /* Hub in use or asked for; "" none. */
     const char *reason;         /* Why the path is not a better one; "". */

@@ -194,6 +194,7 @@ build_mesh(struct build *build, const struct doc_value *root, bool is_host)
     build_service_prefixes(build, mesh, doc_get(doc, "service_prefix"));
     mesh->listen_port = build_number(doc, "listen_port", UINT16_MAX,
                                      mesh->listen_port);
+    mesh->preshared_keys = build_bool(doc, "preshared_keys", false);
     mesh->names = build_bool(doc, "names", mesh->names);
     build_resolvers(doc_get(doc, "resolvers"), &mesh->resolvers);
     mesh->new_connections = build_number(doc, "new_connections", UINT32_MAX,

@@ -56,6 +56,9 @@ export_mesh(const struct model_mesh *mesh)
     json_object_put(object, "listen_port",
                     json_integer_create(mesh->listen_port));
     json_object_put_string(object, "domain", mesh->domain);
+    if (mesh->preshared_keys) {
+        json_object_put(object, "preshared_keys", json_boolean_create(true));
+    }
     if (!mesh->names) {
         json_object_put(object, "names", json_boolean_create(false));
     }

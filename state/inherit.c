@@ -69,21 +69,23 @@ inherit_client(struct model *model, const struct model_client *old,
 }
 
 void
-model_inherit(struct model *model, const struct model *previous,
-              struct diags *diags)
+model_inherit_clients(struct model *model, const struct model *previous,
+                      struct diags *diags)
 {
     const struct shash_node *node;
 
-    if (!previous) {
-        return;
-    }
     SHASH_FOR_EACH (node, &previous->clients) {
         inherit_client(model, node->data, diags);
     }
+}
+
+void
+model_inherit_nodes(struct model *model, const struct model *previous)
+{
+    const struct shash_node *node;
 
     SHASH_FOR_EACH (node, &model->nodes) {
-        const struct model_node *old
-            = model_get_node(previous, node->name);
+        const struct model_node *old = model_get_node(previous, node->name);
 
         if (old) {
             inherit_node(node->data, old);

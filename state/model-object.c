@@ -105,6 +105,7 @@ model_mesh_equals(const struct model_mesh *a, const struct model_mesh *b)
            && sn_prefix_equals(&a->service6, &b->service6)
            && a->default_policy == b->default_policy
            && model_adopts_equal(a, b)
+           && a->preshared_keys == b->preshared_keys
            && a->new_connections == b->new_connections
            && nullable_string_is_equal(a->other, b->other);
 }

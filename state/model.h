@@ -54,6 +54,7 @@ struct model_mesh {
     bool adopt;                 /* Containers that nobody declared. */
     struct model_adopt *adopts; /* In the order of the file. */
     size_t n_adopts;
+    bool preshared_keys;        /* WireGuard's, for each pair of nodes. */
     uint32_t new_connections;   /* Per second and container; 0: any. */
     char *other;                /* JSON object: sections kept verbatim. */
 };
@@ -405,9 +406,11 @@ void model_assign_addresses(struct model *, const struct model *previous,
                             struct diags *);
 
 /* What `socknet node` and `socknet client` wrote lasts until the file speaks
- * of it: takes it over from 'previous' (may be NULL). */
-void model_inherit(struct model *, const struct model *previous,
-                   struct diags *);
+ * of it: take it over from 'previous'.  That a node is revoked meanwhile is no
+ * fault of the file: its tests are to be run before it is. */
+void model_inherit_clients(struct model *, const struct model *previous,
+                           struct diags *);
+void model_inherit_nodes(struct model *, const struct model *previous);
 /* Gives every client without an address the next free ones of its node's
  * pools; those of the same client in 'previous' (may be NULL), if it has.  The
  * first is for one client that is to be put into the model. */

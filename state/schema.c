@@ -80,6 +80,8 @@ static const struct schema_key mesh_keys[] = {
       "Whether gateways answer DNS for the containers." },
     { "resolvers", &addresses, 0,
       "Where queries for other domains go, in order of preference." },
+    { "preshared_keys", &boolean, 0,
+      "Whether each pair of nodes has a pre-shared key of its own." },
     { "default_policy", &policy, 0,
       "What holds between containers that no rule speaks of." },
     { "undeclared", &undeclared, 0,

@@ -50,10 +50,20 @@ def streams(net):
     return start
 
 
-def stopped(pings):
+def stopped(net, pings):
     """What came of the pings, and of some after that."""
+    assert net.reaches(A, "100.64.0.2") and net.reaches(B, "100.64.0.1")
     time.sleep(0.5)
     return [p.stop() for p in pings]
+
+
+def assert_unbroken(results):
+    """On a quiet machine 0 or 1 of them is lost, when both ends change over.
+    How far apart they do so is a matter of load; that one has to wait for
+    WireGuard's next attempt (5 s) is not."""
+    for result in results:
+        assert result.sent > 20 and result.gap < 2, str(result)
+        assert result.lost < result.sent / 3, str(result)
 
 
 def test_rotation_loses_no_packet(net, streams):
@@ -61,12 +71,11 @@ def test_rotation_loses_no_packet(net, streams):
     pings = streams()
     net.socknet(A, "node", "rotate", B, "--wait", timeout=60)
     assert eventually(lambda: peer_keys(net, A) == [public_key(net, B)])
-    results = stopped(pings)
+    results = stopped(net, pings)
 
     assert public_key(net, B) != before
     assert listed(net, B)["key_state"] == "in use"
-    for result in results:
-        assert result.sent > 20 and result.lost <= 2, str(result)
+    assert_unbroken(results)
     names = os.listdir(key_folder(net, B))
     assert [n for n in names if n.endswith(".key")] == ["privacy-mesh.key"]
     mode = os.stat(agents.key_file(net, B)).st_mode
@@ -77,10 +86,9 @@ def test_rotation_of_the_other_side(net, streams):
     before = public_key(net, A)
     pings = streams()
     net.socknet(A, "node", "rotate", A, "--wait", timeout=60)
-    results = stopped(pings)
+    results = stopped(net, pings)
     assert public_key(net, A) != before
-    for result in results:
-        assert result.sent > 20 and result.lost <= 2, str(result)
+    assert_unbroken(results)
 
 
 @agents.not_in_vm
@@ -170,3 +178,90 @@ def test_former_key_is_refused_for_ever(net, killing, revoked):
     net.start(B, "agent")
     assert eventually(lambda: len(peer_keys(net, A)) == 1, 15)
     assert peer_keys(net, A) != [revoked]
+
+
+def preshared_keys(net, node):
+    """Public key of the peer -> pre-shared key."""
+    out = agents.out(net, node, "wg", "show", "nm-privacy", "preshared-keys")
+    return dict(line.split() for line in out.splitlines())
+
+
+def shared_key(net):
+    """What both have, or None."""
+    a = preshared_keys(net, A).get(public_key(net, B))
+    b = preshared_keys(net, B).get(public_key(net, A))
+    return a if a == b and a != "(none)" else None
+
+
+@pytest.fixture(scope="module")
+def with_psk(two_hosts):
+    text = two_hosts.read_text()
+    return text.replace("\nmesh:\n", "\nmesh:\n  preshared_keys: true\n", 1)
+
+
+@pytest.fixture
+def psk(net, with_psk):
+    assert "preshared_keys" in with_psk
+    net.apply(with_psk)
+    assert eventually(lambda: shared_key(net), 10)
+    return shared_key(net)
+
+
+def test_preshared_keys_break_nothing(net, streams, with_psk):
+    pings = streams()
+    net.apply(with_psk)
+    assert eventually(lambda: shared_key(net), 10)
+    assert_unbroken(stopped(net, pings))
+    # A handshake with it: the same key on both sides, or none would end.
+    for node in (A, B):
+        agents.out(net, node, "ip", "link", "set", "nm-privacy", "down")
+    assert eventually(lambda: net.ping(A, "100.64.0.2", 1), 15, 0.2)
+    assert shared_key(net)
+
+
+def test_preshared_key_is_told_in_a_box(net, psk):
+    dump = agents.out(net, A, "ovsdb-client", "dump",
+                      "unix:/run/socknet/db.sock", "Socknet")
+    assert psk not in dump and psk[:-1] not in dump
+    for log in ("socknet-agent.log",):
+        for node in (A, B):
+            with open(net.lab.hosts[node].path("log-socknet", log)) as f:
+                assert psk not in f.read()
+
+
+@agents.not_in_vm
+def test_preshared_key_survives_a_restart(net, psk, killing):
+    for node in (A, B):
+        before = agents.settled(net, node)
+        assert before["write_errors"] == 0
+        net.kill(node, "agent")
+        net.start(node, "agent")
+        assert eventually(lambda n=node: agents.generations(net, n)[0] > 0)
+        assert agents.settled(net, node)["wg_writes"] == 0
+        assert shared_key(net) == psk
+
+
+@pytest.mark.parametrize("node", (A, B))
+def test_preshared_key_rotates_with_the_key(net, psk, streams, node):
+    pings = streams()
+    net.socknet(A, "node", "rotate", node, "--wait", timeout=60)
+    assert_unbroken(stopped(net, pings))
+    assert eventually(lambda: shared_key(net) not in (None, psk))
+    assert net.reaches(A, "100.64.0.2")
+
+
+def test_both_rotate_at_once(net, psk):
+    before = {public_key(net, n) for n in (A, B)}
+    net.socknet(A, "node", "rotate", A)
+    net.socknet(A, "node", "rotate", B, "--wait", timeout=60)
+    assert eventually(lambda: not before & {public_key(net, n)
+                                            for n in (A, B)}, 10)
+    assert eventually(lambda: shared_key(net) not in (None, psk), 10)
+    assert net.reaches(A, "100.64.0.2")
+
+
+def test_preshared_keys_go(net, psk):
+    net.apply()
+    assert eventually(lambda: set(preshared_keys(net, A).values())
+                      | set(preshared_keys(net, B).values()) == {"(none)"})
+    assert net.reaches(A, "100.64.0.2")

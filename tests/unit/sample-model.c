@@ -232,6 +232,7 @@ sample_model_create(void)
     sset_init(&model->mesh.adopts[0].tags);
     sset_add(&model->mesh.adopts[0].tags, "b");
     sset_add(&model->mesh.adopts[0].tags, "a");
+    model->mesh.preshared_keys = true;
     model->mesh.new_connections = 2000;
     model->mesh.service4 = prefix("10.98.0.0/16");
     svec_add(&model->mesh.resolvers, "192.0.2.53");

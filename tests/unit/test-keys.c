@@ -8,7 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include <sodium.h>
 #include "agent/keys.h"
+#include "agent/psk.h"
 #include "openvswitch/util.h"
 #include "util.h"
 
@@ -125,10 +127,53 @@ test_refused(void **state)
     free(link);
 }
 
+static void
+make_pair(struct wg_key *private, struct wg_key *public)
+{
+    randombytes_buf(private->bytes, sizeof private->bytes);
+    keys_public(private, public);
+}
+
+/* Opened by either side of the pair, by nobody else, and not when changed. */
+static void
+test_sealed_key(void **state)
+{
+    struct wg_key a, a_public, b, b_public, c, c_public, psk, got;
+
+    make_pair(&a, &a_public);
+    make_pair(&b, &b_public);
+    make_pair(&c, &c_public);
+    randombytes_buf(psk.bytes, sizeof psk.bytes);
+    char *sealed = psk_seal(&psk, &b_public, &a);
+
+    assert_true(psk_open(sealed, &a_public, &b, &got));
+    assert_memory_equal(&got, &psk, sizeof psk);
+    memset(&got, 0, sizeof got);
+    assert_true(psk_open(sealed, &b_public, &a, &got));
+    assert_memory_equal(&got, &psk, sizeof psk);
+    assert_false(psk_open(sealed, &a_public, &c, &got));
+    assert_false(psk_open(sealed, &c_public, &b, &got));
+    assert_false(psk_open(NULL, &a_public, &b, &got));
+    assert_false(psk_open("", &a_public, &b, &got));
+    assert_false(psk_open("nonsense", &a_public, &b, &got));
+    for (size_t i = 0; i < strlen(sealed); i++) {
+        char was = sealed[i];
+
+        sealed[i] = was == 'A' ? 'B' : 'A';
+        assert_false(psk_open(sealed, &a_public, &b, &got));
+        sealed[i] = '\0';
+        assert_false(psk_open(sealed, &a_public, &b, &got));
+        sealed[i] = was;
+    }
+    assert_true(psk_open(sealed, &a_public, &b, &got));
+    free(sealed);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sealed_key),
         cmocka_unit_test_setup_teardown(test_made_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_public, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
