@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/session.h"
+#include "cli/status-rows.h"
 #include "lib/suggest.h"
 #include "openvswitch/json.h"
 #include "openvswitch/shash.h"
@@ -27,6 +28,7 @@ proto_to_string(uint8_t ip_proto)
 /* What the nodes report of a backend. */
 struct backend_status {
     const struct sndb_service_status *own;      /* Its own node's, or NULL. */
+    bool silent;                                /* Its node's agent. */
     int64_t connections;                        /* Of all nodes. */
 };
 
@@ -35,7 +37,11 @@ backend_status(const struct session *session,
                const struct model_service *service,
                const struct model_container *container)
 {
-    struct backend_status status = { NULL, 0 };
+    const struct sndb_node_status *node
+        = status_rows_node(session_idl(session), container->node);
+    struct backend_status status = {
+        .silent = !node || status_rows_is_silent(node->seen),
+    };
     const struct sndb_service_status *row;
 
     SNDB_SERVICE_STATUS_FOR_EACH (row, session_idl(session)) {
@@ -59,6 +65,7 @@ backend_state(const struct service_backend *b,
 
     return (state && !strcmp(state, "down") ? "down"
             : !b->weight ? (status->connections ? "draining" : "drained")
+            : status->silent ? "silent"
             : state ? state
             : service->health.type == HEALTH_NONE ? "not probed" : NULL);
 }

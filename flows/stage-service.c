@@ -233,7 +233,8 @@ struct target {
     uint16_t port;
     unsigned int weight;
     bool local;
-    bool usable;                /* For new connections. */
+    bool usable;                /* For new connections... */
+    bool silent;                /* ...if there are none but such. */
     uint32_t id;                /* Its bucket's. */
 };
 
@@ -288,6 +289,7 @@ collect_targets(const struct compiler *c, const struct model_service *service,
                 .weight = b->weight,
                 .local = !strcmp(b->container->node, c->node_name),
                 .usable = target_is_usable(c, b),
+                .silent = b->silent,
             };
             target_set_id(targets, n++);
         }
@@ -303,14 +305,16 @@ static size_t
 choose_targets(struct target *targets, size_t n, bool prefer_local,
                bool only_local)
 {
-    size_t n_local = 0, n_chosen = 0;
+    size_t n_local = 0, n_heard_of = 0, n_chosen = 0;
 
     for (size_t i = 0; i < n; i++) {
         n_local += targets[i].usable && targets[i].local;
+        n_heard_of += targets[i].usable && !targets[i].silent;
     }
     only_local |= prefer_local && n_local;
     for (size_t i = 0; i < n; i++) {
-        if (targets[i].usable && (targets[i].local || !only_local)) {
+        if (targets[i].usable && (targets[i].local || !only_local)
+            && (targets[i].local || !targets[i].silent || !n_heard_of)) {
             targets[n_chosen++] = targets[i];
         }
     }

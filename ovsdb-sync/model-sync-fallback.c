@@ -67,7 +67,7 @@ model_sync_fall(struct model_sync *sync, struct model_changes *changes)
             model_changes_add(changes, kind, key);
         }
     }
-    service_status_run(sync->idl, sync->model, true, changes);
+    service_status_run(sync->idl, sync->model, sync->silence, true, changes);
     model_changes_destroy(&diff);
     model_destroy(before);
     sync->fallen = true;

@@ -18,6 +18,7 @@ struct model_sync {
     struct model *model;
     struct hmap rows;           /* struct row_entry, by uuid. */
     struct shash keys[MODEL_N_KINDS]; /* Key to its struct row_entry. */
+    struct node_silence *silence;
     struct hmap ports;          /* struct port_entry, by uuid. */
     struct hmap port_owners;    /* struct port_entry, by container. */
     struct exit_views exits;

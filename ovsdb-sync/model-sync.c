@@ -75,6 +75,7 @@ model_sync_create(struct ovsdb_idl *idl)
     for (size_t i = 0; i < MODEL_N_KINDS; i++) {
         shash_init(&sync->keys[i]);
     }
+    sync->silence = node_silence_create();
     hmap_init(&sync->ports);
     hmap_init(&sync->port_owners);
     exit_views_init(&sync->exits);
@@ -123,6 +124,7 @@ model_sync_destroy(struct model_sync *sync)
     exit_views_destroy(&sync->exits);
     fallback_destroy(sync->fallback);
     model_destroy(sync->model);
+    node_silence_destroy(sync->silence);
     free(sync);
 }
 
@@ -423,7 +425,7 @@ model_sync_run_all(struct model_sync *sync, struct model_changes *changes)
     SSET_FOR_EACH (name, &touched) {
         container_status_changed(sync, name, changes);
     }
-    service_status_run(sync->idl, sync->model, true, changes);
+    service_status_run(sync->idl, sync->model, sync->silence, true, changes);
     sset_destroy(&touched);
 }
 
@@ -481,7 +483,7 @@ run_changes(struct model_sync *sync, struct model_changes *changes)
     SSET_FOR_EACH (name, &touched) {
         container_status_changed(sync, name, changes);
     }
-    service_status_run(sync->idl, sync->model,
+    service_status_run(sync->idl, sync->model, sync->silence,
                        !sset_is_empty(&changes->keys[MODEL_SERVICE])
                        || !sset_is_empty(&changes->keys[MODEL_CONTAINER]),
                        changes);

@@ -7,7 +7,9 @@
 
 #include "ovsdb-idl.h"
 #include "ovsdb-sync/socknet-idl.h"
+#include "ovsdb-sync/status-sync.h"
 #include "state/model.h"
+#include "state/service.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -19,12 +21,87 @@ service_status_add_columns(struct ovsdb_idl *idl)
     static const struct ovsdb_idl_column *const columns[] = {
         &sndb_service_status_col_node, &sndb_service_status_col_service,
         &sndb_service_status_col_backend, &sndb_service_status_col_state,
+        &sndb_node_status_col_node, &sndb_node_status_col_seen,
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
         ovsdb_idl_track_add_column(idl, columns[i]);
     }
 }
+
+/* Silence. */
+
+/* An agent is heard of every STATUS_SEEN_S / 3 while it can write. */
+long long int node_silence_ms = (STATUS_SEEN_S + 10) * 1000LL;
+
+struct heard {
+    int64_t seen;               /* As the agent last wrote it... */
+    long long int since_ms;     /* ...and when that came here. */
+};
+
+struct node_silence {
+    struct shash nodes;         /* struct heard. */
+    struct sset silent;
+    bool was_connected;
+};
+
+struct node_silence *
+node_silence_create(void)
+{
+    struct node_silence *ns = xzalloc(sizeof *ns);
+
+    shash_init(&ns->nodes);
+    sset_init(&ns->silent);
+    return ns;
+}
+
+void
+node_silence_destroy(struct node_silence *ns)
+{
+    if (ns) {
+        shash_destroy_free_data(&ns->nodes);
+        sset_destroy(&ns->silent);
+        free(ns);
+    }
+}
+
+/* Returns whether the silent ones are others now.  While the database is away,
+ * everybody would be silent: nothing changes, and afterwards they all have
+ * their time again. */
+static bool
+node_silence_run(struct node_silence *ns, struct ovsdb_idl *idl)
+{
+    struct sset silent = SSET_INITIALIZER(&silent);
+    const struct sndb_node_status *row;
+    long long int now = time_msec();
+    bool connected = ovsdb_idl_is_connected(idl);
+    bool back = connected && !ns->was_connected;
+
+    ns->was_connected = connected;
+    if (!connected) {
+        sset_destroy(&silent);
+        return false;
+    }
+    SNDB_NODE_STATUS_FOR_EACH (row, idl) {
+        struct heard *h = shash_find_data(&ns->nodes, row->node);
+
+        if (!h) {
+            h = xmalloc(sizeof *h);
+            *h = (struct heard) { .seen = row->seen, .since_ms = now };
+            shash_add(&ns->nodes, row->node, h);
+        } else if (h->seen != row->seen || back) {
+            *h = (struct heard) { .seen = row->seen, .since_ms = now };
+        } else if (now - h->since_ms >= node_silence_ms) {
+            sset_add(&silent, row->node);
+        }
+    }
+    bool changed = !sset_equals(&silent, &ns->silent);
+    sset_swap(&silent, &ns->silent);
+    sset_destroy(&silent);
+    return changed;
+}
+
+/* Services. */
 
 static bool
 any_changed(struct ovsdb_idl *idl)
@@ -37,44 +114,94 @@ any_changed(struct ovsdb_idl *idl)
     return false;
 }
 
-void
-service_status_run(struct ovsdb_idl *idl, struct model *model, bool all,
-                   struct model_changes *changes)
+/* Names of the service's backends that are reported to be down. */
+static void
+collect_down(struct ovsdb_idl *idl, const struct model *model,
+             struct shash *down)
 {
-    struct shash down = SHASH_INITIALIZER(&down);
     const struct sndb_service_status *row;
-    struct shash_node *node;
 
-    if (!all && !any_changed(idl)) {
-        return;
-    }
-    SHASH_FOR_EACH (node, &model->services) {
-        struct sset *names = xmalloc(sizeof *names);
-        sset_init(names);
-        shash_add(&down, node->name, names);
-    }
     SNDB_SERVICE_STATUS_FOR_EACH (row, idl) {
-        struct sset *names = shash_find_data(&down, row->service);
         const struct model_container *container
             = model_get_container(model, row->backend);
 
-        if (names && container && !strcmp(container->node, row->node)
+        if (container && !strcmp(container->node, row->node)
             && row->state && !strcmp(row->state, "down")) {
+            struct sset *names = shash_find_data(down, row->service);
+
+            if (!names) {
+                names = xmalloc(sizeof *names);
+                sset_init(names);
+                shash_add(down, row->service, names);
+            }
             sset_add(names, row->backend);
         }
     }
+}
+
+static void
+collect_silent(const struct model *model, const struct node_silence *ns,
+               const struct model_service *service, struct sset *names)
+{
+    struct service_backend *backends;
+    size_t n = sset_is_empty(&ns->silent)
+               ? 0 : service_get_backends(model, service, &backends);
+
+    for (size_t i = 0; i < n; i++) {
+        if (sset_contains(&ns->silent, backends[i].container->node)) {
+            sset_add(names, backends[i].container->name);
+        }
+    }
+    if (!sset_is_empty(&ns->silent)) {
+        free(backends);
+    }
+}
+
+/* Returns whether 'now' is another set; takes it over. */
+static bool
+set_names(struct sset *names, struct sset *now)
+{
+    bool changed = !sset_equals(names, now);
+
+    sset_swap(names, now);
+    return changed;
+}
+
+void
+service_status_run(struct ovsdb_idl *idl, struct model *model,
+                   struct node_silence *ns, bool all,
+                   struct model_changes *changes)
+{
+    bool silence_changed = node_silence_run(ns, idl);
+    struct shash down = SHASH_INITIALIZER(&down);
+    struct shash_node *node;
+
+    if (!all && !silence_changed && !any_changed(idl)) {
+        return;
+    }
+    collect_down(idl, model, &down);
     SHASH_FOR_EACH (node, &model->services) {
         struct model_service *service = node->data;
-        struct sset *names = shash_find_and_delete(&down, node->name);
+        const struct sset *names = shash_find_data(&down, node->name);
+        struct sset now_down, silent = SSET_INITIALIZER(&silent);
 
-        if (!sset_equals(names, &service->down)) {
-            sset_swap(names, &service->down);
+        if (names) {
+            sset_clone(&now_down, names);
+        } else {
+            sset_init(&now_down);
+        }
+        collect_silent(model, ns, service, &silent);
+        if (set_names(&service->down, &now_down)
+            | set_names(&service->silent, &silent)) {
             model_changes_add(changes, MODEL_SERVICE, node->name);
         }
-        sset_destroy(names);
-        free(names);
+        sset_destroy(&now_down);
+        sset_destroy(&silent);
     }
-    shash_destroy(&down);
+    SHASH_FOR_EACH (node, &down) {
+        sset_destroy(node->data);
+    }
+    shash_destroy_free_data(&down);
 }
 
 static void

@@ -15,6 +15,7 @@ model_service_create(void)
 
     simap_init(&service->weights);
     sset_init(&service->down);
+    sset_init(&service->silent);
     service->ip_proto = IPPROTO_TCP;
     service->prefer_local = true;
     service->health = (struct model_health) {
@@ -33,6 +34,7 @@ model_service_free(struct model_service *service)
     free(service->health.path);
     free(service->other);
     sset_destroy(&service->down);
+    sset_destroy(&service->silent);
     free(service);
 }
 
@@ -70,7 +72,8 @@ model_service_equals(const struct model_service *a,
         || a->prefer_local != b->prefer_local
         || a->discovered != b->discovered
         || !nullable_string_is_equal(a->other, b->other)
-        || !sset_equals(&a->down, &b->down)) {
+        || !sset_equals(&a->down, &b->down)
+        || !sset_equals(&a->silent, &b->silent)) {
         return false;
     }
     model_service_vips(a, &a_vips);

@@ -74,6 +74,7 @@ backend_list_add(struct backend_list *list,
         .port = backend_port(service, sel),
         .weight = backend_weight(service, sel, container),
         .down = sset_contains(&service->down, container->name),
+        .silent = sset_contains(&service->silent, container->name),
     };
 }
 

@@ -25,6 +25,7 @@ struct service_backend {
     uint16_t port;
     unsigned int weight;
     bool down;                  /* It does not answer its agent's probes. */
+    bool silent;                /* Nobody tells: the last choice. */
 };
 
 /* The backends by name and port, each once: a malloc'd array. */

@@ -15,7 +15,10 @@ tests_unit_test_db_cache_SOURCES = tests/unit/test-db-cache.c \
 	tests/unit/db-server.c tests/unit/db-server.h \
 	tests/unit/sample-model.c tests/unit/sample-model.h
 UNIT_TESTS += tests/unit/test-dns tests/unit/test-exits
-UNIT_TESTS += tests/unit/test-services
+UNIT_TESTS += tests/unit/test-services tests/unit/test-service-status
+tests_unit_test_service_status_SOURCES = tests/unit/test-service-status.c \
+	tests/unit/db-server.c tests/unit/db-server.h \
+	tests/unit/sample-model.c tests/unit/sample-model.h
 tests_unit_test_dns_SOURCES = tests/unit/test-dns.c \
 	tests/unit/dns-text.c tests/unit/dns-text.h
 UNIT_TESTS += tests/unit/test-ct-config tests/unit/test-interfaces

@@ -276,6 +276,7 @@ step_service(struct world *w)
         s->prefer_local = draw(w, 2);
         if (draw(w, 2)) {
             sset_add_and_free(&s->down, xasprintf("c%u", draw(w, 4)));
+            sset_add_and_free(&s->silent, xasprintf("c%u", draw(w, 4)));
         }
         model_put(w->model, MODEL_SERVICE, name, s);
     }
