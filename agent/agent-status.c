@@ -218,8 +218,10 @@ agent_report(struct agent *a)
 
     if (a->plan) {
         report_node(a, txn);
-        report_ports(a, txn);
-        report_found(a, txn);
+        if (discover_is_ready(a->discover)) {
+            report_ports(a, txn);
+            report_found(a, txn);
+        }
         report_peers(a, txn);
         relay_report(a->relay, txn, a->node);
         report_guests(a, txn);

@@ -31,6 +31,7 @@ struct discover {
     size_t n_ports, allocated_ports;
     struct sset veths;
     struct sset firewalls;
+    bool ready;
     struct sset uplinks;        /* Of the node when it was last known. */
 };
 
@@ -113,6 +114,12 @@ const struct sset *
 discover_get_veths(const struct discover *d)
 {
     return &d->veths;
+}
+
+bool
+discover_is_ready(const struct discover *d)
+{
+    return d->ready;
 }
 
 const struct sset *
@@ -281,7 +288,10 @@ report_stranger(struct discover_run *run, struct port_report *r,
     struct model_container *c
         = (model->mesh.adopt && config
            ? identity_create_candidate(config, nic, veth, run->node->name,
-                                       r->mac, model) : NULL);
+                                       r->mac, model)
+           : model->mesh.adopt && !ct_configs_is_pve(run->configs)
+           ? identity_clone_adopted(model, run->node->name, veth)
+           : NULL);
     if (c) {
         report_candidate(run, r, iface, c);
     } else {
@@ -457,6 +467,7 @@ discover_run(struct discover *d, struct nlk *nlk, const struct links *links,
         }
     }
     discover_missing(&run);
+    d->ready = true;
     find_firewalls(d, links);
     plugs_end_round(d->plugs, problems);
     shash_destroy(&run.by_veth);

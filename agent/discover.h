@@ -51,6 +51,10 @@ void discover_run(struct discover *, struct nlk *, const struct links *,
                   const struct model *, const char *node,
                   struct sset *problems);
 
+/* Whether it has looked since it was created: until then, that it knows of no
+ * port means nothing. */
+bool discover_is_ready(const struct discover *);
+
 /* Sorted by name. */
 const struct port_report *discover_get_ports(const struct discover *,
                                              size_t *n);

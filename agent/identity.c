@@ -264,6 +264,36 @@ identity_create_candidate(const struct ct_config *config,
     return c;
 }
 
+struct model_container *
+identity_clone_adopted(const struct model *model, const char *node,
+                       const char *veth)
+{
+    const struct shash_node *sn;
+
+    SHASH_FOR_EACH (sn, &model->containers) {
+        const struct model_container *old = sn->data;
+
+        if (old->adopted && !strcmp(old->node, node)
+            && !strcmp(old->veth, veth)) {
+            struct model_container *c = model_object_create(MODEL_CONTAINER);
+
+            c->name = xstrdup(old->name);
+            c->id = xstrdup(old->id);
+            c->node = xstrdup(old->node);
+            c->bridge = xstrdup(old->bridge);
+            c->veth = xstrdup(old->veth);
+            c->adopted = true;
+            c->hwaddr = old->hwaddr;
+            c->has_hwaddr = old->has_hwaddr;
+            c->addresses = xmemdup(old->addresses, (old->n_addresses
+                                                    * sizeof *c->addresses));
+            c->n_addresses = old->n_addresses;
+            return c;
+        }
+    }
+    return NULL;
+}
+
 char *
 identity_explain_stranger(const char *port, const struct ct_config *config,
                           const struct ct_nic *nic,

@@ -35,6 +35,12 @@ struct model_container *identity_create_candidate(
     const struct ct_config *, const struct ct_nic *, const char *veth,
     const char *node, struct eth_addr seen, const struct model *);
 
+/* The container that was adopted with that veth, as the model has it: for when
+ * the host's configuration cannot be read.  NULL if none was.  To free. */
+struct model_container *identity_clone_adopted(const struct model *,
+                                               const char *node,
+                                               const char *veth);
+
 /* Where a container is that has no port here, to free; NULL: nobody says. */
 char *identity_explain_absence(const struct model_container *,
                                const struct ct_configs *);

@@ -456,8 +456,9 @@ def test_real_lxc(lab):
 
 
 @agents.not_in_vm
-def test_adoption(lab, pve):
+def test_adoption(lab, pve, expect_logs):
     """Nobody declares it: its file says who it is, and names give tags."""
+    expect_logs += agents.CUT_OFF
     adopting = STATE.replace("default_policy: allow", "default_policy: deny, "
                              "undeclared: adopt, adopt: "
                              "[{match: 'new-*', tags: [new]}]") + """
@@ -486,6 +487,16 @@ acls:
         shown = json.loads(shown)["containers"][0]
         assert shown["adopted"] and shown["tags"] == ["new"], shown
         assert "new-1" not in lab.socknet("pve1", "export").stdout
+        # An agent that starts while Proxmox's files cannot be read.
+        p = lab.pinger("store", "new-1")
+        lab.kill("pve1", "agent")
+        os.rename(pve.dir, pve.dir + ".away")
+        lab.start("pve1", "agent")
+        becomes(pve, "fwln150o0", "new-1, ")
+        becomes(pve, "fwln150o0", ", up")
+        os.rename(pve.dir + ".away", pve.dir)
+        becomes(pve, "fwln150o0", ", up")
+        assert p.stop().lost == 0
         # An address that is not its node's, one that is somebody's, a name.
         for change, reason in (
                 ({"ip": "10.1.0.150/24"}, "its address 10.1.0.150 is in no "
