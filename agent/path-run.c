@@ -26,8 +26,9 @@ VLOG_DEFINE_THIS_MODULE(path_run);
 #define RELAY_AFTER_MS 1500
 #define RELAY_AGAIN_MS 400
 
-/* Sooner while something is sent. */
+/* Sooner while something is sent, and where a NAT's new mapping shows. */
 #define SILENT_SENDING_MS 2000
+#define SILENT_HUB_MS 5000
 #define SENDING_BYTES 100
 #define PING_MS 500
 
@@ -37,11 +38,13 @@ VLOG_DEFINE_THIS_MODULE(path_run);
 #define RESET_MS 2000
 
 static bool
-path_is_silent(const struct path *p, long long int now)
+path_is_silent(const struct paths *ps, const struct path *p,
+               long long int now)
 {
+    bool from_nat = ps->behind_nat && !p->peer_behind_nat;
     long long int silence = now - p->proof_ms;
 
-    return (silence >= PATH_SILENT_MS
+    return (silence >= (from_nat ? SILENT_HUB_MS : PATH_SILENT_MS)
             || (silence >= SILENT_SENDING_MS
                 && p->tx_bytes - p->tx_at_proof >= SENDING_BYTES));
 }
@@ -51,7 +54,7 @@ path_check(struct paths *ps, struct path *p, long long int now)
 {
     if (p->ping_ms && now < p->next_ping_ms) {
         return;
-    } else if (p->ping_ms || path_is_silent(p, now)) {
+    } else if (p->ping_ms || path_is_silent(ps, p, now)) {
         p->ping_ms = p->ping_ms ? p->ping_ms : now;
         p->next_ping_ms = now + PING_MS;
         path_ping(ps, p, &p->endpoint, &p->ping_id);

@@ -90,8 +90,10 @@ relay_open(struct relay *r)
     if (mkdir(RELAY_DIR, 0750) && errno != EEXIST) {
         return;
     }
-    /* An agent that may not do this cannot make the relay nobody either. */
+    /* Whatever the umask is.  An agent that may not do the first cannot make
+     * the relay nobody either. */
     ignore(chown(RELAY_DIR, 0, NOBODY));
+    ignore(chmod(RELAY_DIR, 0750));
     r->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (r->inotify >= 0) {
         inotify_add_watch(r->inotify, RELAY_DIR, IN_MODIFY);
@@ -303,6 +305,7 @@ write_conf(const char *text)
         return errno;
     }
     ignore(fchown(fd, 0, NOBODY));
+    ignore(fchmod(fd, 0640));
     bool ok = write(fd, text, n) == (ssize_t) n;
     ok &= !close(fd);
     return ok && !rename(tmp, RELAY_DIR "/" RELAY_CONF) ? 0 : EIO;

@@ -244,15 +244,15 @@ def forget_connections(ns):
 def test_mapping_moves(net, expected):
     """The provider gives the router another address."""
     expected += ["no response to inactivity probe"]
-    old, new = "198.51.100.204", "198.51.100.224"
-    assert net.reaches("addr", GATEWAY["twice"])
-    net.run("nat-addr", "ip", "addr", "del", old + "/24", "dev", "eth0")
-    forget_connections(net.ns("nat-addr"))
-    net.run("nat-addr", "ip", "addr", "add", new + "/24", "dev", "eth0")
-    net.run("nat-addr", "ip", "route", "add", "default", "via",
+    old, new = "198.51.100.205", "198.51.100.225"
+    assert net.reaches("port", GATEWAY["twice"])
+    net.run("nat-port", "ip", "addr", "del", old + "/24", "dev", "eth0")
+    forget_connections(net.ns("nat-port"))
+    net.run("nat-port", "ip", "addr", "add", new + "/24", "dev", "eth0")
+    net.run("nat-port", "ip", "route", "add", "default", "via",
             "198.51.100.254")
     start = time.monotonic()
     for node in ("hub", "twice", "cone"):
-        assert net.reaches(node, GATEWAY["addr"], timeout=25), node
+        assert net.reaches(node, GATEWAY["port"], timeout=25), node
     print("reached again: %.1f s" % (time.monotonic() - start))
     assert eventually(lambda: not wrong(net), 30), wrong(net)
