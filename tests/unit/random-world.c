@@ -48,6 +48,51 @@ draw_words(struct world *w, const char *const words[], size_t n)
 }
 
 static void
+draw_vpn(struct world *w, struct model_node *node, int i)
+{
+    struct model_vpn *vpn = xzalloc(sizeof *vpn);
+    char *pool = xasprintf("10.%d.0.0/24", 8 + (draw(w, 6) ? i : 0));
+
+    vpn->interface = xstrdup("wg0");
+    vpn->pools = xzalloc(sizeof *vpn->pools);
+    free(sn_prefix_parse(pool, &vpn->pools[0]));
+    vpn->n_pools = 1;
+    svec_init(&vpn->dns);
+    node->vpn = vpn;
+    free(pool);
+}
+
+/* Guests, some of nodes that are not there or have no pool. */
+static void
+step_client(struct world *w)
+{
+    char *name = xasprintf("g%u", draw(w, 5));
+
+    if (!draw(w, 3)) {
+        model_remove(w->model, MODEL_CLIENT, name);
+    } else {
+        struct model_client *client = model_object_create(MODEL_CLIENT);
+        int i = draw(w, N_NODES);
+        char *address = xasprintf("10.%d.0.%u", 8 + i, 2 + draw(w, 6));
+
+        client->name = xstrdup(name);
+        client->node = xstrdup(node_names[i]);
+        client->public_key = xstrdup(name);
+        client->addresses = xzalloc(sizeof *client->addresses);
+        free(sn_prefix_parse(address, &client->addresses[0]));
+        client->n_addresses = 1;
+        client->revoked = !draw(w, 4);
+        if (draw(w, 2)) {
+            sset_add(&client->tags, draw(w, 2) ? "t0" : "t1");
+        }
+        model_put(w->model, MODEL_CLIENT, name, client);
+        free(address);
+    }
+    changed(w, MODEL_CLIENT, name);
+    free(name);
+}
+
+static void
 step_node(struct world *w)
 {
     static const char *const subnets[][2] = {
@@ -68,6 +113,9 @@ step_node(struct world *w)
         struct model_node *node = shash_find_data(&w->model->nodes,
                                                   node_names[i]);
         node->revoked = !draw(w, 4);
+        if (!draw(w, 2)) {
+            draw_vpn(w, node, i);
+        }
     }
     changed(w, MODEL_NODE, node_names[i]);
 }
@@ -151,7 +199,9 @@ draw_selectors(struct world *w, bool segments, bool any, size_t *n)
         { SEL_NODE, "node:b" }, { SEL_INTERNET, "internet" },
         { SEL_CIDR, "10.0.0.96/28" }, { SEL_CIDR, "10.1.0.0/24" },
         { SEL_CIDR, "192.0.2.0/24" }, { SEL_CIDR, "0.0.0.0/0" },
-        { SEL_CIDR, "fd00::/16" }, { SEL_SEGMENT, "s0" },
+        { SEL_CIDR, "fd00::/16" }, { SEL_CIDR, "10.8.0.0/24" },
+        { SEL_CLIENT, "client:g0" }, { SEL_CLIENT, "client:g1" },
+        { SEL_SEGMENT, "s0" },
         { SEL_SEGMENT, "s1" }, { SEL_SERVICE, "v0" }, { SEL_SERVICE, "v1" },
         { SEL_ANY, "*" },
     };
@@ -380,8 +430,10 @@ random_world_step(struct world *w)
     while (n--) {
         uint32_t what = draw(w, 100);
 
-        if (what < 35) {
+        if (what < 30) {
             step_container(w);
+        } else if (what < 35) {
+            step_client(w);
         } else if (what < 50) {
             step_acl(w);
         } else if (what < 58) {
