@@ -186,6 +186,19 @@ guard_unmanaged_from(struct compiler *c, const struct sn_prefix *prefix,
     }
 }
 
+/* Of a node: its containers and its guests. */
+static void
+guard_unmanaged_node(struct compiler *c, const struct model_node *node,
+                     uint64_t cookie)
+{
+    for (size_t i = 0; i < node->n_subnets; i++) {
+        guard_unmanaged_from(c, &node->subnets[i], cookie);
+    }
+    for (size_t i = 0; node->vpn && i < node->vpn->n_pools; i++) {
+        guard_unmanaged_from(c, &node->vpn->pools[i], cookie);
+    }
+}
+
 static void
 guard_unmanaged(struct compiler *c)
 {
@@ -198,8 +211,8 @@ guard_unmanaged(struct compiler *c)
     }
     guard_unmanaged_from(c, &c->model->mesh.prefix, cookie);
     guard_unmanaged_from(c, &exits, cookie);
-    for (size_t i = 0; c->node && i < c->node->n_subnets; i++) {
-        guard_unmanaged_from(c, &c->node->subnets[i], cookie);
+    if (c->node) {
+        guard_unmanaged_node(c, c->node, cookie);
     }
     guard_flow(c, 10, SN_F_FROM_UNMANAGED, SN_WHY_SWITCH);
     emit_goto(e, SN_TABLE_DELIVER);
@@ -211,9 +224,7 @@ stage_guard_node(struct compiler *c, const struct model_node *node)
 {
     uint64_t cookie = cookie_node(node, SN_WHY_WITHHELD);
 
-    for (size_t i = 0; i < node->n_subnets; i++) {
-        guard_unmanaged_from(c, &node->subnets[i], cookie);
-    }
+    guard_unmanaged_node(c, node, cookie);
     if (node->address.plen) {
         struct sn_prefix address = sn_prefix_host(&node->address);
 

@@ -166,7 +166,7 @@ def test_uplinks_reach_no_container(raw, mac):
 
 @pytest.mark.parametrize('src', [
     'veth100', '10.0.0.1', 'veth105', ABROAD, FAR, '10.1.0.1', '100.64.0.1',
-    '100.64.0.2', '169.254.83.7'])
+    '100.64.0.2', '169.254.83.7', '10.8.0.9', '10.9.0.9'])
 def test_uplinks_speak_for_nobody_of_the_mesh(raw, src):
     """To the host; among themselves they do as they like."""
     frame = Ether(src='02:00:00:00:99:01', dst=LOCAL)
