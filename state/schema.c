@@ -169,7 +169,8 @@ static const struct schema bridge = MAP(bridge_keys);
 static const struct schema bridges = MAP_OF(INTERFACE, &bridge);
 
 static const struct schema_key openflow_keys[] = {
-    { "dynamic_routing", &any, SCHEMA_KEEP, "Kept; always on." },
+    { "dynamic_routing", &any, SCHEMA_KEEP,
+      "service_discovery: true makes services of what containers declare." },
     { "bridges", &bridges, 0, "The host's bridge, vmbr0." },
     { NULL },
 };
