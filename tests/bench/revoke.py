@@ -2,9 +2,10 @@
 """revoke.py BUILDDIR [N]: how long a revoked node stays known to another.
 
 In a lab of examples/two-hosts.yaml, N times (default 40): the time from the
-start of `socknet node revoke` until the other host has neither its peer nor a
-route to it and its switch drops what is for it; and what a rotation of its
-key costs a stream of pings at 10 ms.  Needs root; SOCKNET_LAB names the lab."""
+start of `socknet node revoke` until the other host has neither its peer nor
+a route to it and its switch drops what is for it; and what a rotation of its
+key costs a stream of pings at 10 ms.  Needs root; SOCKNET_LAB names the lab.
+"""
 
 import os
 import pathlib
