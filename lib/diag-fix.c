@@ -190,7 +190,9 @@ collect_changes(const struct diags *diags, const char *file, const char *text,
             n += resolve(edit, text, &changes[n]);
         }
     }
-    qsort(changes, n, n ? sizeof *changes : 1, compare_changes);
+    if (n) {
+        qsort(changes, n, sizeof *changes, compare_changes);
+    }
     *ret_n = n;
     return changes;
 }

@@ -78,20 +78,36 @@ file_query_int(struct cache_file *f, const char *sql)
     return value;
 }
 
+/* The folders above 'path': who starts first on a host finds none. */
+static char *
+make_folders(const char *path)
+{
+    char *dir = dir_name(path);
+    char *error = NULL;
+
+    if (mkdir(dir, 0700) && errno == ENOENT && strcmp(dir, "/")
+        && strcmp(dir, ".")) {
+        error = make_folders(dir);
+        if (!error && mkdir(dir, 0700)) {
+            error = xasprintf("%s: %s", dir, ovs_strerror(errno));
+        }
+    } else if (access(dir, F_OK)) {
+        error = xasprintf("%s: %s", dir, ovs_strerror(errno));
+    }
+    free(dir);
+    return error;
+}
+
 /* Files that SQLite makes beside it get the same mode. */
 static char *
 file_create(const char *path)
 {
-    char *dir = dir_name(path);
-    char *error = NULL;
+    char *error = make_folders(path);
     struct stat st;
 
-    if (mkdir(dir, 0700) && errno != EEXIST) {
-        error = xasprintf("%s: %s", dir, ovs_strerror(errno));
-        free(dir);
+    if (error) {
         return error;
     }
-    free(dir);
     int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0 || fstat(fd, &st)) {
         error = xasprintf("%s: %s", path, ovs_strerror(errno));

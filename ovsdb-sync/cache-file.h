@@ -12,7 +12,7 @@
 
 struct cache_file;
 
-/* Makes the file, and the folder that it is in, if they are missing.  Returns
+/* Makes the file, and the folders above it, if they are missing.  Returns
  * NULL, or an error that the caller frees. */
 char *cache_file_open(const char *path, struct cache_file **ret_file);
 void cache_file_close(struct cache_file *);
