@@ -199,9 +199,9 @@ parse_ignored(struct parser *p OVS_UNUSED, char *value OVS_UNUSED)
 }
 
 static const char *
-parse_psk(struct parser *p OVS_UNUSED, char *value OVS_UNUSED)
+parse_psk(struct parser *p, char *value)
 {
-    return "is not supported: leave it out on both sides";
+    return parse_key(value, &p->peer->preshared_key);
 }
 
 static const struct {
@@ -357,6 +357,7 @@ exit_profile_destroy(struct exit_profile *f)
     for (size_t i = 0; i < f->n_peers; i++) {
         free(f->peers[i].endpoint);
         free(f->peers[i].allowed);
+        sodium_memzero(&f->peers[i], sizeof f->peers[i]);
     }
     free(f->peers);
     free(f->addresses);

@@ -15,6 +15,7 @@
 
 struct exit_profile_peer {
     struct wg_key key;
+    struct wg_key preshared_key; /* Zero: none. */
     char *endpoint;             /* HOST:PORT, or NULL. */
     uint16_t keepalive_s;
     struct sn_prefix *allowed;

@@ -40,8 +40,6 @@ struct exit_test {
     char *seen_as, *names;      /* The results. */
 };
 
-char *exit_test_find_address(const char *reply);
-
 static void
 hang_up(int *fd)
 {
@@ -133,8 +131,8 @@ exit_test_destroy(struct exit_test *t)
 }
 
 /* The address in an answer: after "ip=", else the first of the body. */
-char *
-exit_test_find_address(const char *reply)
+static char *
+find_address(const char *reply)
 {
     const char *body = strstr(reply, "\r\n\r\n");
     const char *ip = body ? strstr(body, "\nip=") : NULL;
@@ -163,7 +161,7 @@ static void
 http_finish(struct exit_test *t, const char *why)
 {
     t->reply[t->n_reply] = '\0';
-    t->seen_as = exit_test_find_address(t->reply);
+    t->seen_as = find_address(t->reply);
     if (!t->seen_as) {
         t->seen_as = xasprintf("unknown: %s", why);
     }

@@ -157,6 +157,7 @@ profile_to_device(const struct exit_profile *f, struct exit_device *d)
         if (fp->endpoint) {
             resolve_endpoint(fp->endpoint, &peer->endpoint);
         }
+        peer->preshared_key = fp->preshared_key;
         peer->keepalive_s = fp->keepalive_s;
         for (size_t j = 0; j < fp->n_allowed; j++) {
             wg_peer_add_allowed(peer, &fp->allowed[j]);

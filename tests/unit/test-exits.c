@@ -147,6 +147,7 @@ test_profile(void **cmocka OVS_UNUSED)
         "PostUp = ovs-vsctl add-port vmbr0 %i\r\n"
         "[Peer]\r\n"
         "PublicKey = " KEY "\r\n"
+        "PresharedKey = " KEY "\r\n"
         "AllowedIPs = 0.0.0.0/0, ::/0 # all\r\n"
         "Endpoint = engage.cloudflareclient.com:2408\r\n"
         "PersistentKeepalive = 25";
@@ -159,6 +160,7 @@ test_profile(void **cmocka OVS_UNUSED)
     assert_int_equal(f.private_key.bytes[31], 31);
     assert_int_equal(f.n_peers, 1);
     assert_int_equal(f.peers[0].n_allowed, 2);
+    assert_int_equal(f.peers[0].preshared_key.bytes[31], 31);
     assert_int_equal(f.peers[0].keepalive_s, 25);
     assert_string_equal(f.peers[0].endpoint,
                         "engage.cloudflareclient.com:2408");
@@ -187,8 +189,8 @@ test_bad_profiles(void **cmocka OVS_UNUSED)
           "list of addresses" },
         { HEAD PEER "Endpoint = 2408\n", "line 6: Endpoint is not "
           "HOST:PORT" },
-        { HEAD PEER "PresharedKey = " KEY "\n", "line 6: PresharedKey is not "
-          "supported: leave it out on both sides" },
+        { HEAD PEER "PresharedKey = x\n", "line 6: PresharedKey is not a "
+          "key of 44 characters of base64" },
         { "[Wg]\n", "line 1: a section is [Interface] or [Peer]" },
         { "hello\n", "line 1: neither KEY = VALUE nor a section" },
     };
