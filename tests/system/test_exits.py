@@ -447,6 +447,14 @@ def test_exit_test(lab, far_warp):
     assert found[B + " oo1424oo/warp"]["tested"] == "no: last reported"
     p = lab.socknet(A, "exit", "test", "oo1424oo/wrap", check=False)
     assert p.returncode == 1 and "there is no exit" in p.stderr
+    # Somebody's rule before ours: the guard holds, but the check tells.
+    rule = ("pref", "100", "iif", "x-warp0", "lookup", "main")
+    lab.run(A, "ip", "rule", "add", *rule)
+    try:
+        warp = exits(A, "oo1424oo/warp", status=1)[A + " oo1424oo/warp"]
+        assert warp["kill_switch"] == "OPEN: routes lead to eth0"
+    finally:
+        lab.run(A, "ip", "rule", "del", *rule)
     far_warp("down")
     assert eventually(lambda: exit_state(lab, "warp") == "down", 15)
     warp = exits(A, "oo1424oo/warp", status=1)[A + " oo1424oo/warp"]
