@@ -144,6 +144,9 @@ choose_server(const struct model *model, const char *name)
                              "that, guests can be added by this command"
                      : "no node has a vpn_server in the state", name);
         return NULL;
+    } else if (found->revoked) {
+        command_fail("node %s is revoked", found->name);
+        return NULL;
     } else if (!found->vpn->auto_provision) {
         command_fail("the vpn_server of node %s has no auto_provision: true; "
                      "its guests are those of the state file, under clients",
