@@ -35,7 +35,13 @@ def wipe(host):
              "ip route flush proto 83; ip -6 route flush proto 83; "
              "ip -4 route flush table all proto 83; "
              "sysctl -qw net.ipv4.ip_forward=0; "
-             "rm -f /run/wireguard/nm-privacy.sock; true")
+             "true")
+    # In its own time, wireguard-go ends and takes its socket along: by then it
+    # must not be the next one's.
+    ns.wait_for("wireguard-go's end", lambda: host.run(
+        "pgrep", "-f", "wireguard-go.*nm-privacy",
+        check=False).returncode != 0, 30)
+    host.run("rm", "-f", "/run/wireguard/nm-privacy.sock")
 
 
 def reboot(system, node):
