@@ -174,7 +174,7 @@ if os.environ.get("SOCKNET_KERNEL"):
 @pytest.mark.parametrize("command", REMOVALS,
                          ids=lambda c: "-".join(c).replace("/", "_"))
 def test_what_is_removed_comes_back(mesh, expected, command):
-    expected += ["somebody cleared fail_mode"]
+    expected += ["somebody cleared fail_mode", "fail_mode was"]
     settled(mesh, A)
     before = snapshot(mesh, A)
     assert "10.1.0.0/24" in before and "OpenFlow15" in before
