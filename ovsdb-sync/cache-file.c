@@ -25,8 +25,7 @@ VLOG_DEFINE_THIS_MODULE(cache_file);
 enum statement { PUT, REMOVE, SET, GET, READ, N_STATEMENTS };
 
 static const char *const statement_text[N_STATEMENTS] = {
-    [PUT] = "INSERT OR REPLACE INTO rows(name, uuid, columns) "
-            "VALUES (?, ?, ?)",
+    [PUT] = "INSERT OR REPLACE INTO rows(name, uuid, columns) VALUES (?,?,?)",
     [REMOVE] = "DELETE FROM rows WHERE uuid = ?",
     [SET] = "INSERT OR REPLACE INTO meta VALUES (?, ?)",
     [GET] = "SELECT value FROM meta WHERE key = ?",
