@@ -388,7 +388,10 @@ agent_run(struct agent *a)
     if (exit_watch_run(a->exits)) {
         a->dirty = true;
     }
-    if (backend_watch_run(a->backends) | ct_count_run(a->connections)) {
+    if (backend_watch_run(a->backends)) {
+        a->report = true;
+    }
+    if (ct_count_run(a->connections)) {
         a->report = true;
     }
     if (socks_process_run(a->socks)) {

@@ -191,8 +191,10 @@ service_status_run(struct ovsdb_idl *idl, struct model *model,
             sset_init(&now_down);
         }
         collect_silent(model, ns, service, &silent);
-        if (set_names(&service->down, &now_down)
-            | set_names(&service->silent, &silent)) {
+        bool down_changed = set_names(&service->down, &now_down);
+        bool silent_changed = set_names(&service->silent, &silent);
+
+        if (down_changed || silent_changed) {
             model_changes_add(changes, MODEL_SERVICE, node->name);
         }
         sset_destroy(&now_down);
