@@ -227,23 +227,43 @@ describe_identity(const struct policy_ident *ident)
     return text;
 }
 
-/* Identities follow from the rules of the whole mesh: any node's compile has
- * them all. */
 static void
-explainer_add_identities(struct explainer *ex, const struct model *model)
+explainer_add_identities_of(struct explainer *ex, const struct model *model,
+                            const char *node_name)
 {
-    struct compiler *c = compiler_create("");
+    struct compiler *c = compiler_create(node_name);
     struct flow_ports *ports = flow_ports_create();
     struct shash_node *node;
 
     compiler_run(c, model, ports, NULL, NULL);
     SHASH_FOR_EACH (node, &c->policy.idents) {
         const struct policy_ident *ident = node->data;
-        explainer_add(ex, COOKIE_IDENTITY, ident->id,
-                      describe_identity(ident));
+
+        if (!explainer_find(ex, cookie_make(COOKIE_IDENTITY, ident->id, 0))) {
+            explainer_add(ex, COOKIE_IDENTITY, ident->id,
+                          describe_identity(ident));
+        }
     }
     flow_ports_destroy(ports);
     compiler_destroy(c);
+}
+
+/* Identities follow from the rules of the whole mesh: any node's compile has
+ * them all, but those of a revoked node's containers, which that node alone
+ * still knows. */
+static void
+explainer_add_identities(struct explainer *ex, const struct model *model)
+{
+    struct shash_node *snode;
+
+    explainer_add_identities_of(ex, model, "");
+    SHASH_FOR_EACH (snode, &model->nodes) {
+        const struct model_node *node = snode->data;
+
+        if (node->revoked) {
+            explainer_add_identities_of(ex, model, node->name);
+        }
+    }
 }
 
 struct explainer *

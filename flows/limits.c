@@ -52,14 +52,17 @@ emit_container_limit(struct compiler *c, const struct endpoint *ep,
 }
 
 void
+limits_emit_packets(struct compiler *c, const struct endpoint *ep)
+{
+    emit_container_limit(c, ep, "packets", (struct sn_rate) {
+        .pps = ep->container->limits.egress_pps });
+}
+
+void
 limits_emit_egress(struct compiler *c, const struct endpoint *ep)
 {
-    const struct model_limits *limits = &ep->container->limits;
-
-    emit_container_limit(c, ep, "packets",
-                         (struct sn_rate) { .pps = limits->egress_pps });
-    emit_container_limit(c, ep, "egress",
-                         (struct sn_rate) { .kbps = limits->egress_kbps });
+    emit_container_limit(c, ep, "egress", (struct sn_rate) {
+        .kbps = ep->container->limits.egress_kbps });
 }
 
 void

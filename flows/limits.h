@@ -18,7 +18,10 @@ struct policy_clause;
  * end with NULL; that of a rule is "acl:NAME". */
 extern const char *const limits_of_container[];
 
-/* What a container sends, receives, and opens: the last in packets. */
+/* What a container sends, in packets and in bits, what it receives, and what
+ * it opens.  The first two are never of one flow: ovs-ofctl takes one meter in
+ * each, as OpenFlow before 1.5 has it. */
+void limits_emit_packets(struct compiler *, const struct endpoint *);
 void limits_emit_egress(struct compiler *, const struct endpoint *);
 void limits_emit_ingress(struct compiler *, const struct endpoint *);
 void limits_emit_new(struct compiler *, const struct endpoint *);

@@ -1,6 +1,7 @@
 #include <config.h>
 
 #include "flows/compiler-private.h"
+#include "flows/limits.h"
 #include "flows/ports.h"
 #include "flow.h"
 #include "packets.h"
@@ -100,6 +101,7 @@ stage_classify_container(struct compiler *c, const struct endpoint *ep)
     emit_flow(e, SN_TABLE_CLASSIFY, 100, cookie_endpoint(ep, SN_WHY_PORT));
     match_set_in_port(&e->match, ep->port->ofport);
     match_set_dl_src(&e->match, ep->mac);
+    limits_emit_packets(c, ep);
     emit_set_reg(e, SN_REG_ENDPOINT, ep->number);
     emit_set_reg(e, SN_REG_FLAGS,
                  SN_F_FROM_CONTAINER | (exit ? SN_F_HAS_EXIT : 0)

@@ -6,6 +6,9 @@ import subprocess
 import pytest
 
 HERE = pathlib.Path(__file__).parent
+TOP = HERE.parents[1]
+STATES = sorted(p for d in ('examples', 'tests')
+                for p in (TOP / d).rglob('*.yaml'))
 SEEDS = sorted(p for p in (HERE / 'seeds').glob('*/*') if p.is_file())
 
 
@@ -16,4 +19,14 @@ def test_seed(builddir, seed):
     # The fuzzer's own main() takes a file to replay as well.
     r = subprocess.run([target, seed], text=True, errors='replace',
                        capture_output=True, timeout=60)
+    assert r.returncode == 0, r.stderr[-4000:]
+
+
+# The fuzzer starts from them; what they break need not wait for it.
+@pytest.mark.parametrize('name', ['compile', 'state'])
+def test_state_files(builddir, name):
+    assert len(STATES) > 20
+    r = subprocess.run([builddir / 'tests/fuzz' / ('fuzz-' + name), *STATES],
+                       text=True, errors='replace', capture_output=True,
+                       timeout=120)
     assert r.returncode == 0, r.stderr[-4000:]
