@@ -71,12 +71,16 @@ cli_libsncli_la_SOURCES = \
 	cli/pairs.h \
 	cli/pki-cert.c \
 	cli/pki-cert.h \
+	cli/plan-file.c \
+	cli/plan-file.h \
 	cli/policy-tests.c \
 	cli/policy-tests.h \
 	cli/probes.c \
 	cli/probes.h \
 	cli/problems.c \
 	cli/problems.h \
+	cli/proposal.c \
+	cli/proposal.h \
 	cli/reach.c \
 	cli/reach.h \
 	cli/redact.c \

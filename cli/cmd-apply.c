@@ -1,69 +1,81 @@
 #include <config.h>
 
 #include <getopt.h>
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "cli/apply-run.h"
 #include "cli/command.h"
-#include "cli/policy-tests.h"
+#include "cli/plan-file.h"
+#include "cli/proposal.h"
 #include "cli/session.h"
-#include "lib/diag.h"
-#include "state/load.h"
-#include "state/model.h"
 #include "util.h"
 
-/* The model of 'files', its nodes with the addresses that they have already.
- * Returns NULL after having printed every error. */
-static struct model *
-load_model(const char *path, const char *node, const struct session *session,
-           struct state_files *files)
-{
-    struct model *model = NULL;
-    struct diags diags;
+static const char verdict[] = "; nothing was changed";
 
-    diags_init(&diags);
-    if (state_files_read(path, files, &diags)) {
-        model = state_files_load(files, node, &diags);
+/* The state that 'p' holds. */
+static int
+apply_proposal(const struct command_context *ctx, struct session *session,
+               struct proposal *p, struct apply_job *job)
+{
+    job->files = &p->files;
+    job->node = p->node;
+    return apply_run(ctx, session, p->model, job);
+}
+
+/* The plan that is the text of a file. */
+static int
+apply_plan(const struct command_context *ctx, struct session *session,
+           const char *path, const char *text, struct apply_job *job)
+{
+    int status = EXIT_ERROR;
+    struct plan_file plan;
+
+    char *error = plan_file_parse(text, &plan);
+    if (error) {
+        command_fail("%s cannot be applied: %s", path, error);
+        free(error);
+        return EXIT_ERROR;
     }
-    if (model) {
-        model_inherit_clients(model, session_model(session), &diags);
-        model_assign_addresses(model, session_model(session), &diags);
-        model_assign_client_addresses(model, session_model(session), &diags);
-        if (!diags.n_errors) {
-            policy_tests_run(model, &diags);
-        }
-        model_inherit_nodes(model, session_model(session));
+    error = plan_file_check_base(&plan, session);
+    if (error) {
+        command_fail("%s", error);
+        free(error);
+    } else if (proposal_load(&plan.proposal, session_model(session),
+                             verdict)) {
+        status = plan_file_is_same_state(&plan, plan.proposal.model)
+                 ? apply_proposal(ctx, session, &plan.proposal, job)
+                 : command_fail("this version of socknet makes another state "
+                                "of it than the one that planned; nothing "
+                                "was changed: plan again");
     }
-    diags_print(&diags, stderr);
-    if (diags.n_errors) {
-        fprintf(stderr, "socknet: error: %"PRIuSIZE" error%s; nothing was "
-                "changed\n", diags.n_errors, diags.n_errors > 1 ? "s" : "");
-        model_destroy(model);
-        model = NULL;
-    }
-    diags_destroy(&diags);
-    return model;
+    plan_file_destroy(&plan);
+    return status;
 }
 
 static int
 apply_path(const struct command_context *ctx, const char *path,
            struct apply_job *job)
 {
-    struct session *session = session_open(ctx);
-    struct state_files files;
     int status = EXIT_ERROR;
+    struct proposal p;
 
-    if (!session) {
-        return EXIT_ERROR;
+    if (proposal_read(&p, path, job->node)) {
+        bool is_plan = plan_file_is_plan(&p.files);
+        struct session *session;
+
+        if (is_plan && job->node) {
+            command_misused("apply", "a plan names its node itself");
+        } else if ((session = session_open(ctx)) != NULL) {
+            if (is_plan) {
+                status = apply_plan(ctx, session, path,
+                                    p.files.files[0].text, job);
+            } else if (proposal_load(&p, session_model(session), verdict)) {
+                status = apply_proposal(ctx, session, &p, job);
+            }
+            session_close(session);
+        }
     }
-    struct model *model = load_model(path, job->node, session, &files);
-    if (model) {
-        job->files = &files;
-        status = apply_run(ctx, session, model, job);
-    }
-    model_destroy(model);
-    state_files_destroy(&files);
-    session_close(session);
+    proposal_destroy(&p);
     return status;
 }
 
@@ -87,7 +99,7 @@ cmd_apply(struct command_context *ctx, int argc, char *argv[])
         }
     }
     if (argc - optind != 1) {
-        return command_misused(argv[0], "apply takes one PATH");
+        return command_misused(argv[0], "apply takes one PATH or PLAN");
     }
     return apply_check_options(argv[0], &job)
            ? apply_path(ctx, argv[optind], &job) : EXIT_ERROR;

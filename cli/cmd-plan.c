@@ -7,18 +7,17 @@
 #include "cli/command.h"
 #include "cli/offline.h"
 #include "cli/output.h"
-#include "cli/policy-tests.h"
+#include "cli/plan-file.h"
+#include "cli/proposal.h"
 #include "cli/reach.h"
 #include "cli/session.h"
 #include "cli/state-file.h"
 #include "flows/compiler.h"
 #include "flows/diff.h"
-#include "lib/diag.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "openvswitch/shash.h"
 #include "packets.h"
-#include "state/load.h"
 #include "state/model.h"
 #include "sset.h"
 #include "util.h"
@@ -27,6 +26,7 @@ struct plan_args {
     const char *path;
     const char *from;           /* A file instead of the database. */
     const char *node;
+    const char *out;            /* The plan goes there, or NULL. */
     bool flows;
 };
 
@@ -37,6 +37,7 @@ plan_parse(int argc, char *argv[], struct plan_args *args)
         {"from", required_argument, NULL, 'f'},
         {"node", required_argument, NULL, 'n'},
         {"flows", no_argument, NULL, 'F'},
+        {"out", required_argument, NULL, 'o'},
         {NULL, 0, NULL, 0},
     };
 
@@ -51,6 +52,9 @@ plan_parse(int argc, char *argv[], struct plan_args *args)
         case 'F':
             args->flows = true;
             break;
+        case 'o':
+            args->out = optarg;
+            break;
         default:
             return false;
         }
@@ -59,37 +63,13 @@ plan_parse(int argc, char *argv[], struct plan_args *args)
         command_misused("plan", "plan takes one PATH");
         return false;
     }
+    if (args->out && args->from) {
+        command_misused("plan", "--out keeps what the database holds now, and "
+                        "does not go with --from");
+        return false;
+    }
     args->path = argv[optind];
     return true;
-}
-
-/* The new state, checked as `apply` does.  NULL: what is wrong was printed. */
-static struct model *
-load_new(const struct plan_args *args, const struct model *old)
-{
-    struct diags diags;
-
-    diags_init(&diags);
-    struct model *model = state_load(args->path, args->node, &diags);
-    if (model) {
-        model_inherit_clients(model, old, &diags);
-        model_assign_addresses(model, old, &diags);
-        model_assign_client_addresses(model, old, &diags);
-        if (!diags.n_errors) {
-            policy_tests_run(model, &diags);
-        }
-        model_inherit_nodes(model, old);
-    }
-    diags_print(&diags, stderr);
-    if (diags.n_errors) {
-        fprintf(stderr, "socknet: error: %"PRIuSIZE" error%s: this state "
-                "would not be applied\n", diags.n_errors,
-                diags.n_errors > 1 ? "s" : "");
-        model_destroy(model);
-        model = NULL;
-    }
-    diags_destroy(&diags);
-    return model;
 }
 
 /* (a) Objects. */
@@ -330,13 +310,8 @@ level_status(struct model *old, struct model *new)
 
 static int
 plan_compare(const struct command_context *ctx, const struct plan_args *args,
-             struct model *old)
+             struct model *old, struct model *new)
 {
-    struct model *new = load_new(args, old);
-
-    if (!new) {
-        return EXIT_ERROR;
-    }
     level_status(old, new);
     struct output *out = output_create(ctx->json, "plan");
     size_t n = output_objects(old, new, out);
@@ -350,34 +325,71 @@ plan_compare(const struct command_context *ctx, const struct plan_args *args,
         output_note(out, "nothing to change");
     }
     output_attach(out, "changes", json_boolean_create(n > 0));
+    if (args->out) {
+        output_attach(out, "plan_file", json_string_create(args->out));
+        output_note(out, "`socknet apply %s` carries this out.", args->out);
+    }
     output_finish(out);
-    model_destroy(new);
     return n ? EXIT_PENDING : EXIT_OK;
+}
+
+/* 'base' NULL: of a file, not of the database. */
+static int
+plan_run(const struct command_context *ctx, const struct plan_args *args,
+         struct model *old, const struct plan_base *base)
+{
+    int status = EXIT_ERROR;
+    struct proposal p;
+
+    if (proposal_read(&p, args->path, args->node)) {
+        if (plan_file_is_plan(&p.files)) {
+            command_fail("%s is a plan already: `socknet apply %s` carries it "
+                         "out", args->path, args->path);
+        } else if (proposal_load(&p, old,
+                                 ": this state would not be applied")) {
+            char *error = args->out ? plan_file_write(args->out, base, &p)
+                          : NULL;
+
+            status = error ? command_fail("%s", error)
+                     : plan_compare(ctx, args, old, p.model);
+            free(error);
+        }
+    }
+    proposal_destroy(&p);
+    return status;
+}
+
+static int
+plan_from_database(const struct command_context *ctx,
+                   const struct plan_args *args)
+{
+    struct session *session = session_open(ctx);
+    struct plan_base base;
+
+    if (!session) {
+        return EXIT_ERROR;
+    }
+    plan_base_read(&base, session);
+    int status = plan_run(ctx, args,
+                          CONST_CAST(struct model *, session_model(session)),
+                          &base);
+    plan_base_destroy(&base);
+    session_close(session);
+    return status;
 }
 
 int
 cmd_plan(struct command_context *ctx, int argc, char *argv[])
 {
     struct plan_args args = { .path = NULL };
-    int status = EXIT_ERROR;
 
     if (!plan_parse(argc, argv, &args)) {
         return EXIT_ERROR;
+    } else if (!args.from) {
+        return plan_from_database(ctx, &args);
     }
-    if (args.from) {
-        struct model *old = state_file_load(args.from, args.node);
-
-        status = old ? plan_compare(ctx, &args, old) : EXIT_ERROR;
-        model_destroy(old);
-    } else {
-        struct session *session = session_open(ctx);
-
-        if (session) {
-            status = plan_compare(ctx, &args,
-                                  CONST_CAST(struct model *,
-                                             session_model(session)));
-            session_close(session);
-        }
-    }
+    struct model *old = state_file_load(args.from, args.node);
+    int status = old ? plan_run(ctx, &args, old, NULL) : EXIT_ERROR;
+    model_destroy(old);
     return status;
 }

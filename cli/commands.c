@@ -41,7 +41,7 @@ const struct command commands[] = {
       "         ovs-ofctl -O OpenFlow15 replace-flows vmbr0 flows\n",
       false, cmd_compile,
       "one node's flows, offline" },
-    { NULL, "plan", "PATH [--from OLD] [--flows]",
+    { NULL, "plan", "PATH [--from OLD] [--flows] [--out PLAN]",
       "what a state file would change, and for whom",
       "Compares PATH with the database: objects; who could newly reach\n"
       "whom, who no longer, and who would leave by another exit, with the\n"
@@ -50,6 +50,8 @@ const struct command commands[] = {
       "\n"
       "  --from OLD    a state file instead of the database\n"
       "  --flows       also each host's flows that differ\n"
+      "  --out PLAN    keep it in a file: `socknet apply PLAN` carries out\n"
+      "                just this, unless the database has changed since\n"
       "  --node NAME   the node, if PATH describes a single host\n"
       "\n"
       "Exit code 2 if anything differs.\n"
@@ -61,6 +63,8 @@ const struct command commands[] = {
       "make the database equal to a state file",
       "Checks PATH first; with any error nothing is changed.  Prints what\n"
       "changed: an object that only moved to another line is no change.\n"
+      "PATH may be what `plan --out` wrote; it is refused if the database\n"
+      "has changed since.\n"
       "\n"
       "  --wait        return when every switch and agent has confirmed, or\n"
       "                fail after the --timeout (60 s) and say who has not\n"

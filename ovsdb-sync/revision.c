@@ -28,13 +28,13 @@ revision_add_columns(struct ovsdb_idl *idl, bool with_files)
     }
 }
 
-static char *
-sha256(const char *text, size_t len)
+char *
+revision_hash_text(const char *text)
 {
     unsigned char hash[crypto_hash_sha256_BYTES];
     char *hex = xmalloc(2 * sizeof hash + 1);
 
-    crypto_hash_sha256(hash, (const unsigned char *) text, len);
+    crypto_hash_sha256(hash, (const unsigned char *) text, strlen(text));
     return sodium_bin2hex(hex, 2 * sizeof hash + 1, hash, sizeof hash);
 }
 
@@ -48,12 +48,12 @@ revision_hash(const struct state_files *files)
         const struct state_file *file = &files->files[i];
 
         free(hash);
-        hash = sha256(file->text, strlen(file->text));
+        hash = revision_hash_text(file->text);
         ds_put_format(&lines, "%s  %s\n", hash, file->name);
     }
     if (files->n != 1) {
         free(hash);
-        hash = sha256(ds_cstr(&lines), lines.length);
+        hash = revision_hash_text(ds_cstr(&lines));
     }
     ds_destroy(&lines);
     return hash;

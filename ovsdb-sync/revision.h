@@ -47,5 +47,6 @@ bool revision_get_files(const struct sndb_revision *, struct state_files *);
 /* SHA-256 in hexadecimal: of one file what sha256sum prints; of more, that of
  * the lines that sha256sum prints.  Caller frees. */
 char *revision_hash(const struct state_files *);
+char *revision_hash_text(const char *);
 
 #endif /* ovsdb-sync/revision.h */
