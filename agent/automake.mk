@@ -13,6 +13,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/bridge.c agent/bridge.h \
 	agent/bridge-guard.c agent/bridge-guard.h \
 	agent/central.c agent/central.h \
+	agent/child.c agent/child.h \
 	agent/ct-config.c agent/ct-config.h \
 	agent/ct-configs.c agent/ct-configs.h \
 	agent/ct-count.c agent/ct-count.h \

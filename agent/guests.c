@@ -15,6 +15,7 @@
 #include "agent/plan.h"
 #include "agent/route.h"
 #include "agent/sysctl.h"
+#include "agent/wg-link.h"
 #include "agent/wg-process.h"
 #include "openvswitch/vlog.h"
 #include "sset.h"
@@ -201,30 +202,6 @@ remove_devices(struct nlk *nlk, const struct links *links, const char *keep)
     return error;
 }
 
-/* '*linkp' is NULL if it is not there yet. */
-static char *
-guests_make_device(struct nlk *nlk, struct links *links, const char *name,
-                   const struct link **linkp)
-{
-    int error;
-
-    *linkp = NULL;
-    if (wg_process_starting(name)) {
-        return NULL;
-    }
-    error = link_create(nlk, name, "wireguard");
-    if (error == EOPNOTSUPP || error == ENODEV) {
-        return wg_process_start(name);
-    } else if (error && error != EEXIST) {
-        return xasprintf("%s: cannot make the interface: %s", name,
-                         ovs_strerror(error));
-    }
-    VLOG_INFO("%s: made by the kernel's WireGuard", name);
-    error = links_read(links, nlk);
-    *linkp = error ? NULL : links_find(links, name);
-    return NULL;
-}
-
 /* Returns NULL or an error; 'starting' is set if it has to come back. */
 static char *
 guests_sync(struct guests *g, struct nlk *nlk, struct links *links,
@@ -235,7 +212,7 @@ guests_sync(struct guests *g, struct nlk *nlk, struct links *links,
     char *error = guests_load_key(g, plan);
 
     if (!error && !link) {
-        error = guests_make_device(nlk, links, pg->interface, &link);
+        error = wg_link_make(nlk, links, pg->interface, &link);
     }
     if (error) {
         return error;

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <paths.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/child.h"
 #include "agent/plan.h"
 #include "agent/rendezvous.h"
 #include "hash.h"
@@ -248,28 +248,16 @@ child_exec(void)
     static char *const envp[] = { "PATH=" _PATH_STDPATH, NULL };
     char *const argv[] = { PROGRAM, "--dir=" RELAY_DIR, NULL };
     char path[4096];
-    sigset_t none;
     ssize_t n;
-    int fd;
 
-    setsid();
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    for (int sig = 1; sig < NSIG; sig++) {
-        signal(sig, SIG_DFL);
-    }
-    umask(077);
     n = readlink("/proc/self/exe", path, sizeof path - sizeof PROGRAM);
     while (n > 0 && path[n - 1] != '/') {
         n--;
     }
-    fd = open("/dev/null", O_RDWR);
-    if (n <= 0 || fd < 0 || dup2(fd, 0) < 0 || dup2(fd, 1) < 0
-        || dup2(fd, 2) < 0 || chdir("/")) {
+    if (n <= 0 || !child_detach()) {
         _exit(126);
     }
     memcpy(path + n, PROGRAM, sizeof PROGRAM);
-    closefrom(3);
     execve(path, argv, envp);
     _exit(127);
 }

@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/child.h"
 #include "agent/plan.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -249,22 +250,10 @@ static void
 child_exec(const char *program, char **argv)
 {
     static char *const envp[] = { "PATH=" _PATH_STDPATH, NULL };
-    sigset_t none;
-    int fd;
 
-    setsid();
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    for (int sig = 1; sig < NSIG; sig++) {
-        signal(sig, SIG_DFL);
-    }
-    umask(077);
-    fd = open("/dev/null", O_RDWR);
-    if (fd < 0 || dup2(fd, 0) < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0
-        || chdir("/")) {
+    if (!child_detach()) {
         _exit(121);
     }
-    closefrom(3);
     if (unshare(CLONE_NEWNS)
         || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL)) {
         _exit(122);

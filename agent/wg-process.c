@@ -2,15 +2,13 @@
 #include "agent/wg-process.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <paths.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/child.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
 #include "process.h"
@@ -60,22 +58,10 @@ child_exec(const char *program, const char *name)
     char *const argv[] = {
         CONST_CAST(char *, PROGRAM), "-f", CONST_CAST(char *, name), NULL
     };
-    sigset_t none;
-    int fd;
 
-    setsid();
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    for (int sig = 1; sig < NSIG; sig++) {
-        signal(sig, SIG_DFL);
-    }
-    umask(077);
-    fd = open("/dev/null", O_RDWR);
-    if (fd < 0 || dup2(fd, 0) < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0
-        || chdir("/")) {
+    if (!child_detach()) {
         _exit(126);
     }
-    closefrom(3);
     execve(program, argv, envp);
     _exit(127);
 }
