@@ -76,3 +76,7 @@ check_PROGRAMS += tests/state/load-state
 check_PROGRAMS += tests/bench/compile
 tests_bench_compile_SOURCES = tests/bench/compile.c \
 	tests/unit/flow-model.c tests/unit/flow-model.h
+
+check_PROGRAMS += tests/bench/switches
+tests_bench_switches_SOURCES = tests/bench/switches.c \
+	tests/bench/sim-switch.c tests/bench/sim-switch.h
