@@ -56,7 +56,9 @@ check-local:
 check-system: all
 	@test "`id -u`" = 0 || { echo "make check-system: run as root" >&2; \
 	    exit 1; }
-	@$(RUN_TESTS) --name=check-system --pytest=tests/system $(TESTFLAGS)
+	@n=`nproc`; test $$n -lt 4 || many="-n $$((n / 2)) --dist loadfile"; \
+	$(RUN_TESTS) --name=check-system --pytest=tests/system $$many \
+	    $(TESTFLAGS)
 
 check-kernel: all
 	$(srcdir)/tests/kernel/run $(abs_builddir)
