@@ -39,9 +39,21 @@ cli_libsncli_la_SOURCES = \
 	cli/commands.c \
 	cli/commit.c \
 	cli/commit.h \
+	cli/db-cluster.c \
+	cli/db-cluster.h \
+	cli/db-copy.c \
 	cli/db-file.c \
 	cli/db-file.h \
+	cli/db-files.c \
+	cli/db-member.c \
+	cli/db-options.h \
+	cli/db-relay-file.c \
+	cli/db-relay-file.h \
 	cli/db-schema.h \
+	cli/db-server.c \
+	cli/db-show.c \
+	cli/db-tool.c \
+	cli/db-tool.h \
 	cli/doctor-host.c \
 	cli/doctor-kernel.c \
 	cli/doctor-net.c \

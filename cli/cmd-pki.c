@@ -62,20 +62,51 @@ pki_init(const struct pki_options *o)
     return pki_finish(error);
 }
 
+/* NULL, or why a certificate cannot have this name. */
+static char *
+check_name(const char *name, const char *whose)
+{
+    char *reason = name_validate(name);
+    char *error = NULL;
+
+    if (reason) {
+        error = xasprintf("\"%s\" cannot be %s name: %s", name, whose,
+                          reason);
+        free(reason);
+    } else if (!strcmp(name, "ca") || !strcmp(name, PKI_DB_NAME)
+               || !strncmp(name, PKI_MEMBER_PREFIX,
+                           strlen(PKI_MEMBER_PREFIX))) {
+        error = xasprintf("\"%s\" is the name of socknet's own certificate",
+                          name);
+    }
+    return error;
+}
+
+static int
+pki_member(const struct pki_options *o, const char *name)
+{
+    char *error = check_name(name, "a member's");
+
+    if (!error) {
+        error = pki_create_member(o->dir, name, o->days ? o->days : CA_DAYS,
+                                  o->days ? o->days : CERT_DAYS);
+    }
+    if (!error) {
+        printf("%s/" PKI_MEMBER_PREFIX "%s-cert.pem, %s/" PKI_MEMBER_PREFIX
+               "%s-key.pem: bring both to %s, with " PKI_CLUSTER_CA
+               "-cert.pem, " PKI_CLUSTER_CROSS " and ca-cert.pem\n",
+               o->dir, name, o->dir, name, name);
+    }
+    return pki_finish(error);
+}
+
 static int
 pki_node(const struct pki_options *o, const char *name)
 {
-    char *error = name_validate(name);
+    char *error = check_name(name, "a node's");
 
     if (error) {
-        char *longer = xasprintf("\"%s\" cannot be a node's name: %s", name,
-                                 error);
-        free(error);
-        return pki_finish(longer);
-    }
-    if (!strcmp(name, "ca") || !strcmp(name, PKI_DB_NAME)) {
-        return command_fail("\"%s\" is the name of socknet's own certificate",
-                            name);
+        return pki_finish(error);
     }
     error = pki_create_cert(o->dir, name,
                             PKI_CLIENT | (o->server ? PKI_SERVER : 0),
@@ -244,8 +275,11 @@ cmd_pki(struct command_context *ctx, int argc, char *argv[])
         return pki_init(&o);
     } else if (argc == 2 && !strcmp(argv[0], "node")) {
         return pki_node(&o, argv[1]);
+    } else if (argc == 2 && !strcmp(argv[0], "member")) {
+        return pki_member(&o, argv[1]);
     } else if (argc == 1 && !strcmp(argv[0], "show")) {
         return pki_show(&o);
     }
-    return command_misused("pki", "give one of init, node NAME, show");
+    return command_misused("pki", "give one of init, node NAME, member NAME, "
+                          "show");
 }

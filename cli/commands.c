@@ -253,28 +253,33 @@ const struct command commands[] = {
       false, cmd_client,
       "phones and laptops" },
 
-    { "Setting up", "db", "create|serve [FILE] [OPTION]...",
-      "make and serve the central database",
-      "FILE is /var/lib/socknet/socknet.db by default.  serve makes it if it\n"
-      "is missing, converts it if it is of an older version, and becomes the\n"
-      "system's ovsdb-server.\n"
+    { "Setting up", "db", "SUBCOMMAND [OPTION]...",
+      "make, serve, copy and look at the central database",
+      "create, serve [FILE]: alone.  init [FILE] (--from OLD), join [FILE]\n"
+      "(--remote MEMBER[,...]): as a member of a cluster, served by serve;\n"
+      "relay (--from REMOTE[,...]) brings members to hosts.  FILE is\n"
+      "/var/lib/socknet/socknet.db.  status: exit code 1 if it is not well.\n"
+      "backup BACKUP, restore BACKUP [FILE]: copies.  upgrade: a cluster's\n"
+      "schema.  leave, kick MEMBER: fewer members.\n"
       "\n"
       "  --db unix:PATH     where this host's programs find it\n"
       "                     (default: unix:/run/socknet/db.sock)\n"
       "  --pki DIR --listen ADDRESS\n"
-      "                     serve other hosts too, by TLS: agents at port\n"
-      "                     6643, controllers at port 6644\n"
-      "  --name NAME        the certificate (default: socknet-db)\n"
+      "                     for other hosts, by TLS: agents at port 6643,\n"
+      "                     controllers 6644; relays at members 6645\n"
+      "  --name NAME        the certificate (default: socknet-db; of members\n"
+      "                     and relays: this host's name)\n"
+      "  --timeout SECONDS  how long leave and kick may take (10)\n"
       "  --detach --pidfile[=FILE] --log-file[=FILE] --unixctl=SOCKET -vSPEC\n"
-      "                     as other daemons of Open vSwitch\n"
       "\n"
       "Example: socknet db serve --pki /etc/socknet/pki --listen 192.0.2.1\n",
       true, cmd_db,
       "the central database" },
-    { NULL, "pki", "init|node NAME|show [--dir DIR]",
+    { NULL, "pki", "init|node NAME|member NAME|show [--dir DIR]",
       "the certificates that the hosts trust",
       "init makes an authority and the database's certificate, node a host's\n"
-      "key and certificate; show lists them.  Nothing is overwritten.\n"
+      "key and certificate, member those of a cluster's member or a relay;\n"
+      "show lists them.  Nothing is overwritten.\n"
       "\n"
       "  --dir DIR     the folder (default: /etc/socknet/pki)\n"
       "  --days N      how long it is valid (10 years; 5 years)\n"

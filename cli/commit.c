@@ -57,9 +57,9 @@ commit_send(struct session *session, struct ovsdb_idl_txn *txn,
 
     *ret_again = status == TXN_TRY_AGAIN;
     if (status == TXN_INCOMPLETE) {
-        ovsdb_idl_txn_abort(txn);
-        error = xstrdup("the database went away before it answered; whether "
-                        "the change was made is not known: try again");
+        /* Destroying it aborts it; to abort it before would leave it in a
+         * list of the IDL's. */
+        error = session_lost(session, "try again");
     } else if (status != TXN_SUCCESS && status != TXN_UNCHANGED
                && !*ret_again) {
         error = commit_error(txn, status);
@@ -196,8 +196,7 @@ commit_run(struct session *session, const struct commit *commit, bool dry_run,
 
         wait_for_news(session, seqno, deadline);
         if (time_msec() >= deadline) {
-            return xstrdup("the database went away; whether the change was "
-                           "made is not known: apply again");
+            return session_lost(session, "apply again");
         }
         if (model_apply_revision(session_idl(session)) != apply->revision) {
             /* Ours, of which only the answer was lost, or another's. */

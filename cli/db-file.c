@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/db-schema.h"
+#include "cli/db-tool.h"
 #include "cli/run-program.h"
 #include "openvswitch/json.h"
+#include "svec.h"
 #include "util.h"
 
 /* What a role may do: write the rows of one table whose column "node" is the
@@ -47,32 +50,6 @@ static const struct permission permissions[] = {
       { "connected", "generation", "n_flows", "n_repairs", "seen",
         "problems" } },
 };
-
-/* ovsdb-tool. */
-
-/* Runs "ovsdb-tool ARG1 ARG2 ARG3" ('arg3' may be NULL). */
-static char *
-ovsdb_tool(const char *arg1, const char *arg2, const char *arg3,
-           const char *input, char **ret_output)
-{
-    char *program = program_find("ovsdb-tool");
-
-    *ret_output = NULL;
-    if (!program) {
-        return xstrdup("ovsdb-tool is not installed (Debian: "
-                       "apt install openvswitch-common)");
-    }
-
-    const char *argv[] = { program, "-vconsole:warn", arg1, arg2, arg3, NULL };
-    char *error = program_run(argv, input, ret_output);
-    if (error && strstr(error, "cannot lock file")) {
-        free(error);
-        error = xasprintf("%s is in use: another ovsdb-server has it open",
-                          arg2);
-    }
-    free(program);
-    return error;
-}
 
 /* JSON of transactions. */
 
@@ -191,13 +168,17 @@ results_error(const char *output)
     return error;
 }
 
-/* Takes ownership of 'txn'. */
+/* 'where' is a file, or the socket of a server.  Takes ownership of
+ * 'txn'. */
 static char *
-db_file_transact(const char *file, struct json *txn)
+db_file_transact(const char *where, struct json *txn)
 {
     char *text = json_to_string(txn, 0);
+    const char *const args[] = { "transact", where, text, NULL };
     char *output;
-    char *error = ovsdb_tool("transact", file, text, NULL, &output);
+    char *error = !strncmp(where, "unix:", 5)
+                  ? db_client(args, NULL, &output)
+                  : db_tool(args, NULL, &output);
 
     if (!error) {
         error = results_error(output);
@@ -263,8 +244,8 @@ role_to_row(const char *role)
     return row;
 }
 
-static char *
-configure_roles(const char *file)
+char *
+db_file_configure_roles(const char *where)
 {
     static const char *const columns[] = {
         "table", "authorization", "insert_delete", "update",
@@ -285,7 +266,7 @@ configure_roles(const char *file)
     }
     add_insert(txn, "RBAC_Role", role_to_row(DB_AGENT_ROLE), NULL);
     add_insert(txn, "RBAC_Role", role_to_row(DB_CONTROLLER_ROLE), NULL);
-    return db_file_transact(file, txn);
+    return db_file_transact(where, txn);
 }
 
 static struct json *
@@ -366,7 +347,7 @@ db_file_configure(const char *file, const struct db_file_tls *tls)
     char *error = configure_mesh(file);
 
     if (!error) {
-        error = configure_roles(file);
+        error = db_file_configure_roles(file);
     }
     if (!error) {
         error = configure_ssl(file, tls);
@@ -388,33 +369,149 @@ remove_with_lock(const char *file)
     free(lock);
 }
 
+/* link() and not rename(): what appeared meanwhile stays. */
+static char *
+move_into_place(const char *tmp, const char *file)
+{
+    if (!link(tmp, file)) {
+        return NULL;
+    }
+    return errno == EEXIST
+           ? xasprintf("%s exists; it is not overwritten", file)
+           : xasprintf("%s: %s", file, ovs_strerror(errno));
+}
+
+/* The contents of 'from', less what is only true of the server that it comes
+ * from. */
+static char *
+import(const char *tmp, const char *from)
+{
+    char *output, *error;
+    bool converted;
+
+    if (db_file_is_clustered(from)) {
+        return xasprintf("%s is a member of a cluster: take a backup of it "
+                         "(socknet db backup)", from);
+    }
+    error = db_tool((const char *const[]) { "compact", from, tmp, NULL },
+                    NULL, &output);
+    free(output);
+    return error ? error : db_file_upgrade(tmp, &converted);
+}
+
+/* Makes 'tmp', which must not exist. */
+static char *
+fill(const char *tmp, const char *from)
+{
+    char *output, *error;
+
+    if (from) {
+        error = import(tmp, from);
+    } else {
+        error = db_tool((const char *const[]) { "create", tmp, PROGRAM_INPUT,
+                                                NULL }, db_schema, &output);
+        free(output);
+    }
+    return error ? error : db_file_configure(tmp, NULL);
+}
+
 char *
-db_file_create(const char *file)
+db_file_create(const char *file, const char *from)
 {
     char *tmp = xasprintf("%s.new", file);
-    char *output;
     char *error;
 
     remove_with_lock(tmp);
-    error = ovsdb_tool("create", tmp, PROGRAM_INPUT, db_schema, &output);
-    free(output);
+    error = fill(tmp, from);
     if (!error) {
-        error = db_file_configure(tmp, NULL);
-    }
-    /* link() and not rename(): what appeared meanwhile stays. */
-    if (!error && link(tmp, file)) {
-        error = errno == EEXIST
-                ? xasprintf("%s exists; it is not overwritten", file)
-                : xasprintf("%s: %s", file, ovs_strerror(errno));
+        error = move_into_place(tmp, file);
     }
     remove_with_lock(tmp);
     free(tmp);
     return error;
 }
 
-/* Whether version 'a' is above 'b'; both "X.Y.Z". */
-static bool
-version_is_newer(const char *a, const char *b)
+char *
+db_file_create_cluster(const char *file, const char *from,
+                       const char *address)
+{
+    char *alone = xasprintf("%s.alone", file);
+    char *tmp = xasprintf("%s.new", file);
+    char *output, *error;
+
+    remove_with_lock(alone);
+    remove_with_lock(tmp);
+    error = fill(alone, from);
+    if (!error) {
+        error = db_tool((const char *const[]) { "create-cluster", tmp, alone,
+                                                address, NULL },
+                        NULL, &output);
+        free(output);
+    }
+    if (!error) {
+        error = move_into_place(tmp, file);
+    }
+    remove_with_lock(alone);
+    remove_with_lock(tmp);
+    free(alone);
+    free(tmp);
+    return error;
+}
+
+char *
+db_file_join_cluster(const char *file, const char *cid, const char *address,
+                     const struct svec *remotes)
+{
+    struct svec args = SVEC_EMPTY_INITIALIZER;
+    char *output, *error;
+
+    svec_add_nocopy(&args, xasprintf("--cid=%s", cid));
+    svec_add(&args, "join-cluster");
+    svec_add(&args, file);
+    svec_add(&args, "Socknet");
+    svec_add(&args, address);
+    svec_append(&args, remotes);
+    svec_terminate(&args);
+    error = db_tool((const char *const *) args.names, NULL, &output);
+    if (!error && chmod(file, 0600)) {
+        error = xasprintf("%s: %s", file, ovs_strerror(errno));
+    }
+    free(output);
+    svec_destroy(&args);
+    return error;
+}
+
+bool
+db_file_is_clustered(const char *file)
+{
+    static const char magic[] = "OVSDB CLUSTER ";
+    char buf[sizeof magic] = "";
+    FILE *stream = fopen(file, "re");
+    bool clustered = stream && fgets(buf, sizeof buf, stream)
+                     && !strcmp(buf, magic);
+
+    if (stream) {
+        fclose(stream);
+    }
+    return clustered;
+}
+
+char *
+db_file_address(const char *file, char **ret_address)
+{
+    return db_tool((const char *const[]) { "db-local-address", file, NULL },
+                   NULL, ret_address);
+}
+
+char *
+db_file_schema_version(char **ret_version)
+{
+    return db_tool((const char *const[]) { "schema-version", PROGRAM_INPUT,
+                                           NULL }, db_schema, ret_version);
+}
+
+bool
+db_file_version_is_newer(const char *a, const char *b)
 {
     int x[3] = { 0, 0, 0 }, y[3] = { 0, 0, 0 };
 
@@ -434,13 +531,13 @@ static char *
 check_not_newer(const char *file)
 {
     char *has, *ours = NULL;
-    char *error = ovsdb_tool("db-version", file, NULL, NULL, &has);
+    char *error = db_tool((const char *const[]) { "db-version", file, NULL },
+                          NULL, &has);
 
     if (!error) {
-        error = ovsdb_tool("schema-version", PROGRAM_INPUT, NULL, db_schema,
-                           &ours);
+        error = db_file_schema_version(&ours);
     }
-    if (!error && version_is_newer(has, ours)) {
+    if (!error && db_file_version_is_newer(has, ours)) {
         error = xasprintf("%s was made by a newer socknet (schema %s, this "
                           "one has %s)", file, has, ours);
     }
@@ -459,13 +556,15 @@ db_file_upgrade(const char *file, bool *ret_converted)
     if (error) {
         return error;
     }
-    error = ovsdb_tool("needs-conversion", file, PROGRAM_INPUT, db_schema,
-                       &output);
+    error = db_tool((const char *const[]) { "needs-conversion", file,
+                                            PROGRAM_INPUT, NULL },
+                    db_schema, &output);
     bool needed = !error && !strcmp(output, "yes");
     free(output);
     if (needed) {
-        error = ovsdb_tool("convert", file, PROGRAM_INPUT, db_schema,
-                           &output);
+        error = db_tool((const char *const[]) { "convert", file,
+                                                PROGRAM_INPUT, NULL },
+                        db_schema, &output);
         free(output);
         *ret_converted = !error;
     }

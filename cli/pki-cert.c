@@ -23,6 +23,8 @@
 /* Hosts whose clock is a little behind must accept a new certificate too. */
 #define CLOCK_SKEW_S (24 * 60 * 60)
 
+#define CLUSTER_CA_NAME "socknet cluster CA"
+
 static char *
 openssl_error(const char *doing)
 {
@@ -196,35 +198,48 @@ new_cert(const char *common_name, EVP_PKEY *key, int days)
     return cert;
 }
 
-char *
-pki_create_ca(const char *dir, int days)
+/* Signs 'cert' as an authority's; 'issuer' may be 'cert'. */
+static bool
+sign_ca(X509 *cert, X509 *issuer, EVP_PKEY *issuer_key,
+        const char *constraints)
+{
+    return X509_set_issuer_name(cert, X509_get_subject_name(issuer))
+           && add_extension(cert, issuer, NID_basic_constraints, constraints)
+           && add_extension(cert, issuer, NID_key_usage,
+                            "critical,keyCertSign,cRLSign")
+           && add_extension(cert, issuer, NID_subject_key_identifier, "hash")
+           && X509_sign(cert, issuer_key, EVP_sha256());
+}
+
+static char *
+create_ca(const char *dir, const char *name, const char *common_name,
+          const char *constraints, int days)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *cert = key ? new_cert("socknet CA", key, days) : NULL;
-    char *error;
+    X509 *cert = key ? new_cert(common_name, key, days) : NULL;
+    char *error = cert && sign_ca(cert, cert, key, constraints)
+                  ? write_key_and_cert(dir, name, key, cert)
+                  : openssl_error("making the CA's certificate");
 
-    if (!cert
-        || !X509_set_issuer_name(cert, X509_get_subject_name(cert))
-        || !add_extension(cert, cert, NID_basic_constraints,
-                          "critical,CA:TRUE,pathlen:0")
-        || !add_extension(cert, cert, NID_key_usage,
-                          "critical,keyCertSign,cRLSign")
-        || !add_extension(cert, cert, NID_subject_key_identifier, "hash")
-        || !X509_sign(cert, key, EVP_sha256())) {
-        error = openssl_error("making the CA's certificate");
-    } else {
-        error = write_key_and_cert(dir, "ca", key, cert);
-    }
     X509_free(cert);
     EVP_PKEY_free(key);
     return error;
 }
 
-static char *
-read_ca(const char *dir, X509 **ret_cert, EVP_PKEY **ret_key)
+char *
+pki_create_ca(const char *dir, int days)
 {
-    char *cert_path = xasprintf("%s/ca-cert.pem", dir);
-    char *key_path = xasprintf("%s/ca-key.pem", dir);
+    /* One more below it: the cluster's. */
+    return create_ca(dir, "ca", "socknet CA", "critical,CA:TRUE,pathlen:1",
+                     days);
+}
+
+static char *
+read_ca(const char *dir, const char *name, X509 **ret_cert,
+        EVP_PKEY **ret_key)
+{
+    char *cert_path = xasprintf("%s/%s-cert.pem", dir, name);
+    char *key_path = xasprintf("%s/%s-key.pem", dir, name);
     struct stat s;
     char *error;
 
@@ -277,13 +292,13 @@ sign_cert(X509 *cert, X509 *ca_cert, EVP_PKEY *ca_key, const char *name,
     return ok;
 }
 
-char *
-pki_create_cert(const char *dir, const char *name, unsigned int uses,
-                int days)
+static char *
+create_cert(const char *dir, const char *ca, const char *name,
+            unsigned int uses, int days)
 {
     EVP_PKEY *ca_key = NULL, *key = NULL;
     X509 *ca_cert = NULL, *cert = NULL;
-    char *error = read_ca(dir, &ca_cert, &ca_key);
+    char *error = read_ca(dir, ca, &ca_cert, &ca_key);
 
     if (!error) {
         key = EVP_EC_gen("P-256");
@@ -296,6 +311,76 @@ pki_create_cert(const char *dir, const char *name, unsigned int uses,
     X509_free(ca_cert);
     EVP_PKEY_free(key);
     EVP_PKEY_free(ca_key);
+    return error;
+}
+
+char *
+pki_create_cert(const char *dir, const char *name, unsigned int uses,
+                int days)
+{
+    return create_cert(dir, "ca", name, uses, days);
+}
+
+/* The cluster's authority once more, as the mesh's authority sees it. */
+static char *
+write_cross(const char *dir, X509 *mesh, EVP_PKEY *mesh_key, int days)
+{
+    char *path = xasprintf("%s/" PKI_CLUSTER_CROSS, dir);
+    EVP_PKEY *key = NULL;
+    X509 *own = NULL, *cross = NULL;
+    char *error = read_ca(dir, PKI_CLUSTER_CA, &own, &key);
+
+    if (!error) {
+        cross = new_cert(CLUSTER_CA_NAME, key, days);
+        error = cross && sign_ca(cross, mesh, mesh_key,
+                                 "critical,CA:TRUE,pathlen:0")
+                ? write_cert(path, cross)
+                : openssl_error("making the cluster's authority");
+    }
+    X509_free(own);
+    X509_free(cross);
+    EVP_PKEY_free(key);
+    free(path);
+    return error;
+}
+
+static char *
+create_cluster_ca(const char *dir, int days)
+{
+    EVP_PKEY *key = NULL;
+    X509 *cert = NULL;
+    char *error = read_ca(dir, "ca", &cert, &key);
+
+    if (!error && !X509_get_pathlen(cert)) {
+        error = xasprintf("the authority in %s cannot have the cluster's "
+                          "below it: it was made by a socknet that knew no "
+                          "clusters; make another one", dir);
+    }
+    if (!error) {
+        error = create_ca(dir, PKI_CLUSTER_CA, CLUSTER_CA_NAME,
+                          "critical,CA:TRUE,pathlen:0", days);
+    }
+    if (!error) {
+        error = write_cross(dir, cert, key, days);
+    }
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    return error;
+}
+
+char *
+pki_create_member(const char *dir, const char *name, int ca_days, int days)
+{
+    char *ca = xasprintf("%s/" PKI_CLUSTER_CA "-cert.pem", dir);
+    char *file = xasprintf(PKI_MEMBER_PREFIX "%s", name);
+    char *error = access(ca, F_OK) ? create_cluster_ca(dir, ca_days) : NULL;
+
+    if (!error) {
+        error = create_cert(dir, PKI_CLUSTER_CA, file,
+                            PKI_CLIENT | PKI_SERVER, days);
+    }
+    free(file);
+    free(ca);
     return error;
 }
 
@@ -331,9 +416,9 @@ fingerprint(X509 *cert)
 }
 
 static bool
-is_signed_by_ca(const char *dir, X509 *cert)
+is_signed_by(const char *dir, const char *ca, X509 *cert)
 {
-    char *path = xasprintf("%s/ca-cert.pem", dir);
+    char *path = xasprintf("%s/%s-cert.pem", dir, ca);
     X509 *ca_cert = NULL;
     char *error = read_cert_file(path, &ca_cert);
     bool ok = !error
@@ -368,7 +453,8 @@ pki_read_cert(const char *dir, const char *file,
         .not_before = to_time(X509_get0_notBefore(cert)),
         .not_after = to_time(X509_get0_notAfter(cert)),
         .is_ca = X509_check_ca(cert) == 1,
-        .trusted = is_signed_by_ca(dir, cert),
+        .trusted = is_signed_by(dir, "ca", cert)
+                   || is_signed_by(dir, PKI_CLUSTER_CA, cert),
     };
     if (!ret_info->is_ca) {
         ret_info->uses = (usage & XKU_SSL_CLIENT ? PKI_CLIENT : 0)

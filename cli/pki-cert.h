@@ -23,6 +23,20 @@ char *pki_create_ca(const char *dir, int days);
 char *pki_create_cert(const char *dir, const char *name, unsigned int uses,
                       int days);
 
+/* The servers of a cluster trust each other, and relays, with everything: RBAC
+ * knows no roles there.  So they have an authority of their own, which signs
+ * no host's certificate; hosts trust it by the mesh's authority, which signed
+ * it too (PKI_CLUSTER_CROSS: servers send that along).
+ *
+ * Makes PKI_MEMBER_PREFIX "NAME-key.pem" and "-cert.pem", and what of the
+ * authority is missing. */
+char *pki_create_member(const char *dir, const char *name, int ca_days,
+                        int days);
+
+#define PKI_MEMBER_PREFIX "cluster-"
+#define PKI_CLUSTER_CA "cluster-ca"
+#define PKI_CLUSTER_CROSS "cluster-ca-cross.pem"
+
 struct pki_cert_info {
     char *subject;              /* Common name. */
     char *issuer;

@@ -154,6 +154,22 @@ session_close(struct session *s)
     }
 }
 
+char *
+session_lost(const struct session *s, const char *what)
+{
+    bool connected = ovsdb_idl_is_connected(s->conn->idl);
+    char *why = db_connection_explain(s->conn);
+    char *error = xasprintf(
+        "the database %s%s%s; whether the change was made is not known: %s",
+        connected ? "did not answer in time, as a cluster without a majority "
+                    "of its members does not"
+        : "went away before it answered", why ? ": " : "", why ? why : "",
+        what);
+
+    free(why);
+    return error;
+}
+
 struct ovsdb_idl *
 session_idl(const struct session *s)
 {

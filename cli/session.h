@@ -31,6 +31,10 @@ void session_close(struct session *);
 void session_run(struct session *);
 void session_wait(struct session *);
 
+/* The error of a transaction whose outcome nobody told: why, as far as that
+ * can be found out, and 'what' to do.  Caller frees. */
+char *session_lost(const struct session *, const char *what);
+
 struct ovsdb_idl *session_idl(const struct session *);
 const struct model *session_model(const struct session *);
 int64_t session_generation(const struct session *);

@@ -9,6 +9,8 @@ ovsdb_sync_libsnsync_la_SOURCES = \
 	ovsdb-sync/db-cache.h \
 	ovsdb-sync/db-connection.c \
 	ovsdb-sync/db-connection.h \
+	ovsdb-sync/db-probe.c \
+	ovsdb-sync/db-probe.h \
 	ovsdb-sync/exit-views.c \
 	ovsdb-sync/exit-views.h \
 	ovsdb-sync/found.c \

@@ -14,6 +14,7 @@
 #include "ovsdb-sync/cache-file.h"
 #include "ovsdb-sync/cache-replay.h"
 #include "ovsdb-sync/db-cache.h"
+#include "ovsdb-sync/db-probe.h"
 #include "ovsdb-sync/socknet-idl.h"
 #include "stream-ssl.h"
 #include "timeval.h"
@@ -241,14 +242,27 @@ db_connection_wait(struct db_connection *conn)
     }
 }
 
+char *
+db_connection_explain(const struct db_connection *conn)
+{
+    return db_probe_explain(conn->remote);
+}
+
 static char *
 not_ready_error(const struct db_connection *conn, int timeout_ms)
 {
     int error = ovsdb_idl_get_last_error(conn->idl);
     const char *why = NULL;
+    char *reason = NULL;
 
+    if (error != ENOENT && error != EACCES) {
+        reason = db_connection_explain(conn);
+        why = reason;
+    }
     /* The IDL drops a server that has not the database, without an error. */
-    if (ovsdb_idl_is_connected(conn->idl) || !error) {
+    if (why) {
+        /* It is known better. */
+    } else if (ovsdb_idl_is_connected(conn->idl) || !error) {
         why = "something listens there, but shows no database \"Socknet\": "
               "it serves another one, or hangs";
     } else if (error == ENOENT || error == ECONNREFUSED) {
@@ -261,8 +275,12 @@ not_ready_error(const struct db_connection *conn, int timeout_ms)
     } else if (error) {
         why = ovs_retval_to_string(error);
     }
-    return xasprintf("no database at %s within %.3g s%s%s", conn->remote,
-                     timeout_ms / 1000.0, why ? ": " : "", why ? why : "");
+
+    char *text = xasprintf("no database at %s within %.3g s%s%s",
+                           conn->remote, timeout_ms / 1000.0,
+                           why ? ": " : "", why ? why : "");
+    free(reason);
+    return text;
 }
 
 char *

@@ -65,6 +65,11 @@ void db_connection_format_status(const struct db_connection *, struct ds *);
 void db_connection_run(struct db_connection *);
 void db_connection_wait(struct db_connection *);
 
+/* For commands: why the database, that was or should be there, takes nothing,
+ * as far as its servers know; NULL if they do not.  Blocks for a second per
+ * server.  Caller frees. */
+char *db_connection_explain(const struct db_connection *);
+
 /* For commands: runs the IDL until it holds the database's contents.  Returns
  * NULL, or after 'timeout_ms' an error that says what is missing; caller
  * frees. */

@@ -229,7 +229,7 @@ def test_pki_overwrites_nothing(site):
     (['node'], 'node NAME'),
     (['show'], 'No such file'),
     (['init', '--days', '0'], '"0" is not a number from 1'),
-    ([], 'init, node NAME, show'),
+    ([], 'init, node NAME, member NAME, show'),
 ])
 def test_pki_misuse(site, args, message):
     site.socknet('pki', *args, '--dir', site.pki).fails(message)

@@ -52,7 +52,7 @@ static void
 make_file(struct db_server *s)
 {
     char *file = in_dir(s, "socknet.db");
-    char *error = db_file_create(file);
+    char *error = db_file_create(file, NULL);
 
     if (error) {
         fprintf(stderr, "%s\n", error);
