@@ -1,15 +1,16 @@
 """socknet's own daemons on the hosts of a lab, as an operator starts them:
 a certificate authority and the central database on the first node with an
-endpoint, an agent and a controller on every node, TLS between all."""
+endpoint, an agent and a controller on every node, TLS between all.  A cluster
+of databases is cluster.py's."""
 
 import os
 import shutil
 import signal
 
-from . import ovs
+from . import cluster, ovs
 from .state import LabError
 
-PKI = "/etc/socknet/pki"
+PKI = cluster.PKI
 AGENT_PORT, CONTROLLER_PORT = 6643, 6644
 PROGRAMS = {"socknet": "cli", "socknet-agent": "agent",
             "socknet-controller": "controller"}
@@ -22,6 +23,7 @@ PIDFILES = {
     "agent": ("run-openvswitch", "socknet-agent.pid"),
     "controller": ("run-openvswitch", "socknet-controller.pid"),
     "db": ("run-socknet", "ovsdb-server.pid"),
+    "relay": ("run-socknet", "relay.pid"),
     **ovs.PIDFILES,
 }
 
@@ -54,7 +56,7 @@ def environment(build):
 
 
 def db_node(lab):
-    for n in lab.nodes:
+    for n in cluster.members(lab) or lab.nodes:
         if n.endpoint:
             return n
     raise LabError("no node has an endpoint: the central database needs one")
@@ -83,6 +85,7 @@ def make_pki(lab):
             shutil.copy2(os.path.join(here, f), there)
         key = n.name + "-key.pem"
         shutil.move(os.path.join(here, key), os.path.join(there, key))
+    cluster.make_keys(lab, socknet, first)
 
 
 def tls_flags(name):
@@ -96,6 +99,9 @@ def daemon_flags(program):
 
 
 def start_db(lab, node_name):
+    if cluster.is_member(lab, node_name):
+        cluster.start_member(lab, node_name, socknet, daemon_flags("db"))
+        return
     endpoint = lab.node(node_name).endpoint
     if not os.path.exists(lab.hosts[node_name].path("lib-socknet",
                                                     "socknet.db")):
@@ -114,7 +120,8 @@ def more_flags(lab, node_name, program):
 
 def start_daemon(lab, node_name, program, port):
     build = lab.info["build"]
-    remote = "ssl:%s:%d" % (lab.node(lab.info["db_node"]).endpoint, port)
+    remote = ",".join("ssl:%s:%d" % (n.endpoint, port) for n in
+                      cluster.members(lab) or [lab.node(lab.info["db_node"])])
     lab.hosts[node_name].run(
         os.path.join(build, PROGRAMS[program], program), "--db=" + remote,
         *tls_flags(node_name), *daemon_flags(program),
@@ -126,6 +133,8 @@ def start(lab, node_name, what):
     host = lab.host(node_name)
     if what == "db":
         start_db(lab, node_name)
+    elif what == "relay":
+        cluster.start_relay(lab, node_name, socknet, daemon_flags("relay"))
     elif what == "agent":
         start_daemon(lab, node_name, "socknet-agent", AGENT_PORT)
     elif what == "controller":
@@ -161,10 +170,11 @@ def start_all(lab, build=None, only=None, step=lambda text: None):
         make_pki(lab)
         step("%s: certificates of the mesh for %d nodes"
              % (first, len(lab.nodes)))
-    if not running(lab, first, "db"):
-        start_db(lab, first)
-        step("%s: central database, TLS at %s"
-             % (first, lab.node(first).endpoint))
+    for n in cluster.members(lab) or [lab.node(first)]:
+        for what in ("db", "relay") if cluster.members(lab) else ("db",):
+            if not running(lab, n.name, what):
+                start(lab, n.name, what)
+        step("%s: central database, TLS at %s" % (n.name, n.endpoint))
     for n in lab.nodes:
         if only not in (None, n.name):
             continue
