@@ -12,6 +12,7 @@
 #include "coverage.h"
 #include "flows/compiler.h"
 #include "flows/objects.h"
+#include "lib/work-set.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-meter.h"
@@ -95,7 +96,7 @@ bridge_set_model(struct bridge *b, const struct model *model,
     b->model = model;
     b->generation = generation;
     b->changes.all |= changes->all;
-    for (int kind = 0; kind < MODEL_N_KINDS; kind++) {
+    for (int kind = 0; kind < MODEL_N_KINDS && !b->changes.all; kind++) {
         const char *key;
 
         SSET_FOR_EACH (key, &changes->keys[kind]) {
@@ -276,7 +277,7 @@ run_compiler(struct bridge *b)
                      all ? NULL : &b->changes, changed_ports);
         b->compiled = true;
         model_changes_clear(&b->changes);
-        sset_clear(changed_ports);
+        work_set_reset(changed_ports);
         take_delta(b);
         b->seqno++;
     }

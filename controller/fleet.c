@@ -5,14 +5,19 @@
 
 #include "controller/bridge.h"
 #include "openvswitch/dynamic-string.h"
+#include "openvswitch/poll-loop.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
 #include "state/model.h"
+#include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(fleet);
 
 #define BRIDGE_NAME "vmbr0"
+/* The longest that one call works; the bridges that are left have their turn
+ * in the next.  A fleet's first compile takes long, and others wait. */
+#define RUN_SLICE_MS 200
 
 struct fleet {
     const struct fleet_options *options;
@@ -21,6 +26,8 @@ struct fleet {
     unsigned int seqno;
     bool model_seen;
     int64_t generation;
+    size_t next;                /* The bridge whose turn it is. */
+    bool more;                  /* Not all had their turn in the last run. */
 };
 
 void
@@ -248,14 +255,22 @@ fleet_run(struct fleet *f, const struct model *model, int64_t generation,
             follow_nodes(f, model);
         }
     }
-    for (size_t i = 0; i < f->n; i++) {
-        bridge_run(f->bridges[i]);
+
+    long long int start = time_msec();
+    f->more = false;
+    for (size_t i = 0; i < f->n && !f->more; i++) {
+        bridge_run(f->bridges[f->next++ % f->n]);
+        f->more = i + 1 < f->n && time_msec() - start > RUN_SLICE_MS;
     }
+    f->next = f->n ? f->next % f->n : 0;
 }
 
 void
 fleet_wait(struct fleet *f)
 {
+    if (f->more) {
+        poll_immediate_wake();
+    }
     for (size_t i = 0; i < f->n; i++) {
         bridge_wait(f->bridges[i]);
     }

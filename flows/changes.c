@@ -4,6 +4,7 @@
 #include <string.h>
 #include "flows/compiler-private.h"
 #include "flows/ports.h"
+#include "lib/work-set.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/util.h"
 #include "state/port-name.h"
@@ -76,15 +77,15 @@ place_free(struct place *place)
 }
 
 static void
-place_leave_pools(struct place *place, const char *name)
+compiler_leave_points(struct compiler *c, struct place *place)
 {
-    for (size_t i = 0; i < place->n_covers && place->in_pools; i++) {
-        struct point *point = place->covers[i].point;
-        if (point->pools) {
-            point_pool_remove(point, name, place->pooled);
-        }
+    for (size_t i = 0; i < place->n_covers; i++) {
+        points_leave(&c->points, place->covers[i].point, place,
+                     place->in_pools, place->pooled);
     }
-    place->in_pools = false;
+    place->n_covers = 0;
+    free(place->covers);
+    place->covers = NULL;
 }
 
 static void
@@ -93,7 +94,8 @@ compiler_forget_place(struct compiler *c, const char *name)
     struct place *place = shash_find_and_delete(&c->places, name);
 
     if (place) {
-        place_leave_pools(place, name);
+        compiler_leave_points(c, place);
+        hmapx_find_and_delete(&c->moved, place);
         if (sset_contains(&c->raw_names, place->veth)) {
             c->dirty_raw = true;
         }
@@ -117,7 +119,7 @@ compiler_change_container(struct compiler *c, const char *name)
 
         place->veth = xstrdup(container->veth);
         place->local = !strcmp(container->node, c->node_name);
-        shash_add(&c->places, name, place);
+        place->name = shash_add(&c->places, name, place)->name;
         if (place->local) {
             compiler_add_veth(c, place->veth, name);
             idreg_add(&c->endpoints, name, cookie_container_number(container));
@@ -147,13 +149,19 @@ static void
 compiler_change_exit(struct compiler *c, const char *key)
 {
     size_t len = strlen(c->node_name);
-    struct shash_node *node;
+    const struct shash_node *node;
+    const char *name;
 
     sset_add(&c->dirty_exits, key);
-    SHASH_FOR_EACH (node, &c->model->containers) {
-        const struct model_container *container = node->data;
-        if (container_uses_exit(container, key)) {
-            sset_add(&c->dirty_containers, node->name);
+    SHASH_FOR_EACH (node, &c->veths) {
+        const struct sset *names = node->data;
+
+        SSET_FOR_EACH (name, names) {
+            const struct model_container *container
+                = model_get_container(c->model, name);
+            if (container && container_uses_exit(container, key)) {
+                sset_add(&c->dirty_containers, name);
+            }
         }
     }
     if (!strncmp(key, c->node_name, len) && key[len] == '/') {
@@ -378,6 +386,7 @@ compiler_take_all(struct compiler *c)
     compiler_destroy_state(c);
     compiler_init_state(c);
     policy_change_defaults(&c->policy);
+    c->policy.dirty_all_containers = true;
     compiler_change(c, MODEL_MESH, "");
     compiler_change(c, MODEL_RAW_FLOW, "");
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
@@ -397,17 +406,14 @@ compiler_take_all(struct compiler *c)
 /* Pools. */
 
 static void
-place_join_pools(const struct compiler *c, struct place *place,
-                 const struct model_container *container)
+compiler_join_points(struct compiler *c, struct place *place,
+                     const struct model_container *container)
 {
     const struct policy_container *pc
-        = shash_find_data(&c->policy.containers, container->name);
+        = shash_find_data(&c->policy.containers, place->name);
 
-    if (!place->covers) {
-        place->n_covers = container->n_addresses;
-        place->covers = xzalloc((place->n_covers + 1)
-                                * sizeof *place->covers);
-    }
+    place->n_covers = container->n_addresses;
+    place->covers = xzalloc((place->n_covers + 1) * sizeof *place->covers);
     place->pooled = pc->ident;
     place->in_pools = !place->local;
     for (size_t i = 0; i < place->n_covers; i++) {
@@ -416,45 +422,44 @@ place_join_pools(const struct compiler *c, struct place *place,
                                          points_lookup(&c->points, &a));
 
         place->covers[i].point = point;
-        if (point->pools && place->in_pools) {
-            point_pool_add(point, container->name, place->pooled);
-        }
+        points_join(&c->points, point, place, place->in_pools,
+                    place->pooled);
     }
 }
 
 static void
-compiler_pool(struct compiler *c, const char *name, bool points_are_new)
+compiler_note_moved(struct compiler *c, const char *name)
 {
-    const struct model_container *container
-        = model_get_trusted(c->model, name, c->node_name);
     struct place *place = shash_find_data(&c->places, name);
 
-    if (place && container) {
-        if (!points_are_new) {
-            place_leave_pools(place, name);
-        }
-        place_join_pools(c, place, container);
+    if (place) {
+        hmapx_add(&c->moved, place);
     }
 }
 
 void
-compiler_update_pools(struct compiler *c, bool points_are_new)
+compiler_update_pools(struct compiler *c)
 {
-    struct shash_node *node;
+    const struct hmapx_node *node;
     const char *name;
 
-    if (points_are_new) {
-        SHASH_FOR_EACH (node, &c->places) {
-            compiler_pool(c, node->name, true);
-        }
-    } else {
-        SSET_FOR_EACH (name, &c->policy.changed_containers) {
-            compiler_pool(c, name, false);
-        }
-        SSET_FOR_EACH (name, &c->dirty_containers) {
-            compiler_pool(c, name, false);
+    SSET_FOR_EACH (name, &c->policy.changed_containers) {
+        compiler_note_moved(c, name);
+    }
+    SSET_FOR_EACH (name, &c->dirty_containers) {
+        compiler_note_moved(c, name);
+    }
+    HMAPX_FOR_EACH (node, &c->moved) {
+        struct place *place = node->data;
+        const struct model_container *container
+            = model_get_trusted(c->model, place->name, c->node_name);
+
+        compiler_leave_points(c, place);
+        if (container) {
+            compiler_join_points(c, place, container);
         }
     }
+    points_reap(&c->points);
 }
 
 /* Returns whether anything is not as it was. */
@@ -482,25 +487,24 @@ place_update_covers(struct place *place)
 }
 
 void
-compiler_check_points(struct compiler *c, bool points_are_new)
+compiler_check_points(struct compiler *c)
 {
-    struct sset names = SSET_INITIALIZER(&names);
-    struct shash_node *node;
-    const char *name;
+    const struct hmapx_node *node, *member;
 
-    c->dirty_points |= points_check_pools(&c->points, &names);
-    if (points_are_new) {
-        c->dirty_points = true;
-        SHASH_FOR_EACH (node, &c->places) {
-            if (place_update_covers(node->data)) {
-                sset_add(&c->dirty_containers, node->name);
-            }
-        }
-    } else {
-        SSET_FOR_EACH (name, &names) {
-            place_update_covers(shash_find_data(&c->places, name));
-            sset_add(&c->dirty_containers, name);
+    points_check(&c->points, c->policy.need_changed, &c->dirty_points);
+    HMAPX_FOR_EACH (node, &c->dirty_points) {
+        const struct point *point = node->data;
+
+        HMAPX_FOR_EACH (member, &point->members) {
+            hmapx_add(&c->moved, member->data);
         }
     }
-    sset_destroy(&names);
+    HMAPX_FOR_EACH (node, &c->moved) {
+        struct place *place = node->data;
+
+        if (place_update_covers(place)) {
+            sset_add(&c->dirty_containers, place->name);
+        }
+    }
+    work_ptrs_reset(&c->moved);
 }

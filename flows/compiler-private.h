@@ -42,8 +42,9 @@ struct compiler {
     bool dirty_all_services;
     bool dirty_raw;             /* All raw flows: a few. */
     bool dirty_base;            /* Also this node's own addresses. */
-    bool dirty_topology;        /* Points must be built anew. */
-    bool dirty_points;
+    bool dirty_topology;        /* There may be other points. */
+    struct hmapx dirty_points;  /* struct point. */
+    struct hmapx moved;         /* Places that joined points. */
 
     /* Valid within compiler_run(). */
     const struct model *model;
@@ -63,12 +64,13 @@ struct cover {
 /* What the compiler remembers of a container, to know what a change undoes or
  * alters. */
 struct place {
+    const char *name;           /* The container's, as in compiler->places. */
     char *veth;
     bool local;
     struct cover *covers;       /* One per address, or NULL: not known. */
     size_t n_covers;
-    const struct policy_ident *pooled;  /* In all pools of 'covers'. */
-    bool in_pools;
+    const struct policy_ident *pooled;  /* In all pools of 'covers', ... */
+    bool in_pools;              /* ...if it is. */
 };
 
 /* A container of this node that is plugged in and may send. */
@@ -87,10 +89,10 @@ void compiler_take_changes(struct compiler *, const struct model_changes *,
                            const struct sset *changed_ports);
 void compiler_take_all(struct compiler *);
 /* Identities of containers were found: brings the pools up to date... */
-void compiler_update_pools(struct compiler *, bool points_are_new);
-/* ...and marks the containers around whose addresses points say other things
- * than they did. */
-void compiler_check_points(struct compiler *, bool points_are_new);
+void compiler_update_pools(struct compiler *);
+/* ...and marks the points that say other things than they did, and the
+ * containers around whose addresses they do. */
+void compiler_check_points(struct compiler *);
 void place_free(struct place *);
 
 /* Fills in '*ret_ep' or returns why it cannot have flows (static text). */
@@ -150,7 +152,7 @@ void stage_user_base(struct compiler *);
 void stage_user_raw(struct compiler *, const struct model_raw_flow *,
                     const char *key);
 void stage_identity_base(struct compiler *);
-void stage_identity_points(struct compiler *);
+void stage_identity_point(struct compiler *, const struct point *);
 void stage_identity_container(struct compiler *,
                               const struct model_container *);
 void stage_policy_base(struct compiler *);

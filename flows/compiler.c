@@ -7,6 +7,7 @@
 #include "flows/compiler-private.h"
 #include "flows/ports.h"
 #include "flows/user.h"
+#include "lib/work-set.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/util.h"
 #include "packets.h"
@@ -41,6 +42,8 @@ compiler_init_state(struct compiler *c)
     sset_init(&c->dirty_exits);
     sset_init(&c->dirty_nodes);
     sset_init(&c->dirty_services);
+    hmapx_init(&c->dirty_points);
+    hmapx_init(&c->moved);
 }
 
 void
@@ -69,6 +72,8 @@ compiler_destroy_state(struct compiler *c)
     sset_destroy(&c->dirty_exits);
     sset_destroy(&c->dirty_nodes);
     sset_destroy(&c->dirty_services);
+    hmapx_destroy(&c->dirty_points);
+    hmapx_destroy(&c->moved);
 }
 
 struct compiler *
@@ -317,6 +322,26 @@ compiler_emit_policy(struct compiler *c)
 }
 
 static void
+compiler_emit_points(struct compiler *c)
+{
+    const struct hmapx_node *node;
+    const char *gone;
+
+    SSET_FOR_EACH (gone, &c->points.gone) {
+        claims_drop_owner(&c->claims, gone);
+    }
+    work_set_reset(&c->points.gone);
+    HMAPX_FOR_EACH (node, &c->dirty_points) {
+        char *owner = point_owner_name(node->data);
+
+        claims_begin(&c->claims, owner);
+        stage_identity_point(c, node->data);
+        claims_end(&c->claims);
+        free(owner);
+    }
+}
+
+static void
 compiler_emit_dirty(struct compiler *c)
 {
     struct shash_node *node;
@@ -341,11 +366,7 @@ compiler_emit_dirty(struct compiler *c)
     }
     compiler_emit_services(c);
     compiler_emit_policy(c);
-    if (c->dirty_points || c->policy.need_changed) {
-        claims_begin(&c->claims, "points");
-        stage_identity_points(c);
-        claims_end(&c->claims);
-    }
+    compiler_emit_points(c);
     if (c->dirty_all_containers) {
         SHASH_FOR_EACH (node, &c->model->containers) {
             sset_add(&c->dirty_containers, node->name);
@@ -362,17 +383,17 @@ compiler_emit_dirty(struct compiler *c)
 static void
 compiler_clear_dirty(struct compiler *c)
 {
-    sset_clear(&c->dirty_containers);
-    sset_clear(&c->dirty_exits);
-    sset_clear(&c->dirty_nodes);
-    sset_clear(&c->dirty_services);
+    work_set_reset(&c->dirty_containers);
+    work_set_reset(&c->dirty_exits);
+    work_set_reset(&c->dirty_nodes);
+    work_set_reset(&c->dirty_services);
     c->dirty_all_containers = false;
     c->dirty_all_nodes = false;
     c->dirty_all_services = false;
     c->dirty_raw = false;
     c->dirty_base = false;
     c->dirty_topology = false;
-    c->dirty_points = false;
+    work_ptrs_reset(&c->dirty_points);
     policy_clear_changes(&c->policy);
 }
 
@@ -382,13 +403,13 @@ static bool
 compiler_update_state(struct compiler *c)
 {
     policy_update_idents(&c->policy, c->model);
-    bool new_points = c->dirty_topology || c->policy.points_changed;
-    if (new_points) {
-        points_build(&c->points, &c->policy, c->model, c->node_name);
+    if (c->dirty_topology || c->policy.points_changed) {
+        points_update(&c->points, &c->policy, c->model, c->node_name,
+                      &c->moved);
     }
-    compiler_update_pools(c, new_points);
+    compiler_update_pools(c);
     policy_update_clauses(&c->policy);
-    compiler_check_points(c, new_points);
+    compiler_check_points(c);
     if (c->dirty_raw) {
         compiler_index_raw(c);
     }

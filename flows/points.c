@@ -8,6 +8,7 @@
 #include "flows/policy.h"
 #include "flows/regs.h"
 #include "hash.h"
+#include "lib/work-set.h"
 #include "openvswitch/util.h"
 #include "state/model.h"
 #include "util.h"
@@ -17,6 +18,19 @@ points_init(struct points *points)
 {
     memset(points, 0, sizeof *points);
     hmap_init(&points->map);
+    hmapx_init(&points->dirty);
+    hmapx_init(&points->dead);
+    sset_init(&points->gone);
+}
+
+char *
+point_owner_name(const struct point *point)
+{
+    char *prefix = sn_prefix_to_string(&point->prefix);
+    char *name = xasprintf("point:%s", prefix);
+
+    free(prefix);
+    return name;
 }
 
 /* How many containers have an identity (NULL: none). */
@@ -35,32 +49,36 @@ point_free(struct point *point)
         free(entry);
     }
     hmap_destroy(&point->pool);
-    sset_destroy(&point->members);
+    hmapx_destroy(&point->members);
     free(point->owner);
     free(point->client);
     free(point);
 }
 
-static void
-points_clear(struct points *points, struct policy *policy)
+void
+points_reap(struct points *points)
 {
-    struct point *point;
+    const struct hmapx_node *node;
 
-    HMAP_FOR_EACH_POP (point, node, &points->map) {
-        if (policy) {
-            policy_ident_hold(policy, point->ident, -1, false);
-        }
-        point_free(point);
+    HMAPX_FOR_EACH (node, &points->dead) {
+        point_free(node->data);
     }
-    memset(points->n4, 0, sizeof points->n4);
-    memset(points->n6, 0, sizeof points->n6);
+    work_ptrs_reset(&points->dead);
 }
 
 void
 points_destroy(struct points *points)
 {
-    points_clear(points, NULL);
+    struct point *point;
+
+    HMAP_FOR_EACH_POP (point, node, &points->map) {
+        point_free(point);
+    }
     hmap_destroy(&points->map);
+    points_reap(points);
+    hmapx_destroy(&points->dirty);
+    hmapx_destroy(&points->dead);
+    sset_destroy(&points->gone);
 }
 
 static struct point *
@@ -77,6 +95,29 @@ points_find(const struct points *points, const struct sn_prefix *prefix)
     return NULL;
 }
 
+static size_t *
+points_count(struct points *points, const struct point *point)
+{
+    return &(point->prefix.is_v4 ? points->n4
+             : points->n6)[point->prefix.plen];
+}
+
+static void
+points_insert(struct points *points, struct point *point)
+{
+    hmap_insert(&points->map, &point->node,
+                sn_prefix_hash(&point->prefix, 0));
+    ++*points_count(points, point);
+}
+
+static void
+points_remove(struct points *points, struct point *point)
+{
+    hmap_remove(&points->map, &point->node);
+    --*points_count(points, point);
+    hmapx_find_and_delete(&points->dirty, point);
+}
+
 static struct point *
 points_add(struct points *points, const struct sn_prefix *prefix)
 {
@@ -87,9 +128,9 @@ points_add(struct points *points, const struct sn_prefix *prefix)
         point = xzalloc(sizeof *point);
         point->prefix = network;
         hmap_init(&point->pool);
-        sset_init(&point->members);
-        hmap_insert(&points->map, &point->node, sn_prefix_hash(&network, 0));
-        (network.is_v4 ? points->n4 : points->n6)[network.plen] = 1;
+        hmapx_init(&point->members);
+        point->is_new = true;
+        points_insert(points, point);
     }
     return point;
 }
@@ -238,19 +279,23 @@ static struct policy_ident *
 point_get_ident(const struct point *point, struct policy *policy,
                 const struct model *model)
 {
-    struct policy_sel **sels
-        = xmalloc((shash_count(&policy->sels) + 1) * sizeof *sels);
-    struct shash_node *node;
-    size_t n = 0;
+    struct policy_sel **sels = NULL;
+    size_t n = 0, allocated = 0;
+    const struct hmapx_node *node;
 
-    SHASH_FOR_EACH (node, &policy->sels) {
+    HMAPX_FOR_EACH (node, point->client ? &policy->guest_sels
+                          : &policy->point_sels) {
         struct policy_sel *sel = node->data;
-        if (sel->n_refs && !sel->has_exit
-            && point_matches(point, model, &sel->sel)) {
+        if (sel->n_refs && point_matches(point, model, &sel->sel)) {
+            if (n >= allocated) {
+                sels = x2nrealloc(sels, &allocated, sizeof *sels);
+            }
             sels[n++] = sel;
         }
     }
-    qsort(sels, n, sizeof *sels, policy_compare_sels);
+    if (n) {
+        qsort(sels, n, sizeof *sels, policy_compare_sels);
+    }
     struct policy_ident *ident = policy_get_ident(policy, sels, n);
     free(sels);
     return ident;
@@ -276,18 +321,19 @@ point_inherit_flags(struct points *points, struct point *point)
     }
 }
 
-void
-points_build(struct points *points, struct policy *policy,
-             const struct model *model, const char *this_node)
+/* The points as the model and the rules are now, without identities. */
+static void
+points_collect(struct points *points, const struct policy *policy,
+               const struct model *model, const char *this_node)
 {
     static const struct sn_prefix any4 = {
         .addr = { .s6_addr = { [10] = 0xff, [11] = 0xff } }, .is_v4 = true
     };
     static const struct sn_prefix any6 = { .is_v4 = false };
+    const struct hmapx_node *hnode;
     struct shash_node *snode;
     struct point *point;
 
-    points_clear(points, policy);
     points_add_fixed(points, &any4, 0, NULL);
     points_add_fixed(points, &any6, 0, NULL);
     points_add_fixed(points, &model->mesh.prefix, SN_F_SRC_MESH, NULL);
@@ -300,9 +346,9 @@ points_build(struct points *points, struct policy *policy,
         points_add_client(points, model, clients[i]->data);
     }
     free(clients);
-    SHASH_FOR_EACH (snode, &policy->sels) {
-        const struct policy_sel *sel = snode->data;
-        if (sel->n_refs && !sel->has_exit) {
+    HMAPX_FOR_EACH (hnode, &policy->point_sels) {
+        const struct policy_sel *sel = hnode->data;
+        if (sel->n_refs) {
             points_add_selector(points, model, &sel->sel);
         }
     }
@@ -311,9 +357,101 @@ points_build(struct points *points, struct policy *policy,
             point_inherit_flags(points, point);
         }
     }
+}
+
+static void
+point_note_members(const struct point *point, struct hmapx *moved)
+{
+    const struct hmapx_node *node;
+
+    HMAPX_FOR_EACH (node, &point->members) {
+        hmapx_add(moved, node->data);
+    }
+}
+
+/* Whether 'old' can go on as what 'new' is. */
+static bool
+point_may_stay(const struct point *old, const struct point *new)
+{
+    return (new && old->pools == new->pools
+            && nullable_string_is_equal(old->owner, new->owner)
+            && nullable_string_is_equal(old->client, new->client));
+}
+
+static void
+points_drop_old(struct points *points, const struct points *fresh,
+                struct policy *policy, struct hmapx *moved)
+{
+    struct point *point, *next;
+
+    HMAP_FOR_EACH_SAFE (point, next, node, &points->map) {
+        if (!point_may_stay(point, points_find(fresh, &point->prefix))) {
+            policy_ident_hold(policy, point->ident, -1, false);
+            point_note_members(point, moved);
+            points_remove(points, point);
+            hmapx_add(&points->dead, point);
+            sset_add_and_free(&points->gone, point_owner_name(point));
+        }
+    }
+}
+
+/* Takes the points out of 'fresh'. */
+static void
+points_take_new(struct points *points, struct points *fresh,
+                struct hmapx *moved)
+{
+    struct point *point, *next;
+
+    HMAP_FOR_EACH_SAFE (point, next, node, &fresh->map) {
+        struct point *old = points_find(points, &point->prefix);
+
+        if (old) {
+            old->is_new |= (old->flags != point->flags
+                            || old->fixed != point->fixed);
+            old->flags = point->flags;
+            old->fixed = point->fixed;
+            continue;
+        }
+        /* Of nested new ones, the outermost finds the members. */
+        const struct point *outer = points_lookup_up_to(
+            points, &point->prefix, point->prefix.plen - 1);
+        if (outer) {
+            point_note_members(outer, moved);
+        }
+        points_remove(fresh, point);
+        points_insert(points, point);
+        char *name = point_owner_name(point);
+        sset_find_and_delete(&points->gone, name);
+        free(name);
+    }
+}
+
+void
+points_update(struct points *points, struct policy *policy,
+              const struct model *model, const char *this_node,
+              struct hmapx *moved)
+{
+    struct points fresh;
+    struct point *point;
+
+    points_init(&fresh);
+    points_collect(&fresh, policy, model, this_node);
+    points_drop_old(points, &fresh, policy, moved);
+    points_take_new(points, &fresh, moved);
+    points_destroy(&fresh);
     HMAP_FOR_EACH (point, node, &points->map) {
-        point->ident = point_get_ident(point, policy, model);
-        policy_ident_hold(policy, point->ident, 1, false);
+        struct policy_ident *ident = point_get_ident(point, policy, model);
+
+        if (ident != point->ident) {
+            policy_ident_hold(policy, ident, 1, false);
+            policy_ident_hold(policy, point->ident, -1, false);
+            point->ident = ident;
+            point->counted = false;
+            hmapx_add(&points->dirty, point);
+        }
+        if (point->is_new) {
+            hmapx_add(&points->dirty, point);
+        }
     }
 }
 
@@ -333,9 +471,8 @@ point_find_entry(const struct point *point, const struct policy_ident *ident)
     return NULL;
 }
 
-void
-point_pool_add(struct point *point, const char *name,
-               const struct policy_ident *ident)
+static void
+point_pool_add(struct point *point, const struct policy_ident *ident)
 {
     struct pool_entry *entry = point_find_entry(point, ident);
 
@@ -345,12 +482,12 @@ point_pool_add(struct point *point, const char *name,
         hmap_insert(&point->pool, &entry->node, hash_pointer(ident, 0));
     }
     entry->n++;
-    sset_add(&point->members, name);
+    point->n_pooled++;
+    point->counted = false;
 }
 
-void
-point_pool_remove(struct point *point, const char *name,
-                  const struct policy_ident *ident)
+static void
+point_pool_remove(struct point *point, const struct policy_ident *ident)
 {
     struct pool_entry *entry = point_find_entry(point, ident);
 
@@ -358,7 +495,32 @@ point_pool_remove(struct point *point, const char *name,
         hmap_remove(&point->pool, &entry->node);
         free(entry);
     }
-    sset_find_and_delete(&point->members, name);
+    point->n_pooled--;
+    point->counted = false;
+}
+
+void
+points_join(struct points *points, struct point *point, void *member,
+            bool pooled, const struct policy_ident *ident)
+{
+    hmapx_add(&point->members, member);
+    if (pooled && point->pools) {
+        point_pool_add(point, ident);
+        hmapx_add(&points->dirty, point);
+    }
+}
+
+void
+points_leave(struct points *points, struct point *point, void *member,
+             bool pooled, const struct policy_ident *ident)
+{
+    hmapx_find_and_delete(&point->members, member);
+    if (pooled && point->pools) {
+        point_pool_remove(point, ident);
+        if (!hmapx_contains(&points->dead, point)) {
+            hmapx_add(&points->dirty, point);
+        }
+    }
 }
 
 /* Fewer than this are not worth a flow that speaks for all. */
@@ -367,50 +529,61 @@ point_pool_remove(struct point *point, const char *name,
 /* The identity that more than half of the members have, or the point's own.
  * Not "most", which would tip back and forth between two of about the same
  * size, and take everybody's flows with it. */
-static const struct policy_ident *
-point_ident(const struct point *point)
+static void
+point_count(struct point *point)
 {
     const struct pool_entry *entry;
-    size_t total = 0;
 
+    point->spoken = point->ident;
     HMAP_FOR_EACH (entry, node, &point->pool) {
-        total += entry->n;
-    }
-    HMAP_FOR_EACH (entry, node, &point->pool) {
-        if (entry->ident && entry->n >= MIN_POOL && entry->n * 2 > total) {
-            return entry->ident;
+        if (entry->ident && entry->n >= MIN_POOL
+            && entry->n * 2 > point->n_pooled) {
+            point->spoken = entry->ident;
         }
     }
-    return point->ident;
+    point->counted = true;
 }
 
 uint32_t
 point_id(const struct point *point, enum policy_role role)
 {
-    return policy_ident_needed(point_ident(point), role);
+    if (!point->counted) {
+        point_count(CONST_CAST(struct point *, point));
+    }
+    return policy_ident_needed(point->spoken, role);
 }
 
-bool
-points_check_pools(struct points *points, struct sset *names)
+static void
+point_check(struct point *point, struct hmapx *changed)
 {
+    bool is_changed = point->is_new;
+
+    for (int role = 0; role < N_ROLES; role++) {
+        uint32_t id = point_id(point, role);
+
+        is_changed |= id != point->said[role];
+        point->said[role] = id;
+    }
+    point->is_new = false;
+    if (is_changed) {
+        hmapx_add(changed, point);
+    }
+}
+
+void
+points_check(struct points *points, bool all, struct hmapx *changed)
+{
+    const struct hmapx_node *node;
     struct point *point;
-    const char *name;
-    bool any = false;
 
-    HMAP_FOR_EACH (point, node, &points->map) {
-        bool changed = false;
-
-        for (int role = 0; role < N_ROLES && point->pools; role++) {
-            uint32_t id = point_id(point, role);
-            changed |= id != point->said[role];
-            point->said[role] = id;
+    if (all) {
+        HMAP_FOR_EACH (point, node, &points->map) {
+            point_check(point, changed);
         }
-        if (changed) {
-            any = true;
-            SSET_FOR_EACH (name, &point->members) {
-                sset_add(names, name);
-            }
+    } else {
+        HMAPX_FOR_EACH (node, &points->dirty) {
+            point_check(node->data, changed);
         }
     }
-    return any;
+    work_ptrs_reset(&points->dirty);
 }

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include "flows/cookie.h"
+#include "lib/work-set.h"
 #include "openvswitch/util.h"
 #include "util.h"
 
@@ -234,6 +235,8 @@ policy_collect_sels(struct policy *p)
         if (!sel->n_refs) {
             ovs_assert(hmapx_is_empty(&sel->idents));
             hmapx_find_and_delete(&p->scan, sel);
+            hmapx_find_and_delete(&p->point_sels, sel);
+            hmapx_find_and_delete(&p->guest_sels, sel);
             shash_delete(&p->sels, node);
             policy_sel_free(sel);
         }
@@ -265,15 +268,15 @@ policy_update_clauses(struct policy *p)
     HMAPX_FOR_EACH (node, &p->dirty_idents) {
         policy_update_ident(p, node->data);
     }
-    hmapx_clear(&p->dirty_idents);
+    work_ptrs_reset(&p->dirty_idents);
     HMAPX_FOR_EACH (node, &p->dirty_clauses) {
         policy_update_clause(p, node->data);
     }
-    hmapx_clear(&p->dirty_clauses);
+    work_ptrs_reset(&p->dirty_clauses);
     HMAPX_FOR_EACH (node, &p->dirty_sels) {
         policy_update_sel(p, node->data);
     }
-    hmapx_clear(&p->dirty_sels);
+    work_ptrs_reset(&p->dirty_sels);
     if (p->sels_changed) {
         policy_collect_sels(p);
         p->sels_changed = false;

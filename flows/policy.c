@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "flows/cookie.h"
+#include "lib/work-set.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/util.h"
 #include "util.h"
@@ -23,6 +24,8 @@ policy_init(struct policy *p, const char *node)
     shash_init(&p->rules);
     shash_init(&p->containers);
     hmapx_init(&p->scan);
+    hmapx_init(&p->point_sels);
+    hmapx_init(&p->guest_sels);
     idreg_init(&p->ident_ids);
     idreg_init(&p->conj_ids);
     hmapx_init(&p->changed_clauses);
@@ -87,6 +90,11 @@ policy_sel_ref(struct policy *p, const struct model_selector *ms)
             || ms->kind == SEL_CIDR || ms->kind == SEL_SERVICE) {
             hmapx_add(&p->scan, sel);
         }
+        if (ms->kind == SEL_SEGMENT || ms->kind == SEL_CIDR
+            || ms->kind == SEL_NODE || ms->kind == SEL_INTERNET) {
+            hmapx_add(&p->point_sels, sel);
+        }
+        hmapx_add(&p->guest_sels, sel);
         if (ms->kind == SEL_SERVICE) {
             sel->sel.ports = xmemdup(ms->ports, sizeof *ms->ports);
             sel->sel.n_ports = 1;
@@ -382,7 +390,7 @@ policy_update_idents(struct policy *p, const struct model *model)
     SSET_FOR_EACH (name, &p->dirty_containers) {
         policy_update_container(p, model, name);
     }
-    sset_clear(&p->dirty_containers);
+    work_set_reset(&p->dirty_containers);
 }
 
 void
@@ -414,6 +422,8 @@ policy_destroy(struct policy *p)
     shash_destroy(&p->rules);
     shash_destroy(&p->containers);
     hmapx_destroy(&p->scan);
+    hmapx_destroy(&p->point_sels);
+    hmapx_destroy(&p->guest_sels);
     idreg_destroy(&p->ident_ids);
     idreg_destroy(&p->conj_ids);
     hmapx_destroy(&p->changed_clauses);
@@ -430,10 +440,10 @@ policy_destroy(struct policy *p)
 void
 policy_clear_changes(struct policy *p)
 {
-    hmapx_clear(&p->changed_clauses);
-    hmapx_clear(&p->changed_idents);
-    sset_clear(&p->changed_containers);
-    sset_clear(&p->gone);
+    work_ptrs_reset(&p->changed_clauses);
+    work_ptrs_reset(&p->changed_idents);
+    work_set_reset(&p->changed_containers);
+    work_set_reset(&p->gone);
     p->points_changed = false;
     p->need_changed = false;
     p->collided = false;

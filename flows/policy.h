@@ -93,7 +93,9 @@ struct policy {
     struct shash clauses;       /* struct policy_clause. */
     struct shash rules;         /* "acl:web" -> sset of clause keys. */
     struct shash containers;    /* struct policy_container. */
-    struct hmapx scan;          /* Selectors that must be tried one by one. */
+    struct hmapx scan;          /* Selectors that must be tried one by one: */
+    struct hmapx point_sels;    /* on addresses that are no container's, ... */
+    struct hmapx guest_sels;    /* ...and on guests' (struct policy_sel). */
     struct idreg ident_ids;
     struct idreg conj_ids;
 

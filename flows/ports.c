@@ -12,12 +12,14 @@
 
 struct flow_ports {
     struct shash ports;         /* struct flow_port. */
+    const struct flow_port *local;      /* Of 'ports', or NULL. */
 };
 
 struct flow_ports *
 flow_ports_create(void)
 {
-    struct flow_ports *ports = xmalloc(sizeof *ports);
+    struct flow_ports *ports = xzalloc(sizeof *ports);
+
     shash_init(&ports->ports);
     return ports;
 }
@@ -53,13 +55,22 @@ flow_ports_put(struct flow_ports *ports, const char *name, ofp_port_t ofport,
     port->name = xstrdup(name);
     port->ofport = ofport;
     port->hwaddr = hwaddr;
-    flow_port_free(shash_replace(&ports->ports, name, port));
+    flow_ports_remove(ports, port->name);
+    shash_add(&ports->ports, port->name, port);
+    if (ofport == OFPP_LOCAL) {
+        ports->local = port;
+    }
 }
 
 void
 flow_ports_remove(struct flow_ports *ports, const char *name)
 {
-    flow_port_free(shash_find_and_delete(&ports->ports, name));
+    struct flow_port *port = shash_find_and_delete(&ports->ports, name);
+
+    if (port == ports->local) {
+        ports->local = NULL;
+    }
+    flow_port_free(port);
 }
 
 const struct flow_port *
@@ -84,15 +95,7 @@ flow_ports_find_veth(const struct flow_ports *ports, const char *veth)
 const struct flow_port *
 flow_ports_find_local(const struct flow_ports *ports)
 {
-    struct shash_node *node;
-
-    SHASH_FOR_EACH (node, &ports->ports) {
-        struct flow_port *port = node->data;
-        if (port->ofport == OFPP_LOCAL) {
-            return port;
-        }
-    }
-    return NULL;
+    return ports->local;
 }
 
 void

@@ -70,27 +70,25 @@ stage_identity_base(struct compiler *c)
     identity_of_error(c, SN_F_FROM_CONTAINER,
                       SN_F_SRC_LOCAL | SN_F_DST_MESH);
     identity_of_error(c, SN_F_FROM_LOCAL, SN_F_DST_LOCAL);
+    emit_drop(&c->emit, SN_TABLE_SRC_IDENTITY, 0,
+              cookie_base(SN_TABLE_SRC_IDENTITY, SN_WHY_DROP_INVALID));
+    emit_drop(&c->emit, SN_TABLE_DST_IDENTITY, 0,
+              cookie_base(SN_TABLE_DST_IDENTITY, SN_WHY_DROP_INVALID));
 }
 
 void
-stage_identity_points(struct compiler *c)
+stage_identity_point(struct compiler *c, const struct point *point)
 {
-    const struct point *point;
-
     for (int role = 0; role < N_ROLES; role++) {
         enum sn_table table = role == ROLE_SRC ? SN_TABLE_SRC_IDENTITY
                                                : SN_TABLE_DST_IDENTITY;
+        uint32_t id = point_id(point, role);
 
-        HMAP_FOR_EACH (point, node, &c->points.map) {
-            uint32_t id = point_id(point, role);
-            if (id || point->fixed) {
-                identity_flow(c, role, &point->prefix, point->flags, id,
-                              id ? cookie_ident(id)
-                                 : cookie_base(table, SN_WHY_PROCEED));
-            }
+        if (id || point->fixed) {
+            identity_flow(c, role, &point->prefix, point->flags, id,
+                          id ? cookie_ident(id)
+                             : cookie_base(table, SN_WHY_PROCEED));
         }
-        emit_drop(&c->emit, table, 0,
-                  cookie_base(table, SN_WHY_DROP_INVALID));
     }
 }
 

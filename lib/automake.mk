@@ -13,4 +13,5 @@ lib_libsnlib_la_SOURCES = \
 	lib/sn-version.c \
 	lib/sn-version.h \
 	lib/suggest.c \
-	lib/suggest.h
+	lib/suggest.h \
+	lib/work-set.h

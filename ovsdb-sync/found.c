@@ -120,15 +120,18 @@ adopt_all(struct ovsdb_idl *idl, struct model *model)
 }
 
 void
-found_run(struct ovsdb_idl *idl, struct model *model,
+found_run(struct ovsdb_idl *idl, struct model *model, bool *has_adopted,
           struct model_changes *changes)
 {
     struct shash old = SHASH_INITIALIZER(&old);
     struct shash_node *node;
 
-    if (!is_stale(idl, changes)) {
+    /* Most fleets have none, and many containers. */
+    if (!is_stale(idl, changes)
+        || (!*has_adopted && !sndb_found_container_first(idl))) {
         return;
     }
+    *has_adopted = false;
     take_adopted(model, &old);
     if (model->mesh.adopt) {
         adopt_all(idl, model);
@@ -143,6 +146,7 @@ found_run(struct ovsdb_idl *idl, struct model *model,
     SHASH_FOR_EACH (node, &model->containers) {
         const struct model_container *c = node->data;
 
+        *has_adopted |= c->adopted;
         if (c->adopted && !shash_find(&old, node->name)) {
             model_changes_add(changes, MODEL_CONTAINER, node->name);
         }

@@ -16,8 +16,10 @@ struct ovsdb_idl_txn;
 /* Registers what found_run() reads, with change tracking. */
 void found_add_columns(struct ovsdb_idl *);
 /* Brings the adopted containers of 'model' up to date, after all else of it,
- * and adds those that differ to 'changes'. */
-void found_run(struct ovsdb_idl *, struct model *, struct model_changes *);
+ * and adds those that differ to 'changes'.  '*has_adopted', at first false, is
+ * for its own use. */
+void found_run(struct ovsdb_idl *, struct model *, bool *has_adopted,
+               struct model_changes *);
 
 /* As the functions of status-sync.h: 'containers' are all that 'node' has. */
 void status_sync_found(struct ovsdb_idl_txn *, const char *node,

@@ -22,6 +22,7 @@ struct model_sync {
     struct hmap ports;          /* struct port_entry, by uuid. */
     struct hmap port_owners;    /* struct port_entry, by container. */
     struct exit_views exits;
+    bool has_adopted;           /* Containers that nobody declared. */
     int64_t generation;
     bool read_once;
     bool hold;                  /* The database is new and empty. */

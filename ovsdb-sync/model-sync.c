@@ -547,6 +547,6 @@ model_sync_run(struct model_sync *sync, struct model_changes *changes)
     }
     sync->generation = generation;
     model_sync_run_fallback(sync, mesh, live, changes);
-    found_run(sync->idl, sync->model, changes);
+    found_run(sync->idl, sync->model, &sync->has_adopted, changes);
     return true;
 }

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "lib/work-set.h"
 #include "openvswitch/util.h"
 #include "sha1.h"
 #include "util.h"
@@ -242,7 +243,7 @@ model_changes_clear(struct model_changes *changes)
 {
     changes->all = false;
     for (size_t i = 0; i < MODEL_N_KINDS; i++) {
-        sset_clear(&changes->keys[i]);
+        work_set_reset(&changes->keys[i]);
     }
 }
 

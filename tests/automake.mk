@@ -63,7 +63,7 @@ check-system: all
 check-kernel: all
 	$(srcdir)/tests/kernel/run $(abs_builddir)
 
-bench: all
+bench: all tests/bench/switches
 	$(srcdir)/tests/bench/run $(abs_builddir)
 
 clean-local:
