@@ -37,12 +37,15 @@ void
 agent_sync_relay(struct agent *a, struct sset *problems)
 {
     const struct rendezvous *r = paths_get_rendezvous(a->paths);
+    const struct relay_keys keys = {
+        .now = central_keys(a->central),
+        .next = central_next_keys(a->central),
+    };
     struct shash clients = SHASH_INITIALIZER(&clients);
 
     if (!shash_is_empty(&r->nodes)) {
         paths_get_clients(a->paths, &clients);
-        relay_sync(a->relay, a->plan, r, central_keys(a->central), &clients,
-                   problems);
+        relay_sync(a->relay, a->plan, r, &keys, &clients, problems);
         shash_destroy_free_data(&clients);
     }
     a->stale_relay = false;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "agent/bridge.h"
+#include "agent/handover.h"
 #include "agent/link.h"
 #include "agent/psk.h"
 #include "agent/rotation.h"
@@ -23,6 +24,7 @@ struct agent {
     struct mesh *mesh;
     struct guests *guests;
     struct rotation rotation;
+    struct handover handover;
     struct psks psks;
     struct ct_configs *configs;
     struct bridge_watch bridge_watch;

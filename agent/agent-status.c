@@ -120,9 +120,7 @@ report_peers(struct agent *a, struct ovsdb_idl_txn *txn)
             struct psk_report psk = psks_get_report(&a->psks, pp->node, peer);
 
             if (pp->has_next_key
-                && (!plan->preshared_keys || pp->next_psk_known)
-                && wg_device_find_peer(mesh_device(a->mesh),
-                                       &pp->next_key)) {
+                && (!plan->preshared_keys || pp->next_psk_known)) {
                 wg_key_to_base64(&pp->next_key, next_keys[n]);
             }
             struct path_status path = paths_get_status(a->paths, pp->node);

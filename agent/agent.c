@@ -49,6 +49,8 @@ VLOG_DEFINE_THIS_MODULE(agent);
 #define POLL_INTERVAL_MS 5000
 /* The same while there are NATs. */
 #define POLL_PATHS_INTERVAL_MS 1000
+/* The same while a peer's key is about to be another. */
+#define POLL_HANDOVER_INTERVAL_MS 300
 /* After a transaction that the switch's database refused. */
 #define RETRY_INTERVAL_MS 1000
 /* Whatever no event told. */
@@ -71,6 +73,7 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     a->mesh = mesh_create(config->state_dir, a->paths);
     a->guests = guests_create(config->state_dir);
     rotation_init(&a->rotation);
+    handover_init(&a->handover);
     psks_init(&a->psks);
     a->configs = ct_configs_create(config->pve_dir, config->lxc_dir);
     a->discover = discover_create(config->state_dir);
@@ -116,6 +119,7 @@ agent_destroy(struct agent *a)
         ct_configs_destroy(a->configs);
         guests_destroy(a->guests);
         psks_destroy(&a->psks);
+        handover_destroy(&a->handover);
         mesh_destroy(a->mesh);
         paths_destroy(a->paths);
         relay_destroy(a->relay);
@@ -170,6 +174,8 @@ agent_update_plan(struct agent *a)
         return;
     }
     plan_set_next_keys(plan, central_next_keys(a->central));
+    handover_apply(&a->handover, plan, central_next_keys(a->central),
+                   time_msec());
     plan_destroy(a->plan);
     a->plan = plan;
     a->plan_generation = central_generation(a->central);
@@ -181,7 +187,8 @@ agent_update_plan(struct agent *a)
 static int
 agent_poll_interval(const struct agent *a)
 {
-    return (paths_need_polling(a->paths) ? POLL_PATHS_INTERVAL_MS
+    return (handover_is_under_way(&a->handover) ? POLL_HANDOVER_INTERVAL_MS
+            : paths_need_polling(a->paths) ? POLL_PATHS_INTERVAL_MS
             : POLL_INTERVAL_MS);
 }
 
@@ -248,11 +255,14 @@ pass_mesh(struct agent *a, struct sset *problems)
                  problems);
     psks_run(&a->psks, a->plan, mesh_keyring(a->mesh), mesh_device(a->mesh),
              a->central);
-    if (!mesh_run(a->mesh, a->nlk, &a->links, a->plan, problems)) {
-        return false;
-    }
-    rotation_greet(&a->rotation, a->plan);
-    return true;
+    return mesh_run(a->mesh, a->nlk, &a->links, a->plan, problems);
+}
+
+static bool
+pass_tunnels(struct agent *a, struct sset *problems)
+{
+    return exit_tunnels_run(a->tunnels, a->nlk, &a->links, a->plan,
+                            mesh_private_key(a->mesh), problems);
 }
 
 /* A node that the state does not have keeps what it has. */
@@ -286,8 +296,7 @@ pass_all(struct agent *a, struct sset *problems)
     agent_sync_paths(a);
     agent_sync_relay(a, problems);
     if (guarded) {
-        ok &= exit_tunnels_run(a->tunnels, a->nlk, &a->links, a->plan,
-                               mesh_private_key(a->mesh), problems);
+        ok &= pass_tunnels(a, problems);
     }
     ok &= host_sync_bridge(a->nlk, &a->links, a->plan, problems);
     exit_watch_sync(a->exits, a->sw, &a->links, a->plan, central_exit_before,
@@ -357,8 +366,8 @@ agent_poll(struct agent *a)
     }
 }
 
-/* A key that a peer takes, or this node: both ends have to follow at once, as
- * what is under way between them is lost.  The rest of the pass can wait. */
+/* A key that a peer takes, or this node: until both ends have followed, what
+ * is for the other has to wait.  The rest of the pass can. */
 static void
 agent_hurry_keys(struct agent *a)
 {
@@ -366,15 +375,45 @@ agent_hurry_keys(struct agent *a)
 
     if (a->plan) {
         agent_update_plan(a);
-        pass_mesh(a, &ignored);
+        a->next_poll_ms = MIN(a->next_poll_ms,
+                              time_msec() + agent_poll_interval(a));
+        if (pass_mesh(a, &ignored)) {
+            pass_tunnels(a, &ignored);
+        }
+        if (central_txn(a->central)) {
+            agent_report(a);
+        }
     }
+    a->stale_plan = a->dirty = true;
     sset_destroy(&ignored);
-    a->last_pass_ms = LLONG_MIN / 2;
+}
+
+/* True if there was something to hurry for. */
+static bool
+agent_run_central(struct agent *a)
+{
+    bool changed = central_run(a->central);
+    bool keys_changed = changed && central_keys_changed(a->central);
+
+    if (changed) {
+        a->stale_plan = a->dirty = true;
+    }
+    if (handover_run(&a->handover, mesh_device(a->mesh), time_msec())) {
+        a->stale_plan = keys_changed = true;
+    }
+    if (keys_changed) {
+        agent_hurry_keys(a);
+    }
+    return keys_changed;
 }
 
 void
 agent_run(struct agent *a)
 {
+    if (agent_run_central(a)) {
+        return;                 /* What that tells goes out first. */
+    }
+
     enum nlk_events events = nlk_run(a->nlk);
     long long int now = time_msec();
 
@@ -399,12 +438,6 @@ agent_run(struct agent *a)
     }
     if (events & NLK_NFT) {
         nft_set_stale(a->nft);
-    }
-    if (central_run(a->central)) {
-        a->stale_plan = a->dirty = true;
-        if (central_keys_changed(a->central)) {
-            agent_hurry_keys(a);
-        }
     }
     agent_run_paths(a);
     bool switch_changed = vswitch_run(a->sw);
@@ -452,6 +485,7 @@ agent_wait(struct agent *a)
     if (a->dirty) {
         poll_timer_wait_until(a->last_pass_ms + PASS_INTERVAL_MS);
     }
+    handover_wait(&a->handover);
     poll_timer_wait_until(MIN(a->next_poll_ms, a->next_pass_ms));
 }
 

@@ -34,6 +34,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/exit-watch.c agent/exit-watch.h \
 	agent/exits.c agent/exits.h \
 	agent/guests.c agent/guests.h \
+	agent/handover.c agent/handover.h \
 	agent/host.c agent/host.h \
 	agent/identity.c agent/identity.h \
 	agent/install.c agent/install.h \

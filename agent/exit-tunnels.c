@@ -211,6 +211,16 @@ init_inner(const struct run *r, const char *name, uint16_t port,
     d->wg.listen_port = port;
 }
 
+static struct wg_peer *
+add_inner_peer(struct exit_device *d, const struct plan_peer *pp)
+{
+    struct wg_peer *peer = wg_device_add_peer(&d->wg, &pp->key);
+
+    peer->has_former = pp->has_former;
+    peer->former = pp->former_key;
+    return peer;
+}
+
 /* To another node's exit. */
 static void
 run_remote(struct run *r, const struct plan_exit *x)
@@ -224,7 +234,7 @@ run_remote(struct run *r, const struct plan_exit *x)
         return;                 /* The mesh says what is missing. */
     }
     init_inner(r, x->tunnel, x->local_port, &d);
-    struct wg_peer *peer = wg_device_add_peer(&d.wg, &pp->key);
+    struct wg_peer *peer = add_inner_peer(&d, pp);
     char *address = sn_prefix_addr_to_string(&x->remote_address);
     ds_put_format(&endpoint, x->remote_address.is_v4 ? "%s:%u" : "[%s]:%u",
                   address, x->remote_port);
@@ -264,7 +274,7 @@ run_export(struct run *r, const struct plan_exit *x)
         const struct plan_peer *pp = find_peer(r->plan, g->node);
 
         if (pp && !wg_device_find_peer(&d.wg, &pp->key)) {
-            struct wg_peer *peer = wg_device_add_peer(&d.wg, &pp->key);
+            struct wg_peer *peer = add_inner_peer(&d, pp);
 
             for (size_t j = 0; j < g->sources.n; j++) {
                 wg_peer_add_allowed(peer, &g->sources.prefixes[j]);

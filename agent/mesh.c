@@ -112,29 +112,6 @@ device_is_ours(const struct mesh *mesh, const struct link *link,
                              &mesh->keyring.private_key));
 }
 
-/* A peer that is about to take another key is known by both: by the next one,
- * which gets the prefixes once it is in use, where it is now. */
-static void
-mesh_wanted_next(const struct mesh *mesh, const struct plan_peer *pp,
-                 struct wg_device *want)
-{
-    const struct wg_peer *now, *have;
-
-    if (pp->has_next_key
-        && !wg_key_equals(&pp->next_key, &mesh->keyring.public_key)
-        && !wg_device_find_peer(want, &pp->next_key)) {
-        struct wg_peer *next = wg_device_add_peer(want, &pp->next_key);
-
-        now = wg_device_find_peer(&mesh->device, &pp->key);
-        have = wg_device_find_peer(&mesh->device, &pp->next_key);
-        if (now && !have) {
-            next->endpoint = now->endpoint;
-        }
-        next->preshared_key = (pp->next_psk_known || !have ? pp->next_psk
-                               : have->preshared_key);
-    }
-}
-
 /* Where the peer is: as the paths say, else as the operator says. */
 static void
 mesh_set_endpoint(const struct mesh *mesh, const struct plan_peer *pp,
@@ -203,7 +180,8 @@ mesh_wanted(const struct mesh *mesh, const struct plan *plan,
         }
         wg_peer_sort(peer);
         mesh_set_preshared_key(mesh, pp, peer);
-        mesh_wanted_next(mesh, pp, want);
+        peer->has_former = pp->has_former;
+        peer->former = pp->former_key;
     }
 }
 

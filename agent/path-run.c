@@ -157,6 +157,7 @@ path_run(struct paths *ps, struct path *p, long long int now)
     enum path_kind kind = path_classify(p);
     bool direct = alive && kind < PATH_RELAY;
 
+    ps->changed |= now >= p->next_rekey_ms;
     if (!path_is_watched(ps, p)) {
         p->hunting = false;
         path_set_status(ps, p, p->has_key, kind);
@@ -218,6 +219,7 @@ paths_wait(const struct paths *ps)
     SHASH_FOR_EACH (node, &ps->paths) {
         const struct path *p = node->data;
 
+        poll_timer_wait_until(p->next_rekey_ms);
         if (p->hunting) {
             poll_timer_wait_until(p->next_volley_ms);
             if (time_msec() - p->hunt_ms < FAST_MS) {
@@ -244,6 +246,20 @@ paths_need_polling(const struct paths *ps)
     return false;
 }
 
+/* What was sent to a peer's new key, or what came back, got lost. */
+static bool
+path_retry_rekey(struct path *p, long long int now)
+{
+    if (now < p->next_rekey_ms) {
+        return false;
+    }
+    p->next_rekey_ms = now + 3 * REKEY_RETRY_MS;
+    if (p->next_rekey_ms > p->rekeyed_ms + REKEY_RETRY_END_MS) {
+        p->next_rekey_ms = LLONG_MAX;
+    }
+    return p->endpoint.ss_family != AF_UNSPEC;
+}
+
 struct path_endpoint
 paths_get_endpoint(struct paths *ps, const char *name)
 {
@@ -251,6 +267,12 @@ paths_get_endpoint(struct paths *ps, const char *name)
     struct path *p = shash_find_data(&ps->paths, name);
     long long int now = time_msec();
 
+    if (p && path_retry_rekey(p, now)) {
+        e.ss = p->endpoint;
+        e.keepalive = path_kind_is_relay(path_classify(p));
+        e.force = e.reset = e.kick = true;
+        return e;
+    }
     if (!p || !path_is_watched(ps, p)) {
         return e;
     }

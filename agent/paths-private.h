@@ -16,6 +16,11 @@
 #define PATH_SILENT_MS 10000
 #define PATH_DEAD_MS 1500
 
+/* A handshake with a peer's new key is begun anew after so long; WireGuard
+ * itself would wait for five seconds. */
+#define REKEY_RETRY_MS 500
+#define REKEY_RETRY_END_MS 3000
+
 struct path_candidate {
     struct sockaddr_storage ss;
     enum path_kind kind;
@@ -31,6 +36,8 @@ struct path {
     struct wg_key key;
     struct probe_key probe_key;
     bool has_key;
+    long long int rekeyed_ms;   /* When 'key' took another's place. */
+    long long int next_rekey_ms;        /* When it needs another try. */
 
     struct path_candidate candidates[RENDEZVOUS_MAX + PATH_MAX_REFLEXIVE];
     size_t n_candidates;

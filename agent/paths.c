@@ -21,6 +21,8 @@ VLOG_DEFINE_THIS_MODULE(paths);
 #define RELAY_SILENT_MS 60000
 /* What was sent without an answer, of a peer that need not answer. */
 #define STALLED_MS 12000
+/* One attempt of WireGuard, and a bit. */
+#define REKEY_MS 6000
 #define STALLED_BYTES 400
 
 struct paths *
@@ -122,6 +124,17 @@ path_suspect(struct path *p)
     p->proof_ms = MIN(p->proof_ms, time_msec() - PATH_SILENT_MS);
 }
 
+/* WireGuard counts anew, for it is another peer.  The way to it is the same:
+ * until they had time to shake hands it is as good as it was. */
+static void
+path_forget_counts(struct path *p)
+{
+    p->handshake = 0;
+    p->rx_bytes = p->tx_bytes = p->tx_at_proof = 0;
+    p->rekeyed_ms = time_msec();
+    p->next_rekey_ms = p->rekeyed_ms + REKEY_RETRY_MS;
+}
+
 static void
 path_set_peer(struct paths *ps, struct path *p, const struct plan_peer *pp,
               bool keys_changed)
@@ -135,6 +148,9 @@ path_set_peer(struct paths *ps, struct path *p, const struct plan_peer *pp,
         p->has_key = false;
     } else if (keys_changed || !p->has_key
                || !wg_key_equals(&p->key, &pp->key)) {
+        if (p->has_key && !wg_key_equals(&p->key, &pp->key)) {
+            path_forget_counts(p);
+        }
         p->key = pp->key;
         p->has_key = probe_key_derive(&p->probe_key, &ps->private_key,
                                       &ps->public_key, &p->key);
@@ -165,6 +181,8 @@ path_create(const struct paths *ps, const char *node)
     p->kind = PATH_NONE;
     p->reason = xstrdup("");
     p->proof_ms = time_msec();
+    p->rekeyed_ms = LLONG_MIN / 2;
+    p->next_rekey_ms = LLONG_MAX;
     path_adopt_relay(ps, p);
     return p;
 }
@@ -193,7 +211,7 @@ paths_set_plan(struct paths *ps, const struct plan *plan,
 {
     bool keys_changed = paths_set_keys(ps, private, public);
     struct shash old = SHASH_INITIALIZER(&old);
-    struct shash_node *gone;
+    struct shash_node *node;
 
     free(ps->node);
     ps->node = xstrdup(plan->node);
@@ -216,10 +234,12 @@ paths_set_plan(struct paths *ps, const struct plan *plan,
         shash_add(&ps->paths, pp->node, p);
         path_set_peer(ps, p, pp, keys_changed);
         path_update_candidates(ps, p);
-        path_update_relay(ps, p);
     }
-    SHASH_FOR_EACH (gone, &old) {
-        path_destroy(gone->data);
+    SHASH_FOR_EACH (node, &ps->paths) {
+        path_update_relay(ps, node->data);      /* The hub is one, too. */
+    }
+    SHASH_FOR_EACH (node, &old) {
+        path_destroy(node->data);
     }
     shash_destroy(&old);
 }
@@ -348,7 +368,12 @@ path_observe(struct paths *ps, struct path *p, const struct wg_peer *peer)
     p->rx_bytes = peer->rx_bytes;
     p->tx_bytes = peer->tx_bytes;
     p->handshake = peer->handshake;
-    p->fresh = time_wall() - p->handshake < WG_FRESH_S;
+    if (p->handshake) {
+        p->next_rekey_ms = LLONG_MAX;
+    }
+    if (p->handshake || now - p->rekeyed_ms > REKEY_MS) {
+        p->fresh = time_wall() - p->handshake < WG_FRESH_S;
+    }
 }
 
 void

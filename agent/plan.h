@@ -47,6 +47,8 @@ struct plan_peer {
     struct wg_key key;
     bool has_next_key;          /* It is about to take another key. */
     struct wg_key next_key;
+    bool has_former;            /* It had this one: see agent/handover.h. */
+    struct wg_key former_key;
     /* By psks_run().  Known but zero: none. */
     bool psk_known, next_psk_known;
     struct wg_key psk, next_psk;

@@ -31,6 +31,17 @@ relay_conf_destroy(struct relay_conf *conf)
     shash_destroy_free_data(&conf->clients);
 }
 
+static void
+format_next_key(const struct wg_key *key, struct ds *ds)
+{
+    char text[WG_KEY_LEN_BASE64] = "-";
+
+    if (!wg_key_is_zero(key)) {
+        wg_key_to_base64(key, text);
+    }
+    ds_put_format(ds, " %s", text);
+}
+
 void
 relay_conf_format(const struct relay_conf *conf, struct ds *ds)
 {
@@ -42,9 +53,12 @@ relay_conf_format(const struct relay_conf *conf, struct ds *ds)
 
         wg_key_to_base64(&pair->keys[0], keys[0]);
         wg_key_to_base64(&pair->keys[1], keys[1]);
-        ds_put_format(ds, "pair %s %s %u %s %s %u %u\n", pair->names[0],
+        ds_put_format(ds, "pair %s %s %u %s %s %u %u", pair->names[0],
                       pair->names[1], pair->port, keys[0], keys[1],
                       pair->own[0], pair->own[1]);
+        format_next_key(&pair->next_keys[0], ds);
+        format_next_key(&pair->next_keys[1], ds);
+        ds_put_char(ds, '\n');
     }
     free(nodes);
     nodes = shash_sort(&conf->clients);
@@ -84,15 +98,23 @@ parse_port(const char *s, uint16_t *port)
 }
 
 static bool
+parse_next_key(const char *s, struct wg_key *key)
+{
+    return !strcmp(s, "-") || wg_key_from_base64(s, key);
+}
+
+static bool
 parse_pair(char *w[], size_t n, struct relay_conf *conf)
 {
     struct relay_conf_pair pair = { .port = 0 };
 
-    if (n != 8 || !parse_port(w[3], &pair.port)
+    if (n != 10 || !parse_port(w[3], &pair.port)
         || !wg_key_from_base64(w[4], &pair.keys[0])
         || !wg_key_from_base64(w[5], &pair.keys[1])
         || !parse_port(w[6], &pair.own[0])
-        || !parse_port(w[7], &pair.own[1])) {
+        || !parse_port(w[7], &pair.own[1])
+        || !parse_next_key(w[8], &pair.next_keys[0])
+        || !parse_next_key(w[9], &pair.next_keys[1])) {
         return false;
     }
     char *key = xasprintf("%s %s", w[1], w[2]);

@@ -5,8 +5,10 @@
  * theirs: "conf", what the agent wants, and "status", what the relay has.
  * Either side can end and start again, and reads there where it was.
  *
- *     pair A B PORT KEY_A KEY_B OWN_A OWN_B     relay at PORT; OWN: the port
- *                                     of this host's WireGuard, or 0
+ *     pair A B PORT KEY_A KEY_B OWN_A OWN_B NEXT_A NEXT_B
+ *                                     relay at PORT; OWN: the port of this
+ *                                     host's WireGuard, or 0; NEXT: the key
+ *                                     that is to come, or "-"
  *     client PEER HUB:PORT WG         carry what is for PEER to the hub by
  *                                     TCP; WG: the port of WireGuard here
  *
@@ -32,6 +34,7 @@ struct relay_conf_pair {        /* Keyed by "A B". */
     char *names[2];
     uint16_t port;
     struct wg_key keys[2];
+    struct wg_key next_keys[2]; /* Zero: none. */
     uint16_t own[2];
 };
 

@@ -74,7 +74,7 @@ sync_servers(struct relay *r, const struct relay_conf *conf)
         const struct relay_conf_pair *pair = shash_find_data(&conf->pairs,
                                                              node->name);
 
-        if (!pair || !relay_server_is(node->data, pair)) {
+        if (!pair || !relay_server_reconfigure(node->data, pair)) {
             relay_server_destroy(node->data);
             shash_delete(&r->servers, node);
         }

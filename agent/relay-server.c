@@ -56,6 +56,15 @@ server_open(struct relay_server *s)
     }
 }
 
+static void
+set_keys(struct relay_server *s, const struct relay_conf_pair *conf)
+{
+    for (int side = 0; side < 2; side++) {
+        s->pair.keys[side] = conf->keys[side];
+        s->pair.next_keys[side] = conf->next_keys[side];
+    }
+}
+
 struct relay_server *
 relay_server_create(const struct relay_conf_pair *conf)
 {
@@ -66,7 +75,6 @@ relay_server_create(const struct relay_conf_pair *conf)
     s->udp = s->listener = -1;
     ovs_list_init(&s->conns);
     for (int side = 0; side < 2; side++) {
-        s->pair.keys[side] = conf->keys[side];
         s->pair.fixed[side] = conf->own[side] != 0;
         s->pair.heard_ms[side] = LLONG_MIN / 2;
         if (s->pair.fixed[side]) {
@@ -74,6 +82,7 @@ relay_server_create(const struct relay_conf_pair *conf)
             relay_sock_loopback(conf->own[side], &s->pair.legs[side].ss);
         }
     }
+    set_keys(s, conf);
     server_open(s);
     return s;
 }
@@ -104,14 +113,15 @@ relay_server_destroy(struct relay_server *s)
 }
 
 bool
-relay_server_is(const struct relay_server *s,
-                const struct relay_conf_pair *conf)
+relay_server_reconfigure(struct relay_server *s,
+                         const struct relay_conf_pair *conf)
 {
-    return (s->conf.port == conf->port
-            && wg_key_equals(&s->conf.keys[0], &conf->keys[0])
-            && wg_key_equals(&s->conf.keys[1], &conf->keys[1])
-            && s->conf.own[0] == conf->own[0]
-            && s->conf.own[1] == conf->own[1]);
+    if (s->conf.port != conf->port || s->conf.own[0] != conf->own[0]
+        || s->conf.own[1] != conf->own[1]) {
+        return false;
+    }
+    set_keys(s, conf);
+    return true;
 }
 
 void

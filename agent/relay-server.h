@@ -11,9 +11,9 @@ struct relay_server;
 
 struct relay_server *relay_server_create(const struct relay_conf_pair *);
 void relay_server_destroy(struct relay_server *);
-/* Whether it can go on with this configuration. */
-bool relay_server_is(const struct relay_server *,
-                     const struct relay_conf_pair *);
+/* Goes on with this configuration; false if it cannot. */
+bool relay_server_reconfigure(struct relay_server *,
+                              const struct relay_conf_pair *);
 /* Where the sides were when the last relay ended. */
 void relay_server_restore(struct relay_server *,
                           const struct relay_status_pair *);

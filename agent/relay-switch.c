@@ -166,6 +166,20 @@ note_attempt(struct relay_pair *pair, int side, const struct relay_leg *from,
     };
 }
 
+/* The side that a handshake's message comes from; -1: neither. */
+static int
+find_sender(const struct relay_pair *pair, const uint8_t *p, size_t n)
+{
+    for (int side = 0; side < 2; side++) {
+        if (wg_message_is_for(p, n, &pair->keys[!side])
+            || (!wg_key_is_zero(&pair->next_keys[!side])
+                && wg_message_is_for(p, n, &pair->next_keys[!side]))) {
+            return side;
+        }
+    }
+    return -1;
+}
+
 /* To where the other side is, and to where it may be. */
 static size_t
 input_initiation(struct relay_pair *pair, const struct relay_leg *from,
@@ -178,8 +192,7 @@ input_initiation(struct relay_pair *pair, const struct relay_leg *from,
     if (!take_token(pair, now)) {
         return 0;
     }
-    side = (wg_message_is_for(p, n, &pair->keys[1]) ? 0
-            : wg_message_is_for(p, n, &pair->keys[0]) ? 1 : -1);
+    side = find_sender(pair, p, n);
     if (side < 0
         || (pair->fixed[side] && !relay_leg_equals(&pair->legs[side], from))
         || (pair->fixed[!side]
@@ -208,8 +221,7 @@ input_response(struct relay_pair *pair, const struct relay_leg *from,
                const uint8_t *p, size_t n, long long int now,
                struct relay_leg out[])
 {
-    int side = (wg_message_is_for(p, n, &pair->keys[1]) ? 0
-                : wg_message_is_for(p, n, &pair->keys[0]) ? 1 : -1);
+    int side = find_sender(pair, p, n);
 
     if (side < 0 || !knows_leg(pair, side, from, now)) {
         return 0;

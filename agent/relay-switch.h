@@ -53,6 +53,7 @@ struct relay_attempt {
 
 struct relay_pair {
     struct wg_key keys[2];
+    struct wg_key next_keys[2]; /* That they are about to take; or zero. */
     struct relay_leg legs[2];   /* Settled. */
     bool fixed[2];              /* This host's own WireGuard. */
     struct relay_attempt attempts[2][RELAY_ATTEMPTS];

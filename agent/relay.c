@@ -174,7 +174,8 @@ choose_port(const struct relay *r, const struct relay_conf *new,
 
 static void
 add_pair(const struct relay *r, const struct plan *plan, const char *x,
-         const char *y, const struct smap *keys, struct relay_conf *conf)
+         const char *y, const struct relay_keys *keys,
+         struct relay_conf *conf)
 {
     const char *names[2] = { x, y };
     struct relay_conf_pair pair = { .port = 0 };
@@ -185,8 +186,12 @@ add_pair(const struct relay *r, const struct plan *plan, const char *x,
     }
     char *key = xasprintf("%s %s", names[0], names[1]);
     for (int side = 0; side < 2; side++) {
-        const char *text = smap_get(keys, names[side]);
+        const char *text = smap_get(keys->now, names[side]);
+        const char *next = smap_get(keys->next, names[side]);
 
+        if (next) {
+            wg_key_from_base64(next, &pair.next_keys[side]);
+        }
         if (!text || !wg_key_from_base64(text, &pair.keys[side])) {
             free(key);
             return;
@@ -208,7 +213,7 @@ add_pair(const struct relay *r, const struct plan *plan, const char *x,
  * else can write their rows. */
 static void
 add_pairs(const struct relay *r, const struct plan *plan,
-          const struct rendezvous *rdv, const struct smap *keys,
+          const struct rendezvous *rdv, const struct relay_keys *keys,
           struct relay_conf *conf)
 {
     const struct shash_node **nodes = shash_sort(&rdv->nodes);
@@ -301,7 +306,7 @@ write_conf(const char *text)
 
 void
 relay_sync(struct relay *r, const struct plan *plan,
-           const struct rendezvous *rdv, const struct smap *keys,
+           const struct rendezvous *rdv, const struct relay_keys *keys,
            const struct shash *clients, struct sset *problems)
 {
     struct ds ds = DS_EMPTY_INITIALIZER;

@@ -22,10 +22,14 @@ struct relay;
 struct relay *relay_create(void);
 void relay_destroy(struct relay *);     /* The process goes on. */
 
-/* 'clients': struct relay_conf_client by peer.  'keys': node -> public key,
- * base64. */
+/* Node -> public key, base64. */
+struct relay_keys {
+    const struct smap *now, *next;
+};
+
+/* 'clients': struct relay_conf_client by peer. */
 void relay_sync(struct relay *, const struct plan *,
-                const struct rendezvous *, const struct smap *keys,
+                const struct rendezvous *, const struct relay_keys *,
                 const struct shash *clients, struct sset *problems);
 
 /* Once per iteration: true if the status is another than before. */

@@ -1,12 +1,8 @@
 #include <config.h>
 #include "agent/rotation.h"
 
-#include <errno.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "agent/central.h"
 #include "agent/keys.h"
@@ -24,8 +20,6 @@ VLOG_DEFINE_THIS_MODULE(rotation);
 
 /* A rotation takes well below a second; then it is worth a word. */
 #define PATIENCE_MS 10000
-/* UDP's "discard": nothing needs to listen. */
-#define GREET_PORT 9
 
 static char *
 key_to_string(const struct wg_key *key)
@@ -123,7 +117,6 @@ take_next(struct rotation *r, struct keyring *ring, int64_t epoch)
         VLOG_INFO("rotated the key of the mesh; the former is destroyed");
         r->epoch = epoch;
         r->commit = false;
-        r->greet = true;
     }
     return error;
 }
@@ -213,50 +206,6 @@ rotation_run(struct rotation *r, struct mesh *mesh, const struct plan *plan,
     }
 }
 
-/* Whoever sends first to a new key has to shake hands; an own packet to each
- * peer spares theirs the time that WireGuard takes to try again. */
-static void
-greet(int fd, const struct plan_peer *peer)
-{
-    struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
-
-    for (size_t i = 0; i < peer->allowed.n && !ss.ss_family; i++) {
-        const struct sn_prefix *p = &peer->allowed.prefixes[i];
-
-        if (p->is_v4 && p->plen == 32) {
-            struct sockaddr_in *sin = (void *) &ss;
-
-            sin->sin_family = AF_INET;
-            sin->sin_port = htons(GREET_PORT);
-            memcpy(&sin->sin_addr, &p->addr.s6_addr[12], 4);
-        }
-    }
-    if (ss.ss_family) {
-        sendto(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL,
-               (struct sockaddr *) &ss, sizeof(struct sockaddr_in));
-    }
-}
-
-void
-rotation_greet(struct rotation *r, const struct plan *plan)
-{
-    if (!r->greet) {
-        return;
-    }
-    r->greet = false;
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) {
-        return;
-    }
-    if (!setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, plan->interface,
-                    strlen(plan->interface))) {
-        for (size_t i = 0; i < plan->n_peers; i++) {
-            greet(fd, &plan->peers[i]);
-        }
-    }
-    close(fd);
-}
-
 char *
 rotation_public_key(const struct rotation *r, const struct keyring *ring)
 {
@@ -265,10 +214,11 @@ rotation_public_key(const struct rotation *r, const struct keyring *ring)
                             : &ring->public_key));
 }
 
+/* Until it is in use: that it is gone tells the others that it is. */
 char *
 rotation_next_key(const struct rotation *r, const struct keyring *ring)
 {
-    return (ring->mesh && ring->has_next && !r->commit
+    return (ring->mesh && ring->has_next
             ? key_to_string(&ring->next_public) : NULL);
 }
 

@@ -6,12 +6,18 @@
  * A rotation breaks no tunnel:
  *
  *     this node                          the others
- *     makes the next pair, tells it  ->  add a peer with that key, without
- *                                        prefixes, and tell that they have it
+ *     makes the next pair, tells it  ->  take a note, and tell that they have
  *     all that live have it: tells
- *     that it is the key now         ->  move the prefixes to that peer, drop
- *     sees that in the database,         the former
- *     switches and shakes hands
+ *     that it is the key now         ->  wait
+ *     sees that in the database,
+ *     switches, tells that there is
+ *     no next one any more           ->  move the prefixes to a peer with that
+ *                                        key, drop the former, shake hands
+ *
+ * Once its key is another, WireGuard sends nothing in the old sessions; it
+ * still takes what comes in them.  So this node keeps back what it has for the
+ * others until they have changed over (see agent/handover.h), and nothing is
+ * lost, although a prefix is one peer's alone.
  *
  * What counts is what the database says; an agent that is killed in between
  * goes on where it was. */
@@ -29,7 +35,6 @@ struct sset;
 struct rotation {
     int64_t epoch;              /* Rotation that the key came from; -1. */
     bool commit;                /* The next key is to be told as the key. */
-    bool greet;                 /* The key is new: shake hands. */
     long long int waits_since;  /* time_msec(); 0: waits for nobody. */
 };
 
@@ -39,8 +44,6 @@ void rotation_init(struct rotation *);
 void rotation_run(struct rotation *, struct mesh *, const struct plan *,
                   const struct psks *, const struct central *,
                   struct sset *problems);
-/* After mesh_run() succeeded. */
-void rotation_greet(struct rotation *, const struct plan *);
 
 /* What to report.  Base64, to free; NULL: none. */
 char *rotation_public_key(const struct rotation *, const struct keyring *);

@@ -11,6 +11,9 @@
 #include "socket-util.h"
 #include "util.h"
 
+/* Any will do: it is switched off at once. */
+#define KICK_KEEPALIVE_S 25
+
 bool
 wg_key_is_zero(const struct wg_key *key)
 {
@@ -275,12 +278,22 @@ endpoint_is_due(const struct wg_peer *have, const struct wg_peer *want,
             || now_s - have->handshake >= WG_FRESH_S);
 }
 
+static const struct wg_peer *
+find_former(const struct wg_device *device, const struct wg_peer *want)
+{
+    return want->has_former ? wg_device_find_peer(device, &want->former)
+                            : NULL;
+}
+
 static void
-diff_peer(const struct wg_peer *have, const struct wg_peer *want,
+diff_peer(const struct wg_device *device, const struct wg_peer *want,
           int64_t now_s, struct wg_changes *changes)
 {
+    const struct wg_peer *have = wg_device_find_peer(device, &want->key);
+    const struct wg_peer *former = have ? NULL : find_former(device, want);
     struct wg_peer_change c = { .key = want->key };
     uint16_t keepalive_s = have ? have->keepalive_s : 0;
+    bool kick = want->kick || former || (have && changes->set_private_key);
     bool again = false;
 
     if (have && want->reset) {
@@ -293,13 +306,20 @@ diff_peer(const struct wg_peer *have, const struct wg_peer *want,
         c.endpoint = want->endpoint;
         again = want->force_endpoint;
     }
+    if (former && former->endpoint.ss_family && !want->force_endpoint) {
+        c.set_endpoint = true;
+        c.endpoint = former->endpoint;
+    }
     /* That it is switched on is what makes WireGuard send one. */
-    again = ((again || want->kick) && keepalive_s
+    again = ((again || kick) && keepalive_s
              && keepalive_s == want->keepalive_s);
     c.set_keepalive = again;
     if (keepalive_s != want->keepalive_s) {
         c.set_keepalive = true;
         c.keepalive_s = want->keepalive_s;
+    } else if (kick && !keepalive_s) {
+        c.set_keepalive = again = true;
+        c.keepalive_s = KICK_KEEPALIVE_S;
     }
     if (have ? !wg_key_equals(&have->preshared_key, &want->preshared_key)
         : !wg_key_is_zero(&want->preshared_key)) {
@@ -396,6 +416,9 @@ wg_diff(const struct wg_device *have, const struct wg_device *want,
     const struct wg_peer *peer;
 
     if (!wg_key_equals(&have->private_key, &want->private_key)) {
+        /* Each peer is called at once, for there is one attempt in five
+         * seconds: a later one could meet the peer's own, and neither end
+         * would have the session of the other. */
         changes->set_private_key = true;
         changes->private_key = want->private_key;
     }
@@ -404,8 +427,7 @@ wg_diff(const struct wg_device *have, const struct wg_device *want,
         changes->listen_port = want->listen_port;
     }
     HMAP_FOR_EACH (peer, node, &want->peers) {
-        diff_peer(wg_device_find_peer(have, &peer->key), peer, now_s,
-                  changes);
+        diff_peer(have, peer, now_s, changes);
     }
     diff_dropped_prefixes(have, want, changes);
     HMAP_FOR_EACH (peer, node, &have->peers) {

@@ -52,6 +52,8 @@ struct wg_peer {
     bool reset;                 /* Its session, which is dead, ends, for a
                                  * handshake at once. */
     bool kick;                  /* Something is sent to it at once. */
+    bool has_former;            /* It takes the place of the peer with this */
+    struct wg_key former;       /* key: its endpoint, and a handshake. */
 };
 
 struct wg_device {

@@ -123,7 +123,8 @@ is_rotated(const struct session *session, const struct model_node *node)
     const struct sndb_node_status *row
         = status_rows_node(session_idl(session), node->name);
 
-    return row && row->key_epoch >= node->key_epoch;
+    return (row && row->key_epoch >= node->key_epoch
+            && !row->next_public_key);
 }
 
 /* Returns whether everybody has done it in time. */

@@ -11,6 +11,7 @@ import pytest
 from harness import eventually
 
 A, B = agents.NODES
+IN_VM = 3 if "SOCKNET_KERNEL" in os.environ else 20
 
 
 def public_key(net, node):
@@ -58,12 +59,11 @@ def stopped(net, pings):
 
 
 def assert_unbroken(results):
-    """On a quiet machine 0 or 1 of them is lost, when both ends change over.
-    How far apart they do so is a matter of load; that one has to wait for
-    WireGuard's next attempt (5 s) is not."""
+    """While the ends change over, packets wait in WireGuard.  It keeps 128 of
+    them: emulation can take longer than that."""
     for result in results:
         assert result.sent > 20 and result.gap < 2, str(result)
-        assert result.lost < result.sent / 3, str(result)
+        assert result.lost < result.sent / IN_VM, str(result)
 
 
 def test_rotation_loses_no_packet(net, streams):
@@ -111,6 +111,23 @@ def test_rotation_waits_for_who_cannot_follow(net, killing):
     assert eventually(lambda: public_key(net, B) != before, 10)
     assert eventually(lambda: peer_keys(net, A) == [public_key(net, B)], 10)
     assert net.reaches(A, "100.64.0.2")
+
+
+@agents.not_in_vm
+@pytest.mark.parametrize("node, delay", ((B, 0.01), (B, 0.06), (A, 0.03)))
+def test_agent_dies_in_a_rotation(net, killing, node, delay):
+    """B's key rotates; whoever was killed goes on where it was."""
+    before = public_key(net, B)
+    assert net.reaches(A, "100.64.0.2")
+    net.socknet(A, "node", "rotate", B)
+    time.sleep(delay)
+    net.kill(node, "agent")
+    assert net.reaches(A, "100.64.0.2")
+    net.start(node, "agent")
+    assert eventually(lambda: public_key(net, B) != before, 15)
+    assert eventually(lambda: peer_keys(net, A) == [public_key(net, B)], 15)
+    assert eventually(lambda: net.reaches(A, "100.64.0.2"), 15)
+    assert eventually(lambda: listed(net, B)["key_state"] == "in use", 15)
 
 
 def test_next_key_is_dropped_when_nobody_wants_it(net, killing):
@@ -257,6 +274,30 @@ def test_both_rotate_at_once(net, psk):
     assert eventually(lambda: not before & {public_key(net, n)
                                             for n in (A, B)}, 10)
     assert eventually(lambda: shared_key(net) not in (None, psk), 10)
+    assert net.reaches(A, "100.64.0.2")
+
+
+@agents.not_in_vm
+@pytest.mark.parametrize("node, delay", ((A, 0.0), (A, 0.05), (B, 0.02),
+                                         (B, 0.08)))
+def test_agent_dies_while_a_key_is_shared(net, with_psk, killing, node,
+                                          delay):
+    """Wherever it was, when it is back both come to the same key, and so do
+    they by the way that a handshake with the one and without the other key
+    would have ended the tunnel."""
+    net.apply()
+    assert eventually(lambda: set(preshared_keys(net, A).values())
+                      | set(preshared_keys(net, B).values()) == {"(none)"})
+    net.apply(with_psk, wait=False)
+    time.sleep(delay)
+    net.kill(node, "agent")
+    assert net.reaches(A, "100.64.0.2")
+    net.start(node, "agent")
+    assert eventually(lambda: shared_key(net), 15)
+    # A rotation makes both shake hands, with a key that follows from it.
+    was = shared_key(net)
+    net.socknet(A, "node", "rotate", A, "--wait", timeout=60)
+    assert eventually(lambda: shared_key(net) not in (None, was), 15)
     assert net.reaches(A, "100.64.0.2")
 
 

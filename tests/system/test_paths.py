@@ -179,6 +179,32 @@ def test_agents_restart_and_relaying_goes_on(net):
     assert peers(net)["sym", "sym2"]["relay"] == hub
 
 
+def own_key(net, node):
+    return net.run(node, "wg", "show", "nm-privacy",
+                   "public-key").stdout.strip()
+
+
+def keys(net, node):
+    return net.run(node, "wg", "show", "nm-privacy", "peers").stdout
+
+
+@pytest.mark.parametrize("node", ("sym", "blocked", "hub"))
+def test_rotation_of_the_relayed(net, node):
+    """A key is as easily changed behind a relay, or where the relay is."""
+    pings = [quiet_pinger(net, "sym", "sym2"),
+             quiet_pinger(net, "blocked", "cone"),
+             quiet_pinger(net, node, "twice" if node == "hub" else "hub2")]
+    before = own_key(net, node)
+    net.socknet("hub", "node", "rotate", node)
+    assert eventually(lambda: own_key(net, node) != before, 15)
+    assert eventually(lambda: all(own_key(net, node) in keys(net, n)
+                                  for n in NODES if n != node), 15)
+    for p in pings:
+        got = p.stop()
+        assert got.gap < 2 and got.lost < got.sent / 10, got
+    assert eventually(lambda: not wrong(net), 30), wrong(net)
+
+
 def test_killed_relay_comes_back(net):
     hub = peers(net)["sym", "sym2"]["relay"]
     pid = net.run(hub, "pidof", "socknet-relay").stdout.split()

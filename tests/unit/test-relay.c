@@ -226,6 +226,22 @@ test_own_side_is_fixed(void **state)
     assert_int_equal(send_message(WG_MSG_DATA, &own, NULL, 0, 10), 0);
 }
 
+/* A side that is about to take another key gets what is made for that. */
+static void
+test_next_key(void **state)
+{
+    struct relay_leg a = udp("192.0.2.1:1"), b = udp("192.0.2.2:2");
+    struct wg_key next = { .bytes = { 77 } };
+
+    make_session(&a, &b);
+    assert_int_equal(send_message(WG_MSG_INITIATION, &a, &next, 11, 0), 0);
+    pair.next_keys[1] = next;
+    assert_goes_to(send_message(WG_MSG_INITIATION, &a, &next, 11, 0), &b);
+    assert_goes_to(send_message(WG_MSG_RESPONSE, &b, &pair.keys[0], 21, 11),
+                   &a);
+    assert_goes_to(send_message(WG_MSG_DATA, &a, NULL, 0, 21), &b);
+}
+
 static void
 test_initiations_are_limited(void **state)
 {
@@ -322,6 +338,7 @@ main(void)
         cmocka_unit_test_setup(test_caller_without_answer_gets_no_leg, setup),
         cmocka_unit_test_setup(test_side_moves, setup),
         cmocka_unit_test_setup(test_own_side_is_fixed, setup),
+        cmocka_unit_test_setup(test_next_key, setup),
         cmocka_unit_test_setup(test_initiations_are_limited, setup),
         cmocka_unit_test(test_probe),
         cmocka_unit_test(test_candidates),

@@ -178,6 +178,50 @@ test_diff_order(void **state)
     free(got);
 }
 
+/* The peer that has another key now: where it was, and called at once. */
+static void
+test_diff_former(void **state)
+{
+    struct wg_device have, want;
+    struct wg_changes changes;
+    struct wg_peer *b;
+    struct ds ds = DS_EMPTY_INITIALIZER;
+
+    device_init(&have, A "endpoint=192.0.2.9:9\nallowed_ip=10.0.0.0/24\n"
+                "last_handshake_time_sec=999900\n");
+    device_init(&want, B "endpoint=192.0.2.1:5\nallowed_ip=10.0.0.0/24\n");
+    HMAP_FOR_EACH (b, node, &want.peers) {
+        b->has_former = true;
+        b->former.bytes[0] = 0xaa;
+    }
+    wg_changes_init(&changes);
+    wg_diff(&have, &want, NOW, &changes);
+    wg_uapi_format(&changes, &ds);
+    assert_string_equal(ds_cstr(&ds), "set=1\n" B "endpoint=192.0.2.9:9\n"
+                        "persistent_keepalive_interval=25\n"
+                        "allowed_ip=10.0.0.0/24\n"
+                        B "persistent_keepalive_interval=0\n"
+                        A "remove=true\n\n");
+    ds_destroy(&ds);
+    wg_changes_destroy(&changes);
+    wg_device_destroy(&have);
+    wg_device_destroy(&want);
+}
+
+/* Another key of one's own: all peers are called. */
+static void
+test_diff_own_key(void **state)
+{
+    char *got = diff("private_key=40" KEY_TAIL "\n"
+                     A "endpoint=192.0.2.9:9\n", "private_key=48" KEY_TAIL
+                     "\n" A, false);
+
+    assert_string_equal(got, "set=1\nprivate_key=48" KEY_TAIL "\n"
+                        A "persistent_keepalive_interval=25\n"
+                        A "persistent_keepalive_interval=0\n");
+    free(got);
+}
+
 /* A prefix that nobody is to have goes with a peer that comes and goes in the
  * same message; the peer that had it keeps the others all the time. */
 static void
@@ -340,6 +384,8 @@ main(void)
         cmocka_unit_test(test_diff),
         cmocka_unit_test(test_diff_device),
         cmocka_unit_test(test_diff_order),
+        cmocka_unit_test(test_diff_former),
+        cmocka_unit_test(test_diff_own_key),
         cmocka_unit_test(test_diff_drop_prefix),
         cmocka_unit_test(test_uapi_parse),
         cmocka_unit_test(test_uapi_parse_errors),
