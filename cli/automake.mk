@@ -8,6 +8,8 @@ cli_libsncli_la_SOURCES = \
 	cli/cause.h \
 	cli/choose-node.c \
 	cli/choose-node.h \
+	cli/classes.c \
+	cli/classes.h \
 	cli/cmd-apply.c \
 	cli/cmd-bundle.c \
 	cli/cmd-check.c \
@@ -101,6 +103,12 @@ cli_libsncli_la_SOURCES = \
 	cli/revisions.h \
 	cli/run-program.c \
 	cli/run-program.h \
+	cli/scratch-process.c \
+	cli/scratch-process.h \
+	cli/scratch-switch.c \
+	cli/scratch-switch.h \
+	cli/scratch-trace.c \
+	cli/scratch-trace.h \
 	cli/session.c \
 	cli/session.h \
 	cli/state-file.c \
@@ -108,7 +116,9 @@ cli_libsncli_la_SOURCES = \
 	cli/state-source.c \
 	cli/state-source.h \
 	cli/status-rows.c \
-	cli/status-rows.h
+	cli/status-rows.h \
+	cli/verify.c \
+	cli/verify.h
 
 bin_PROGRAMS += cli/socknet
 cli_socknet_SOURCES = cli/main.c

@@ -12,6 +12,7 @@
 #include "cli/reach.h"
 #include "cli/session.h"
 #include "cli/state-file.h"
+#include "cli/verify.h"
 #include "flows/compiler.h"
 #include "flows/diff.h"
 #include "openvswitch/dynamic-string.h"
@@ -28,6 +29,7 @@ struct plan_args {
     const char *node;
     const char *out;            /* The plan goes there, or NULL. */
     bool flows;
+    bool verify;
 };
 
 static bool
@@ -38,6 +40,7 @@ plan_parse(int argc, char *argv[], struct plan_args *args)
         {"node", required_argument, NULL, 'n'},
         {"flows", no_argument, NULL, 'F'},
         {"out", required_argument, NULL, 'o'},
+        {"verify", no_argument, NULL, 'v'},
         {NULL, 0, NULL, 0},
     };
 
@@ -54,6 +57,9 @@ plan_parse(int argc, char *argv[], struct plan_args *args)
             break;
         case 'o':
             args->out = optarg;
+            break;
+        case 'v':
+            args->verify = true;
             break;
         default:
             return false;
@@ -308,6 +314,71 @@ level_status(struct model *old, struct model *new)
     }
 }
 
+/* A switch of our own tries the new flows. */
+
+static struct json *
+verify_to_json(const struct verify_result *r)
+{
+    struct json *json = json_object_create();
+
+    json_object_put_string(json, "open_vswitch", r->version);
+    json_object_put(json, "nodes", json_integer_create(r->n_nodes));
+    json_object_put(json, "flows", json_integer_create(r->n_flows));
+    json_object_put(json, "groups_and_meters",
+                    json_integer_create(r->n_objects));
+    json_object_put(json, "packets", json_integer_create(r->n_packets));
+    json_object_put(json, "allowed_pairs",
+                    json_integer_create(r->n_allowed));
+    json_object_put(json, "allowed_pairs_tried",
+                    json_integer_create(r->n_tried));
+    return json;
+}
+
+static void
+output_differences(const struct verify_result *r, struct output *out)
+{
+    output_begin(out, "differences", OUTPUT_TABLE,
+                 "Open vSwitch does otherwise");
+    for (size_t i = 0; i < r->n_differences; i++) {
+        const struct verify_difference *diff = &r->differences[i];
+
+        output_record(out);
+        output_string(out, "packet", "packet", diff->packet);
+        output_string(out, "node", "at", diff->node);
+        output_string(out, "computed", "computed", diff->ours);
+        output_string(out, "traced", "Open vSwitch", diff->theirs);
+    }
+}
+
+/* Returns whether all is as computed; if not, something was said. */
+static bool
+output_verification(struct model *new, struct output *out)
+{
+    struct verify_result r;
+    char *error = verify_run(new, &r);
+    bool ok = !error && !r.n_differences;
+
+    if (error) {
+        command_fail("cannot verify: %s", error);
+        output_attach(out, "verified", json_null_create());
+        free(error);
+    } else {
+        output_attach(out, "verified", verify_to_json(&r));
+        output_note(out, "Verified in Open vSwitch %s: %"PRIuSIZE" flows of "
+                    "%"PRIuSIZE" hosts, %"PRIuSIZE" packets, %"PRIuSIZE" of "
+                    "%"PRIuSIZE" allowed pairs: %s", r.version, r.n_flows,
+                    r.n_nodes, r.n_packets, r.n_tried, r.n_allowed,
+                    ok ? "all as computed." : "there are differences.");
+        output_differences(&r, out);
+        if (!ok) {
+            command_fail("Open vSwitch does not do what was computed in %"
+                         PRIuSIZE" cases: do not apply this", r.n_differences);
+        }
+    }
+    verify_result_destroy(&r);
+    return ok;
+}
+
 static int
 plan_compare(const struct command_context *ctx, const struct plan_args *args,
              struct model *old, struct model *new)
@@ -324,13 +395,14 @@ plan_compare(const struct command_context *ctx, const struct plan_args *args,
     } else {
         output_note(out, "nothing to change");
     }
+    bool ok = !args->verify || output_verification(new, out);
     output_attach(out, "changes", json_boolean_create(n > 0));
     if (args->out) {
         output_attach(out, "plan_file", json_string_create(args->out));
         output_note(out, "`socknet apply %s` carries this out.", args->out);
     }
     output_finish(out);
-    return n ? EXIT_PENDING : EXIT_OK;
+    return !ok ? EXIT_ERROR : n ? EXIT_PENDING : EXIT_OK;
 }
 
 /* 'base' NULL: of a file, not of the database. */

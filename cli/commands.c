@@ -41,7 +41,7 @@ const struct command commands[] = {
       "         ovs-ofctl -O OpenFlow15 replace-flows vmbr0 flows\n",
       false, cmd_compile,
       "one node's flows, offline" },
-    { NULL, "plan", "PATH [--from OLD] [--flows] [--out PLAN]",
+    { NULL, "plan", "PATH [--from OLD] [--flows] [--verify] [--out PLAN]",
       "what a state file would change, and for whom",
       "Compares PATH with the database: objects; who could newly reach\n"
       "whom, who no longer, and who would leave by another exit, with the\n"
@@ -50,6 +50,8 @@ const struct command commands[] = {
       "\n"
       "  --from OLD    a state file instead of the database\n"
       "  --flows       also each host's flows that differ\n"
+      "  --verify      have an Open vSwitch of its own, without any port of\n"
+      "                this machine, trace packets through the new flows\n"
       "  --out PLAN    keep it in a file: `socknet apply PLAN` carries out\n"
       "                just this, unless the database has changed since\n"
       "  --node NAME   the node, if PATH describes a single host\n"

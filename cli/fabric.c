@@ -78,6 +78,14 @@ fabric_model(const struct fabric *f)
     return f->model;
 }
 
+const struct offline *
+fabric_offline(const struct fabric *f, const char *node)
+{
+    const struct fabric_node *n = shash_find_data(&f->nodes, node);
+
+    return n ? n->offline : NULL;
+}
+
 static struct eth_addr
 container_mac(const struct model_container *container)
 {
@@ -360,6 +368,7 @@ walk_at(const struct fabric *f, const char *node, struct flow *flow,
     struct fabric_hop *hop = &way->hops[way->n_hops++];
 
     hop->node = n->node->name;
+    hop->packet = *flow;
     walk_run(n->bridge, flow, bucket, &hop->walk);
     way->n_buckets = MAX(way->n_buckets, hop->walk.n_buckets);
     if (hop->walk.unknown) {

@@ -16,6 +16,7 @@
 
 struct model;
 struct model_container;
+struct offline;
 struct svec;
 
 struct fabric;
@@ -24,6 +25,8 @@ struct fabric;
 struct fabric *fabric_create(struct model *);
 void fabric_destroy(struct fabric *);
 const struct model *fabric_model(const struct fabric *);
+/* The node's compiled tables; NULL: no such node. */
+const struct offline *fabric_offline(const struct fabric *, const char *node);
 
 enum fabric_end {
     FABRIC_CONTAINER,           /* 'name': whose port it leaves by. */
@@ -37,6 +40,7 @@ enum fabric_end {
 
 struct fabric_hop {
     const char *node;
+    struct flow packet;         /* As it comes to the bridge. */
     struct walk walk;
 };
 

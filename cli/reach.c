@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/cause.h"
+#include "cli/classes.h"
 #include "cli/fabric.h"
 #include "cli/probes.h"
 #include "flows/compiler.h"
 #include "flows/explain.h"
-#include "openvswitch/dynamic-string.h"
 #include "openvswitch/shash.h"
 #include "sset.h"
 #include "state/model.h"
@@ -28,134 +28,9 @@ struct side {
 struct comparison {
     struct side old, new;
     struct probe_ports ports;
-    struct shash classes;       /* What tells containers apart -> svec. */
+    struct classes classes;
     struct reach_diffs *diffs;
 };
-
-/* What rules, raw flows and services say of a container, as a text. */
-
-static void
-put_selectors(const struct model *model, const struct model_selector *sels,
-              size_t n, const struct model_container *container,
-              struct ds *key)
-{
-    for (size_t i = 0; i < n; i++) {
-        ds_put_char(key, '0' + model_selector_matches(model, &sels[i],
-                                                      container));
-    }
-}
-
-static void
-put_raw_flows(const struct model *model,
-              const struct model_container *container, struct ds *key)
-{
-    const struct shash_node *item;
-
-    SHASH_FOR_EACH (item, &model->raw_flows) {
-        const struct model_raw_flow *flow = item->data;
-        bool named = strstr(flow->text, container->veth) != NULL;
-
-        for (size_t i = 0; i < container->n_addresses; i++) {
-            char *s = sn_prefix_addr_to_string(&container->addresses[i]);
-            named |= strstr(flow->text, s) != NULL;
-            free(s);
-        }
-        if (named) {
-            ds_put_cstr(key, container->name);
-        }
-    }
-}
-
-static void
-put_place(const struct model *model, const struct model_container *container,
-          struct ds *key)
-{
-    const struct model_node *node = model_get_node(model, container->node);
-
-    ds_put_format(key, "%s %s ", container->node,
-                  container->quarantined ? "q" : "");
-    for (size_t i = 0; i < container->n_addresses; i++) {
-        const struct sn_prefix *address = &container->addresses[i];
-        bool home = false;
-
-        for (size_t j = 0; node && j < node->n_subnets; j++) {
-            home |= sn_prefix_contains(&node->subnets[j], address);
-        }
-        ds_put_format(key, "%d%d", address->is_v4, home);
-    }
-    for (size_t i = 0; i < container->exits.n; i++) {
-        ds_put_format(key, " %s", container->exits.names[i]);
-    }
-    ds_put_char(key, ' ');
-}
-
-static void
-put_class(const struct model *model, const char *name, struct ds *key)
-{
-    const struct model_container *container = model_get_container(model,
-                                                                  name);
-    const struct shash_node *item;
-
-    ds_put_char(key, '|');
-    if (!container) {
-        return;
-    }
-    put_place(model, container, key);
-    put_raw_flows(model, container, key);
-    SHASH_FOR_EACH (item, &model->segments) {
-        const struct model_segment *segment = item->data;
-        put_selectors(model, segment->members, segment->n_members, container,
-                      key);
-    }
-    SHASH_FOR_EACH (item, &model->acls) {
-        const struct model_acl *acl = item->data;
-        put_selectors(model, acl->src, acl->n_src, container, key);
-        put_selectors(model, acl->dst, acl->n_dst, container, key);
-    }
-    SHASH_FOR_EACH (item, &model->services) {
-        const struct model_service *service = item->data;
-        put_selectors(model, service->backends, service->n_backends,
-                      container, key);
-    }
-}
-
-static void
-add_to_class(struct comparison *c, const char *name)
-{
-    struct ds key = DS_EMPTY_INITIALIZER;
-    struct svec *members;
-
-    put_class(c->old.model, name, &key);
-    put_class(c->new.model, name, &key);
-    members = shash_find_data(&c->classes, ds_cstr(&key));
-    if (!members) {
-        members = xmalloc(sizeof *members);
-        svec_init(members);
-        shash_add(&c->classes, ds_cstr(&key), members);
-    }
-    svec_add(members, name);
-    ds_destroy(&key);
-}
-
-static void
-sort_into_classes(struct comparison *c)
-{
-    const struct model *models[] = { c->old.model, c->new.model };
-    struct sset names = SSET_INITIALIZER(&names);
-    const struct shash_node *item;
-
-    for (size_t i = 0; i < ARRAY_SIZE(models); i++) {
-        SHASH_FOR_EACH (item, &models[i]->containers) {
-            sset_add(&names, item->name);
-        }
-    }
-    const char **sorted = sset_sort(&names);
-    for (size_t i = 0; i < sset_count(&names); i++) {
-        add_to_class(c, sorted[i]);
-    }
-    free(sorted);
-    sset_destroy(&names);
-}
 
 /* What became of the packets of one pair, in one state. */
 struct verdict {
@@ -435,13 +310,12 @@ find_others(const struct comparison *c, struct sset *others)
 
 static void
 compare_class(struct comparison *c, const struct svec *srcs,
-              const struct shash_node *const *classes, size_t n_classes,
               const char *const *others, size_t n_others)
 {
     const char *src = srcs->names[0];
 
-    for (size_t i = 0; i < n_classes; i++) {
-        const struct svec *dsts = classes[i]->data;
+    for (size_t i = 0; i < c->classes.n; i++) {
+        const struct svec *dsts = &c->classes.items[i];
 
         if (dsts != srcs) {
             compare_pair(c, srcs, src, dsts, dsts->names[0]);
@@ -457,25 +331,21 @@ compare_class(struct comparison *c, const struct svec *srcs,
 static void
 compare_all(struct comparison *c)
 {
-    const struct shash_node **classes = shash_sort(&c->classes);
-    size_t n_classes = shash_count(&c->classes);
     struct sset others = SSET_INITIALIZER(&others);
 
     find_others(c, &others);
     const char **names = sset_sort(&others);
-    for (size_t i = 0; i < n_classes; i++) {
-        compare_class(c, classes[i]->data, classes, n_classes, names,
-                      sset_count(&others));
+    for (size_t i = 0; i < c->classes.n; i++) {
+        compare_class(c, &c->classes.items[i], names, sset_count(&others));
     }
     for (size_t i = 0; i < sset_count(&others); i++) {
-        for (size_t j = 0; !strncmp(names[i], "node:", 5) && j < n_classes;
-             j++) {
-            const struct svec *dsts = classes[j]->data;
+        for (size_t j = 0;
+             !strncmp(names[i], "node:", 5) && j < c->classes.n; j++) {
+            const struct svec *dsts = &c->classes.items[j];
             compare_pair(c, NULL, names[i], dsts, dsts->names[0]);
         }
     }
     free(names);
-    free(classes);
     sset_destroy(&others);
 }
 
@@ -519,20 +389,16 @@ side_uninit(struct side *side)
 void
 reach_compare(struct model *old, struct model *new, struct reach_diffs *diffs)
 {
+    const struct model *const models[] = { old, new };
     struct comparison c = { .diffs = diffs };
-    struct shash_node *item;
 
     *diffs = (struct reach_diffs) { .n = 0 };
     side_init(&c.old, old);
     side_init(&c.new, new);
-    shash_init(&c.classes);
+    classes_find(&c.classes, models, ARRAY_SIZE(models));
     join_ports(&c);
-    sort_into_classes(&c);
     compare_all(&c);
-    SHASH_FOR_EACH (item, &c.classes) {
-        svec_destroy(item->data);
-    }
-    shash_destroy_free_data(&c.classes);
+    classes_destroy(&c.classes);
     free(c.ports.ports);
     side_uninit(&c.old);
     side_uninit(&c.new);

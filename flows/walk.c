@@ -210,6 +210,7 @@ execute_group(struct walker *w, uint32_t id)
     w->walk->n_buckets = ovs_list_size(&gm.buckets);
     LIST_FOR_EACH (bucket, list_node, &gm.buckets) {
         if (i++ == w->bucket) {
+            w->walk->bucket_id = bucket->bucket_id;
             execute(w, bucket->ofpacts, bucket->ofpacts_len);
         }
     }
@@ -323,6 +324,7 @@ walk_run(const struct walk_bridge *b, const struct flow *packet,
             walk->unknown = "a loop";
         }
     }
+    walk->last = w.flow;
 }
 
 void

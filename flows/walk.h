@@ -39,6 +39,8 @@ struct walk {
     struct walk_output *outputs;
     size_t n_outputs, allocated_outputs;
     size_t n_buckets;           /* Of the group met; 0: none. */
+    uint32_t bucket_id;         /* Of the bucket that it took. */
+    struct flow last;           /* The packet where its way ended. */
     const char *unknown;        /* An action that is not understood, or NULL;
                                  * then the way ends there. */
 };

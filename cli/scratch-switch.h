@@ -1,0 +1,68 @@
+#ifndef SN_SCRATCH_SWITCH_H
+#define SN_SCRATCH_SWITCH_H 1
+
+/* A real Open vSwitch with compiled tables in it, for packets to be traced
+ * through:
+ *
+ *     scratch_switch_create(&sw);
+ *     scratch_switch_add_bridge(sw, ports);           0, 1, 2, ...
+ *     scratch_switch_configure(sw);
+ *     scratch_switch_load(sw, 0, compiler);
+ *     scratch_switch_trace(sw, 0, &packet, &tuple, hash, &trace);
+ *     scratch_switch_destroy(sw);
+ *
+ * Functions that return a string return NULL, or an error that the caller
+ * frees. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "openvswitch/types.h"
+
+struct compiler;
+struct flow;
+struct ofputil_port_map;
+
+struct scratch_switch;
+char *scratch_switch_create(struct scratch_switch **);
+void scratch_switch_destroy(struct scratch_switch *);
+/* "3.1.0" */
+const char *scratch_switch_version(const struct scratch_switch *);
+
+/* A bridge with the ports of 'ports', by number, and LOCAL. */
+void scratch_switch_add_bridge(struct scratch_switch *,
+                               const struct ofputil_port_map *ports);
+/* Makes all bridges. */
+char *scratch_switch_configure(struct scratch_switch *);
+/* Flows, groups and meters. */
+char *scratch_switch_load(struct scratch_switch *, size_t bridge,
+                          const struct compiler *);
+
+struct scratch_step {
+    uint8_t table_id;
+    bool matched;
+    uint16_t priority;          /* If matched. */
+    uint64_t cookie;
+};
+
+struct scratch_trace {
+    struct scratch_step *steps;
+    size_t n_steps, allocated_steps;
+    ofp_port_t *outputs;
+    size_t n_outputs, allocated_outputs;
+    uint32_t bucket_id;         /* Of the group that it met last, or 0. */
+    char *failure;              /* What OVS says that went wrong, or NULL. */
+};
+
+/* The way of the first packet of a connection, as `ofproto/trace` tells it.
+ * That has no connections: the packet is said to be tracked, as new, from the
+ * start (no table before conntrack looks), with the ct_* tuple of 'tuple', as
+ * conntrack would have it when the policy asks.  'hash' chooses among the
+ * buckets of a group. */
+char *scratch_switch_trace(struct scratch_switch *, size_t bridge,
+                           const struct flow *packet,
+                           const struct flow *tuple, uint32_t hash,
+                           struct scratch_trace *);
+void scratch_trace_uninit(struct scratch_trace *);
+
+#endif /* cli/scratch-switch.h */
