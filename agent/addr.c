@@ -33,18 +33,13 @@ static bool
 addr_from_attr(int family, struct nlattr *attr, uint8_t plen,
                struct sn_prefix *prefix)
 {
-    memset(prefix, 0, sizeof *prefix);
-    prefix->plen = plen;
-    if (family == AF_INET && nla_len(attr) == 4) {
-        prefix->is_v4 = true;
-        prefix->addr.s6_addr[10] = prefix->addr.s6_addr[11] = 0xff;
-        memcpy(&prefix->addr.s6_addr[12], nla_data(attr), 4);
-        return true;
-    } else if (family == AF_INET6 && nla_len(attr) == 16) {
-        memcpy(&prefix->addr, nla_data(attr), 16);
-        return true;
+    if (nla_len(attr) != (family == AF_INET ? 4 : 16)
+        || (family != AF_INET && family != AF_INET6)) {
+        return false;
     }
-    return false;
+    *prefix = sn_prefix_from_bytes(nla_data(attr), family == AF_INET);
+    prefix->plen = plen;
+    return true;
 }
 
 static void
@@ -175,14 +170,15 @@ addr_sync(struct nlk *nlk, const struct link *link,
 }
 
 bool
-addr_has_ipv6(struct nlk *nlk, const struct link *link)
+addr_has_family(struct nlk *nlk, const struct link *link, bool is_v4)
 {
     struct addr_list list = { .n = 0 };
     int error = addr_dump(nlk, link->ifindex, &list);
     bool found = false;
 
     for (size_t i = 0; !error && i < list.n; i++) {
-        found |= list.addrs[i].global && !list.addrs[i].prefix.is_v4;
+        found |= (list.addrs[i].global
+                  && list.addrs[i].prefix.is_v4 == is_v4);
     }
     free(list.addrs);
     return found;

@@ -22,8 +22,8 @@ int addr_sync(struct nlk *, const struct link *,
               const struct sn_prefix *wanted, size_t n_wanted,
               bool owns_link);
 
-/* Whether 'link' has an IPv6 address that can speak beyond it. */
-bool addr_has_ipv6(struct nlk *, const struct link *);
+/* Whether 'link' has an address of the family that can speak beyond it. */
+bool addr_has_family(struct nlk *, const struct link *, bool is_v4);
 
 /* Calls 'cb' for every address of global scope. */
 typedef void addr_cb(int ifindex, const struct sn_prefix *, void *aux);

@@ -34,6 +34,7 @@ struct agent {
     struct exit_watch *exits;
     struct ovs_list tests;      /* See agent-test.c. */
     struct exit_tunnels *tunnels;
+    struct exit_sources *sources;
     struct backend_watch *backends;
     struct ct_count *connections;
     struct socks_process *socks;

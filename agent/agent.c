@@ -14,6 +14,7 @@
 #include "agent/ct-configs.h"
 #include "agent/ct-count.h"
 #include "agent/discover.h"
+#include "agent/exit-sources.h"
 #include "agent/exit-tunnels.h"
 #include "agent/exit-watch.h"
 #include "agent/exits.h"
@@ -33,6 +34,7 @@
 #include "agent/socks-process.h"
 #include "agent/socks.h"
 #include "agent/stats.h"
+#include "agent/sysctl.h"
 #include "agent/vswitch.h"
 #include "agent/wg-process.h"
 #include "openvswitch/poll-loop.h"
@@ -82,6 +84,7 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     a->exits = exit_watch_create();
     ovs_list_init(&a->tests);
     a->tunnels = exit_tunnels_create();
+    a->sources = exit_sources_create();
     a->backends = backend_watch_create();
     a->connections = ct_count_create();
     a->socks = socks_process_create();
@@ -111,6 +114,7 @@ agent_destroy(struct agent *a)
         agent_end_tests(a);
         exit_watch_destroy(a->exits);
         exit_tunnels_destroy(a->tunnels);
+        exit_sources_destroy(a->sources);
         backend_watch_destroy(a->backends);
         ct_count_destroy(a->connections);
         reopen_destroy(a->reopen);
@@ -193,15 +197,18 @@ agent_poll_interval(const struct agent *a)
 }
 
 static bool
-pass_routes(struct agent *a, struct sset *problems)
+pass_routes(struct agent *a, bool guarded, struct sset *problems)
 {
     struct route_list routes = { .n = 0 };
     bool ok = host_add_routes(&a->links, a->plan, &routes, problems);
 
     ok &= exits_sync_kernel(a->nlk, &a->links, a->plan, &routes, problems);
-    guests_add_routes(&a->links, a->plan, &routes);
+    guests_add_routes(a->nlk, &a->links, a->plan, &routes);
     socks_add_routes(a->plan, a->exits, &a->links, &routes);
     ok &= !route_sync(a->nlk, &routes, problems);
+    if (guarded) {
+        ok &= exits_open_ports(a->nlk, &a->links, a->plan, problems);
+    }
     route_list_destroy(&routes);
     return ok;
 }
@@ -220,6 +227,15 @@ pass_ingress(struct agent *a, bool netdev, struct sset *problems)
     if (netdev) {
         SSET_FOR_EACH (name, discover_get_veths(a->discover)) {
             sset_add(&guarded, name);
+        }
+    }
+
+    /* For the moments in which somebody has flushed those. */
+    SSET_FOR_EACH (name, &guarded) {
+        sysctl_set(problems, 0, "ipv4/conf/%s/forwarding", name);
+        sysctl_set(problems, 8, "ipv4/conf/%s/arp_ignore", name);
+        if (sysctl_get(1, "ipv6/conf/%s/disable_ipv6", name) != 1) {
+            sysctl_set(problems, 1, "ipv6/conf/%s/disable_ipv6", name);
         }
     }
 
@@ -280,6 +296,8 @@ pass_bridge_guard(struct agent *a)
 static bool
 pass_all(struct agent *a, struct sset *problems)
 {
+    exits_close_ports(a->nlk, &a->links, a->plan);
+    exit_sources_run(a->sources, a->nlk, &a->links, a->plan);
     bool guarded = nft_sync(a->nft, a->plan, &a->links, problems);
     bool ok = pass_discover(a, problems) && guarded;
 
@@ -301,7 +319,7 @@ pass_all(struct agent *a, struct sset *problems)
     ok &= host_sync_bridge(a->nlk, &a->links, a->plan, problems);
     exit_watch_sync(a->exits, a->sw, &a->links, a->plan, central_exit_before,
                     a->central);
-    ok &= pass_routes(a, problems);
+    ok &= pass_routes(a, guarded, problems);
     if (meshed) {
         ok &= socks_process_sync(a->socks, guarded ? a->plan->socks : NULL,
                                  problems);

@@ -30,6 +30,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/exit-probe.c agent/exit-probe.h \
 	agent/exit-profile.c agent/exit-profile.h \
 	agent/exit-test.c agent/exit-test.h \
+	agent/exit-sources.c agent/exit-sources.h \
 	agent/exit-tunnels.c agent/exit-tunnels.h \
 	agent/exit-watch.c agent/exit-watch.h \
 	agent/exits.c agent/exits.h \

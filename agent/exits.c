@@ -156,8 +156,9 @@ exit_sync_port(struct nlk *nlk, const struct link *port,
     return !error;
 }
 
-/* A tunnel without an IPv6 address carries no IPv6: masquerading would look
- * for one on the other links and give the host away. */
+/* A tunnel without an IPv6 address carries no IPv6, and the same of IPv4:
+ * masquerading would look for one on the other links and give the host
+ * away. */
 static void
 exit_add_routes(struct nlk *nlk, const struct plan_exit *x,
                 const struct link *tunnel, struct route_list *routes)
@@ -170,7 +171,7 @@ exit_add_routes(struct nlk *nlk, const struct plan_exit *x,
         route.metric = ROUTE_UNREACHABLE_METRIC;
         route_list_add(routes, &route);
         if (tunnel && tunnel->up
-            && (v4 || x->remote || addr_has_ipv6(nlk, tunnel))) {
+            && (x->remote || addr_has_family(nlk, tunnel, v4))) {
             route.oif = tunnel->ifindex;
             route.metric = 0;
             route_list_add(routes, &route);
@@ -212,18 +213,28 @@ exit_sync_inlet(const struct links *links, const struct plan_exit *x,
                                 x->inlet);
 }
 
+static size_t
+count_rules(const struct plan *plan)
+{
+    size_t n = 2;               /* Of guests and of the proxy. */
+
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        n += 4 + plan_get_sources(plan, plan->exits[i].tunnel)->own.n;
+    }
+    return n;
+}
+
 bool
 exits_sync_kernel(struct nlk *nlk, const struct links *links,
                   const struct plan *plan, struct route_list *routes,
                   struct sset *problems)
 {
-    struct rule *rules = xcalloc(4 * plan->n_exits + 2, sizeof *rules);
+    struct rule *rules = xcalloc(count_rules(plan), sizeof *rules);
     size_t n_rules = 0;
     bool ok = true;
 
     for (size_t i = 0; i < plan->n_exits; i++) {
         const struct plan_exit *x = &plan->exits[i];
-        const struct link *port = links_find(links, x->port);
         const struct link *tunnel = links_find(links, x->tunnel);
 
         if (!x->enabled) {
@@ -232,12 +243,19 @@ exits_sync_kernel(struct nlk *nlk, const struct links *links,
         rules[n_rules++] = (struct rule) { x->port, false, x->table };
         /* For what the agent itself sends by the tunnel: see dns-forward.h. */
         rules[n_rules++] = (struct rule) { x->tunnel, true, x->table };
+        /* For its answers to what comes late. */
+        const struct plan_prefixes *own
+            = &plan_get_sources(plan, x->tunnel)->own;
+        for (size_t j = 0; j < own->n; j++) {
+            rules[n_rules++] = (struct rule) {
+                .interface = "", .table = x->table, .from = own->prefixes[j],
+            };
+        }
         exit_add_routes(nlk, x, tunnel, routes);
         if (tunnel) {
             ok &= !sysctl_set(problems, 2, "ipv4/conf/%s/rp_filter",
                               x->tunnel);
         }
-        ok &= port && exit_sync_port(nlk, port, x, problems);
         if (x->inlet) {
             ok &= exit_sync_inlet(links, x, rules, &n_rules, routes,
                                   problems);
@@ -256,4 +274,49 @@ exits_sync_kernel(struct nlk *nlk, const struct links *links,
     }
     free(rules);
     return ok && !error;
+}
+
+bool
+exits_open_ports(struct nlk *nlk, const struct links *links,
+                 const struct plan *plan, struct sset *problems)
+{
+    bool ok = true;
+
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        const struct plan_exit *x = &plan->exits[i];
+        const struct link *port = links_find(links, x->port);
+
+        if (x->enabled) {
+            ok &= port && exit_sync_port(nlk, port, x, problems);
+        }
+    }
+    return ok;
+}
+
+/* By its name and the kind of MAC that plan_exit gives. */
+static bool
+link_is_exit_port(const struct link *link)
+{
+    return (!strncmp(link->name, "x-", 2) && link->mac.ea[0] == 0x02
+            && link->mac.ea[1] == 0x53 && link->mac.ea[2] == 0x4e);
+}
+
+void
+exits_close_ports(struct nlk *nlk, const struct links *links,
+                  const struct plan *plan)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &links->by_name) {
+        const struct link *link = node->data;
+
+        if (link->up && link_is_exit_port(link)) {
+            const struct plan_exit *x = find_exit_of_port(plan, link->name);
+
+            if (!x || !x->enabled) {
+                link_set_down(nlk, link->ifindex);
+                VLOG_INFO("%s: down, no exit has it", link->name);
+            }
+        }
+    }
 }

@@ -34,11 +34,21 @@ struct vswitch;
 bool exits_sync_ports(struct vswitch *, const struct plan *,
                       struct sset *problems);
 
-/* The ports' links, addresses and sysctls; policy rules.  Adds the exits'
- * routes to 'routes'.  False if something failed or is still to come. */
+/* Before the guards are made for this plan: ports that no exit has any more
+ * are down from now on, though flows may still lead there. */
+void exits_close_ports(struct nlk *, const struct links *,
+                       const struct plan *);
+
+/* The tunnels' sysctls; policy rules.  Adds the exits' routes to 'routes'.
+ * False if something failed. */
 bool exits_sync_kernel(struct nlk *, const struct links *,
                        const struct plan *, struct route_list *routes,
                        struct sset *problems);
+
+/* The ports' links, addresses and sysctls, once rules and routes are there.
+ * False if something failed or is still to come. */
+bool exits_open_ports(struct nlk *, const struct links *,
+                      const struct plan *, struct sset *problems);
 
 /* Removes the ports that agents made, in the switch's open transaction. */
 void exits_cleanup_ports(struct vswitch *);

@@ -287,8 +287,8 @@ add_route(const struct links *links, const struct sn_prefix *prefix,
 /* A table of their own, so that nothing of theirs takes the host's default
  * route: containers, the mesh, other guests' nodes, the exit, or nowhere. */
 void
-guests_add_routes(const struct links *links, const struct plan *plan,
-                  struct route_list *routes)
+guests_add_routes(struct nlk *nlk, const struct links *links,
+                  const struct plan *plan, struct route_list *routes)
 {
     const struct plan_guests *g = &plan->guests;
     struct sn_prefix any[] = {
@@ -314,8 +314,10 @@ guests_add_routes(const struct links *links, const struct plan *plan,
             add_route(links, &r->dst, r->device, routes);
         }
     }
+    const struct link *tunnel = g->exit ? links_find(links, g->exit->tunnel)
+                                : NULL;
     for (size_t i = 0; i < ARRAY_SIZE(any); i++) {
-        if (g->exit) {
+        if (tunnel && addr_has_family(nlk, tunnel, any[i].is_v4)) {
             add_route(links, &any[i], g->exit->tunnel, routes);
         }
         route_list_add(routes, &(struct route) {

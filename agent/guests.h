@@ -33,7 +33,7 @@ bool guests_is_starting(const struct guests *);
 long long int guests_next_ms(const struct guests *);
 
 /* Their way through the host: adds what guests may be routed to. */
-void guests_add_routes(const struct links *, const struct plan *,
+void guests_add_routes(struct nlk *, const struct links *, const struct plan *,
                        struct route_list *);
 
 /* NULL until there is a key. */

@@ -160,12 +160,12 @@ host_list_addresses(struct nlk *nlk, const struct links *links,
 }
 
 /* While the mesh interface is away, what is for other nodes must not follow
- * the default route in plain text. */
+ * the default route. */
 static void
-add_unreachable(const struct plan_route *pr, struct route_list *routes)
+add_unreachable(const struct sn_prefix *dst, struct route_list *routes)
 {
     struct route route = {
-        .dst = pr->dst, .table = RT_TABLE_MAIN,
+        .dst = *dst, .table = RT_TABLE_MAIN,
         .metric = ROUTE_UNREACHABLE_METRIC,
     };
 
@@ -178,13 +178,18 @@ host_add_routes(const struct links *links, const struct plan *plan,
 {
     bool ok = true;
 
+    for (size_t i = 0; i < plan->tunnel.n; i++) {
+        struct sn_prefix net = sn_prefix_network(&plan->tunnel.prefixes[i]);
+
+        add_unreachable(&net, routes);
+    }
     for (size_t i = 0; i < plan->n_routes; i++) {
         const struct plan_route *pr = &plan->routes[i];
         const struct link *link = links_find(links, pr->device);
         bool is_mesh = !strcmp(pr->device, plan->interface);
 
         if (is_mesh || !pr->device[0]) {
-            add_unreachable(pr, routes);
+            add_unreachable(&pr->dst, routes);
         }
         if (!pr->device[0]) {
             continue;

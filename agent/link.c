@@ -159,6 +159,16 @@ link_set_alias(struct nlk *nlk, int ifindex, const char *alias)
 }
 
 int
+link_set_down(struct nlk *nlk, int ifindex)
+{
+    struct ifinfomsg ifi = { .ifi_index = ifindex, .ifi_change = IFF_UP };
+    struct nl_msg *msg = nlmsg_alloc_simple(RTM_NEWLINK, 0);
+
+    nlmsg_append(msg, &ifi, sizeof ifi, NLMSG_ALIGNTO);
+    return nlk_write(nlk, msg);
+}
+
+int
 link_configure(struct nlk *nlk, const struct link *link, uint32_t mtu)
 {
     bool set_mtu = mtu && link->mtu != mtu;

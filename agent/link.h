@@ -42,6 +42,7 @@ int link_create(struct nlk *, const char *name, const char *kind);
 int link_delete(struct nlk *, int ifindex);
 /* Marks a link as ours. */
 int link_set_alias(struct nlk *, int ifindex, const char *alias);
+int link_set_down(struct nlk *, int ifindex);
 /* Brings 'link' up with 'mtu' (0: as it is), if it is not so already. */
 int link_configure(struct nlk *, const struct link *, uint32_t mtu);
 

@@ -18,12 +18,16 @@ uint32_t nft_exit_zone(const struct plan_exit *);
 
 /* Whole chains. */
 void nft_put_exit_chains(const struct plan *, struct ds *);
-/* Rules of the chains "input", "forward" and "postrouting". */
+/* Rules of the chains "input", "forward", "sources" and "postrouting". */
 void nft_put_exit_input(const struct plan *, struct ds *);
 void nft_put_exit_forward(const struct plan *, struct ds *);
 void nft_put_exit_clamps(const struct plan *, const struct links *,
                          struct ds *);
+void nft_put_exit_sources(const struct plan *, struct ds *);
 void nft_put_exit_masquerade(const struct plan *, struct ds *);
+/* What 'before' matches leaves by 'tunnel' with addresses of that only. */
+void nft_put_source_rules(const struct plan *, const char *before,
+                          const char *tunnel, struct ds *);
 /* The rules that make TCP's segments fit a tunnel. */
 void nft_put_clamp(const struct links *, const char *tunnel, struct ds *);
 

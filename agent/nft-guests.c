@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 
 #include "agent/nft-exit.h"
 #include "agent/plan.h"
@@ -234,6 +235,19 @@ nft_put_guest_from_outside(const struct plan *plan, struct ds *ds)
     for (size_t i = 0; i < g->pools.n; i++) {
         nft_put_prefix_rule(&g->pools.prefixes[i], "", "saddr",
                             "counter drop", ds);
+    }
+}
+
+void
+nft_put_guest_sources(const struct plan *plan, struct ds *ds)
+{
+    const struct plan_guests *g = &plan->guests;
+
+    if (g->interface && g->exit) {
+        char *before = xasprintf("iifname \"%s\" ", g->interface);
+
+        nft_put_source_rules(plan, before, g->exit->tunnel, ds);
+        free(before);
     }
 }
 

@@ -16,7 +16,7 @@ struct sn_prefix;
 /* Whole chains; none if this node has no guests. */
 void nft_put_guest_chains(const struct plan *, struct ds *);
 /* Rules of the chains "zones_in", "input", "forward", "from_bridge",
- * "from_mesh", "from_outside" and "postrouting". */
+ * "from_mesh", "from_outside", "sources" and "postrouting". */
 void nft_put_guest_zone(const struct plan *, struct ds *);
 void nft_put_guest_input(const struct plan *, struct ds *);
 void nft_put_guest_forward(const struct plan *, const struct links *,
@@ -24,6 +24,7 @@ void nft_put_guest_forward(const struct plan *, const struct links *,
 void nft_put_guest_from_bridge(const struct plan *, struct ds *);
 void nft_put_guest_from_mesh(const struct plan *, struct ds *);
 void nft_put_guest_from_outside(const struct plan *, struct ds *);
+void nft_put_guest_sources(const struct plan *, struct ds *);
 void nft_put_guest_masquerade(const struct plan *, struct ds *);
 
 /* "BEFORE ip FIELD PREFIX AFTER", as nft prints it. */

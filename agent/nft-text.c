@@ -33,30 +33,36 @@ compare_names(const void *a_, const void *b_)
     return 0;
 }
 
+void
+nft_put_names(const struct sset *names, struct ds *ds)
+{
+    const char **array = sset_array(names);
+    size_t n = sset_count(names);
+
+    qsort(array, n, sizeof *array, compare_names);
+    ds_put_cstr(ds, n == 1 ? "" : "{ ");
+    for (size_t i = 0; i < n; i++) {
+        ds_put_format(ds, "%s\"%s\"", i ? ", " : "", array[i]);
+    }
+    ds_put_cstr(ds, n == 1 ? "" : " }");
+    free(array);
+}
+
 /* What comes out of a container's veth is the switch's.  The host gets it all
  * the same as long as the veth is not plugged, and always with the userspace
  * datapath. */
 static void
 put_prerouting(const struct plan *plan, struct ds *ds)
 {
-    const char **names = sset_array(&plan->veths);
-    size_t n = sset_count(&plan->veths);
-
     ds_put_cstr(ds, "\tchain prerouting {\n"
                 "\t\ttype filter hook prerouting priority raw; "
                 "policy accept;\n");
-    if (n == 1) {
-        ds_put_format(ds, "\t\tiifname \"%s\" counter drop\n", names[0]);
-    } else if (n) {
-        qsort(names, n, sizeof *names, compare_names);
-        for (size_t i = 0; i < n; i++) {
-            ds_put_format(ds, "%s\"%s\"", i ? ", " : "\t\tiifname { ",
-                          names[i]);
-        }
-        ds_put_cstr(ds, " } counter drop\n");
+    if (!sset_is_empty(&plan->veths)) {
+        ds_put_cstr(ds, "\t\tiifname ");
+        nft_put_names(&plan->veths, ds);
+        ds_put_cstr(ds, " counter drop\n");
     }
     ds_put_cstr(ds, "\t}\n\n");
-    free(names);
 }
 
 static void
@@ -192,6 +198,19 @@ put_from_outside(const struct plan *plan, struct ds *ds)
     ds_put_cstr(ds, "\t}\n\n");
 }
 
+/* After masquerading. */
+static void
+put_sources(const struct plan *plan, struct ds *ds)
+{
+    ds_put_cstr(ds, "\tchain sources {\n"
+                "\t\ttype filter hook postrouting priority srcnat + 10; "
+                "policy accept;\n");
+    nft_put_exit_sources(plan, ds);
+    nft_put_guest_sources(plan, ds);
+    nft_put_socks_sources(plan, ds);
+    ds_put_cstr(ds, "\t}\n\n");
+}
+
 static void
 put_postrouting(const struct plan *plan, struct ds *ds)
 {
@@ -219,6 +238,7 @@ nft_format(const struct plan *plan, const struct links *links, struct ds *ds)
     put_from_bridge(plan, ds);
     put_from_mesh(plan, ds);
     put_from_outside(plan, ds);
+    put_sources(plan, ds);
     put_postrouting(plan, ds);
     ds_put_cstr(ds, "}\n");
 }

@@ -47,6 +47,8 @@ int nft_cleanup(struct nft *);
 
 /* The text of "inet socknet_veths". */
 void nft_format_strangers(struct ds *);
+/* A name, or a set of them. */
+void nft_put_names(const struct sset *, struct ds *);
 /* The text of the "inet" table. */
 void nft_format(const struct plan *, const struct links *, struct ds *);
 /* Adds the names of the chains of a listing of the "netdev" table, without

@@ -303,6 +303,7 @@ plan_add_exits(struct plan *plan, const struct model *model,
     size_t n = shash_count(&model->exits);
 
     plan->exits = xcalloc(n + 1, sizeof *plan->exits);
+    shash_init(&plan->sources);
     for (int remote = 0; remote < 2; remote++) {
         for (size_t i = 0; i < n; i++) {
             const struct model_exit *exit = exits[i]->data;
@@ -314,6 +315,28 @@ plan_add_exits(struct plan *plan, const struct model *model,
         }
     }
     free(exits);
+}
+
+void
+plan_sources_destroy(struct shash *sources)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, sources) {
+        struct plan_sources *s = node->data;
+        free(s->all.prefixes);
+        free(s->own.prefixes);
+    }
+    shash_destroy_free_data(sources);
+}
+
+const struct plan_sources *
+plan_get_sources(const struct plan *plan, const char *tunnel)
+{
+    static const struct plan_sources none;
+    const struct plan_sources *s = shash_find_data(&plan->sources, tunnel);
+
+    return s ? s : &none;
 }
 
 void
@@ -337,4 +360,5 @@ plan_free_exits(struct plan *plan)
         plan_probe_destroy(&x->probe);
     }
     free(plan->exits);
+    plan_sources_destroy(&plan->sources);
 }

@@ -18,6 +18,7 @@
 #include "state/model.h"
 #include "svec.h"
 
+struct plan;
 struct smap;
 
 /* The one bridge of a host. */
@@ -38,6 +39,9 @@ struct plan_prefixes {
 
 /* Unless it is there already. */
 void plan_prefixes_add(struct plan_prefixes *, const struct sn_prefix *);
+void plan_sources_destroy(struct shash *);
+const struct plan_sources *plan_get_sources(const struct plan *,
+                                            const char *tunnel);
 /* 0.0.0.0/0 or ::/0. */
 struct sn_prefix plan_default_prefix(bool is_v4);
 
@@ -105,6 +109,12 @@ struct plan_exit {
     uint32_t return_table;      /* Routes of the answers to them. */
     struct plan_grant *grants;
     size_t n_grants;
+};
+
+/* Addresses that a tunnel has, or had lately. */
+struct plan_sources {
+    struct plan_prefixes all;
+    struct plan_prefixes own;   /* No other kind of interface has them. */
 };
 
 /* Who may reach this host by the mesh: see plan-host.h. */
@@ -197,6 +207,8 @@ struct plan {
     size_t n_host_rules, allocated_host_rules;
     struct plan_exit *exits;    /* Disabled ones as well. */
     size_t n_exits;
+    /* struct plan_sources by the tunnel's name: by exit_sources_run(). */
+    struct shash sources;
     struct plan_guests guests;
     struct plan_socks *socks;   /* NULL: none. */
 };

@@ -1,11 +1,11 @@
 #include <config.h>
 #include "agent/rule.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/fib_rules.h>
 #include <netlink/cache.h>
 #include <netlink/route/rule.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -37,12 +37,18 @@ rule_read(struct rtnl_rule *rr)
         .table = rtnl_rule_get_table(rr),
     };
 
-    if (src && nl_addr_get_family(src) == AF_INET
-        && nl_addr_get_len(src) == sizeof rule.from
-        && nl_addr_get_prefixlen(src) == 32) {
-        memcpy(&rule.from, nl_addr_get_binary_addr(src), sizeof rule.from);
+    if (src && nl_addr_get_len(src)
+        && nl_addr_get_prefixlen(src) == 8 * nl_addr_get_len(src)) {
+        rule.from = sn_prefix_from_bytes(nl_addr_get_binary_addr(src),
+                                         nl_addr_get_len(src) == 4);
     }
     return rule;
+}
+
+static uint32_t
+rule_priority(const struct rule *rule)
+{
+    return RULE_PRIORITY + (rule->from.plen ? 2 : rule->outgoing);
 }
 
 static bool
@@ -52,23 +58,25 @@ rule_matches(struct rtnl_rule *rr, const struct rule *rule)
 
     return (!strcmp(found.interface, rule->interface)
             && found.outgoing == rule->outgoing
-            && found.from == rule->from
+            && sn_prefix_equals(&found.from, &rule->from)
             && rtnl_rule_get_table(rr) == rule->table
-            && rtnl_rule_get_prio(rr) == RULE_PRIORITY + rule->outgoing);
+            && rtnl_rule_get_prio(rr) == rule_priority(rule));
 }
 
 static void
 rule_log(const char *verb, int family, const struct rule *rule, int error)
 {
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
+    char *from = (rule->from.plen ? sn_prefix_addr_to_string(&rule->from)
+                  : NULL);
 
     VLOG_RL(&rl, error ? VLL_WARN : VLL_INFO,
             "%s IPv%d rule %s %s lookup %u%s%s", verb,
-            family == AF_INET ? 4 : 6, rule->from ? "from"
-            : rule->outgoing ? "oif" : "iif",
-            rule->from ? inet_ntoa((struct in_addr) { rule->from })
-            : rule->interface, rule->table, error ? ": " : "",
+            family == AF_INET ? 4 : 6, from ? "from"
+            : rule->outgoing ? "oif" : "iif", from ? from : rule->interface,
+            rule->table, error ? ": " : "",
             error ? ovs_strerror(error) : "");
+    free(from);
 }
 
 static int
@@ -79,9 +87,11 @@ rule_add(struct nlk *nlk, int family, const struct rule *rule)
     int error = EINVAL;
 
     rtnl_rule_set_family(rr, family);
-    if (rule->from) {
-        struct nl_addr *src = nl_addr_build(AF_INET, &rule->from,
-                                            sizeof rule->from);
+    if (rule->from.plen) {
+        const uint8_t *bytes = rule->from.addr.s6_addr;
+        struct nl_addr *src = nl_addr_build(
+            family, family == AF_INET ? bytes + 12 : bytes,
+            family == AF_INET ? 4 : 16);
 
         rtnl_rule_set_src(rr, src);
         nl_addr_put(src);
@@ -91,7 +101,7 @@ rule_add(struct nlk *nlk, int family, const struct rule *rule)
         rtnl_rule_set_iif(rr, rule->interface);
     }
     rtnl_rule_set_table(rr, rule->table);
-    rtnl_rule_set_prio(rr, RULE_PRIORITY + rule->outgoing);
+    rtnl_rule_set_prio(rr, rule_priority(rule));
     rtnl_rule_set_action(rr, FR_ACT_TO_TBL);
     rtnl_rule_set_protocol(rr, SN_RTPROT);
     if (!rtnl_rule_build_add_request(rr, NLM_F_CREATE | NLM_F_EXCL, &msg)) {
@@ -156,7 +166,8 @@ rule_sync_family(struct nlk *nlk, int family, const struct rule *wanted,
     present = xcalloc(n_wanted + 1, sizeof *present);
     for (size_t i = 0; i < n_wanted; i++) {
         /* That one is not for this family. */
-        present[i] = wanted[i].from && family != AF_INET;
+        present[i] = (wanted[i].from.plen
+                      && wanted[i].from.is_v4 != (family == AF_INET));
     }
     rule_match_cache(cache, family, wanted, n_wanted, present);
     for (size_t i = 0; i < n_wanted; i++) {

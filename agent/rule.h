@@ -7,22 +7,22 @@
  *
  * The agent's own carry FRA_PROTOCOL SN_RTPROT; only those are removed. */
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "lib/prefix.h"
 
 struct nlk;
 
-/* Of outgoing ones the next.  Before main (32766) and whatever wg-quick adds,
- * after local (0). */
+/* Of outgoing ones the next, by source the one after.  Before main (32766) and
+ * whatever wg-quick adds, after local (0). */
 #define RULE_PRIORITY 5300
 
 struct rule {
     const char *interface;      /* "": none, 'from' instead. */
     bool outgoing;              /* oif, not iif. */
     uint32_t table;
-    in_addr_t from;             /* IPv4, network byte order; 0: any. */
+    struct sn_prefix from;      /* A host; plen 0: any. */
 };
 
 /* Makes the agent's rules equal to 'wanted', in IPv4 and IPv6.  0, or the

@@ -7,6 +7,7 @@
 
 #include "agent/exit-watch.h"
 #include "agent/link.h"
+#include "agent/nft-exit.h"
 #include "agent/plan.h"
 #include "agent/route.h"
 #include "agent/rule.h"
@@ -77,13 +78,11 @@ socks_add_routes(const struct plan *plan, const struct exit_watch *watch,
 bool
 socks_get_rule(const struct plan *plan, struct rule *ret_rule)
 {
-    struct sn_prefix address = socks_address();
-
     if (!plan->socks) {
         return false;
     }
-    *ret_rule = (struct rule) { .interface = "", .table = PLAN_SOCKS_TABLE };
-    memcpy(&ret_rule->from, &address.addr.s6_addr[12], sizeof ret_rule->from);
+    *ret_rule = (struct rule) { .interface = "", .table = PLAN_SOCKS_TABLE,
+                                .from = socks_address() };
     return true;
 }
 
@@ -180,6 +179,20 @@ nft_put_socks_input(const struct plan *plan, struct ds *ds)
         ds_put_format(ds, "\t\tip daddr %s tcp dport %"PRIu16
                       " jump socks_clients\n", listen, plan->socks->port);
         free(listen);
+    }
+}
+
+void
+nft_put_socks_sources(const struct plan *plan, struct ds *ds)
+{
+    for (size_t i = 0; plan->socks && i < plan->socks->exits.n; i++) {
+        const struct plan_exit *x = find_exit(plan,
+                                              plan->socks->exits.names[i]);
+
+        if (x && !x->remote) {
+            nft_put_source_rules(plan, "ct original ip saddr "
+                                 PLAN_SOCKS_ADDRESS" ", x->tunnel, ds);
+        }
     }
 }
 

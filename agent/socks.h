@@ -39,6 +39,7 @@ bool socks_get_rule(const struct plan *, struct rule *ret_rule);
 /* For nft-text.c: whole chains; the rules of "input", "postrouting". */
 void nft_put_socks_chains(const struct plan *, struct ds *);
 void nft_put_socks_input(const struct plan *, struct ds *);
+void nft_put_socks_sources(const struct plan *, struct ds *);
 void nft_put_socks_masquerade(const struct plan *, struct ds *);
 
 #endif /* agent/socks.h */

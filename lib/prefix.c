@@ -44,6 +44,18 @@ prefix_parse_address(const char *address, const char *s, struct sn_prefix *p)
     return NULL;
 }
 
+struct sn_prefix
+sn_prefix_from_bytes(const void *bytes, bool is_v4)
+{
+    struct sn_prefix p = { .is_v4 = is_v4, .plen = is_v4 ? 32 : 128 };
+
+    if (is_v4) {
+        p.addr.s6_addr[10] = p.addr.s6_addr[11] = 0xff;
+    }
+    memcpy(&p.addr.s6_addr[is_v4 ? 12 : 0], bytes, is_v4 ? 4 : 16);
+    return p;
+}
+
 char *
 sn_prefix_parse(const char *s, struct sn_prefix *ret_p)
 {

@@ -19,6 +19,8 @@ struct sn_prefix {
 char *sn_prefix_parse(const char *s, struct sn_prefix *ret_p);
 char *sn_prefix_to_string(const struct sn_prefix *);      /* With host bits. */
 char *sn_prefix_addr_to_string(const struct sn_prefix *); /* Without /LEN. */
+/* A host, of 4 or 16 bytes in network order. */
+struct sn_prefix sn_prefix_from_bytes(const void *, bool is_v4);
 bool sn_prefix_equals(const struct sn_prefix *, const struct sn_prefix *);
 int sn_prefix_compare(const struct sn_prefix *, const struct sn_prefix *);
 bool sn_prefix_contains(const struct sn_prefix *net,

@@ -393,6 +393,21 @@ add_link(struct links *links, const char *name, uint32_t mtu)
     shash_add(&links->by_name, name, link);
 }
 
+static void
+add_source(struct plan *plan, const char *tunnel, const char *address)
+{
+    struct plan_sources *s = shash_find_data(&plan->sources, tunnel);
+    struct sn_prefix prefix;
+
+    assert_null(sn_prefix_parse(address, &prefix));
+    if (!s) {
+        s = xzalloc(sizeof *s);
+        shash_add(&plan->sources, tunnel, s);
+    }
+    plan_prefixes_add(&s->all, &prefix);
+    plan_prefixes_add(&s->own, &prefix);
+}
+
 static const char nft_yaml[] = MESH
     "nodes:\n"
     "  a:\n"
@@ -422,6 +437,13 @@ static const char nft_expected[] =
     "\t\ttype filter hook output priority raw; policy accept;\n"
     "\t\toifname \"warp0\" ct zone set 21686\n"
     "\t}\n\n"
+    "\tchain from_tunnels {\n"
+    "\t\ttype filter hook output priority filter; policy accept;\n"
+    "\t\toifname \"lo\" return\n"
+    "\t\tip saddr 172.16.0.2 oifname != { \"old0\", \"warp0\" } counter "
+    "drop\n"
+    "\t\tip saddr 172.16.0.3 oifname != \"warp0\" counter drop\n"
+    "\t}\n\n"
     "\tchain input {\n"
     "\t\ttype filter hook input priority filter; policy accept;\n"
     "\t\tiifname \"x-warp0\" counter drop\n"
@@ -438,6 +460,9 @@ static const char nft_expected[] =
     "\t\tiifname \"nm-privacy\" jump from_mesh\n"
     "\t\toifname \"vmbr0\" jump from_outside\n"
     "\t\toifname \"nm-privacy\" jump from_outside\n"
+    "\t\tiifname \"old0\" ip daddr 172.16.0.2 counter drop\n"
+    "\t\tiifname \"warp0\" ip daddr 172.16.0.2 counter drop\n"
+    "\t\tiifname \"warp0\" ip daddr 172.16.0.3 counter drop\n"
     "\t\tiifname \"x-warp0\" oifname != \"warp0\" counter drop\n"
     "\t\tiifname \"x-warp0\" ct state invalid,new tcp flags != syn / "
     "fin,syn,rst,ack counter reject with tcp reset\n"
@@ -475,6 +500,13 @@ static const char nft_expected[] =
     "\t\tip6 saddr fd00:53::/64 counter drop\n"
     "\t\tip saddr 100.64.0.0/24 counter drop\n"
     "\t}\n\n"
+    "\tchain sources {\n"
+    "\t\ttype filter hook postrouting priority srcnat + 10; policy accept;\n"
+    "\t\tiifname \"x-warp0\" oifname \"warp0\" ip saddr != { 172.16.0.2, "
+    "172.16.0.3 } counter drop\n"
+    "\t\tiifname \"x-warp0\" oifname \"warp0\" meta nfproto ipv6 counter "
+    "drop\n"
+    "\t}\n\n"
     "\tchain postrouting {\n"
     "\t\ttype nat hook postrouting priority srcnat; policy accept;\n"
     "\t\tiifname \"x-warp0\" oifname \"warp0\" masquerade\n"
@@ -491,6 +523,9 @@ test_nft_text(void **state)
 
     links_init(&links);
     add_link(&links, "warp0", 1280);
+    add_source(plan, "warp0", "172.16.0.2");
+    add_source(plan, "warp0", "172.16.0.3");
+    add_source(plan, "old0", "172.16.0.2");
     nft_format(plan, &links, &ds);
     if (strcmp(ds_cstr(&ds), nft_expected)) {
         fail_msg("got:\n%s", ds_cstr(&ds));

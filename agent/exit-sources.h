@@ -1,0 +1,24 @@
+#ifndef SN_EXIT_SOURCES_H
+#define SN_EXIT_SOURCES_H 1
+
+/* The addresses of exits' tunnels, and those that they had a while ago.
+ *
+ * What comes late through a tunnel, when its connection is forgotten, is for
+ * the host itself, or for nobody if the tunnel has lost that address: the
+ * host would answer it, or pass it on, by its default route.  So rules and
+ * guards go by these addresses. */
+
+struct links;
+struct nlk;
+struct plan;
+
+struct exit_sources;
+struct exit_sources *exit_sources_create(void);
+void exit_sources_destroy(struct exit_sources *);
+
+/* Looks, and writes plan->sources: of the exits, and for a minute of those
+ * that there were. */
+void exit_sources_run(struct exit_sources *, struct nlk *,
+                      const struct links *, struct plan *);
+
+#endif /* agent/exit-sources.h */

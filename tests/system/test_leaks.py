@@ -1,0 +1,182 @@
+"""Nothing of a container or a guest leaves by an uplink, whatever happens to
+tunnels, rules, tables and daemons meanwhile, and nothing by a tunnel with an
+address that is not the tunnel's."""
+
+import contextlib
+import json
+import re
+
+import pytest
+from guests import Guest
+from harness import eventually, inet, pause
+from leaks import SECRET, Storm
+from test_exits import A, B, exit_state, link, seen, state_of
+
+VPN = """      vpn_server: {interface: wg9, listen_port: 51829, exit: warp,
+                   ip_pool: [10.8.0.0/24, "fd00:8::/64"],
+                   auto_provision: true}
+"""
+# On the first tunnel of A; its own addresses are 172.16.1.2 and fd00:aa:1::2.
+# (Where the agent itself calls, the far end knows this host's anyway.)
+FOREIGN = ("src net 10.0.0.0/8 or (src net 198.51.100.0/24 and dst host %s) "
+           "or src net 169.254.0.0/16 or src net 100.64.0.0/24 or (ip6 and "
+           "not host fd00:aa:1::2 and not src net fe80::/10)" % inet.WEB4)
+
+
+@pytest.fixture(scope="module")
+def lab(make_net, two_hosts):
+    text = state_of(two_hosts)
+    before = text
+    text = text.replace("      work_tunnel:", VPN + "      work_tunnel:", 1)
+    assert text != before
+    system = make_net(text)
+    system.apply()
+    system.settle()
+    assert eventually(lambda: exit_state(system, "warp") == "up"
+                      and exit_state(system, "work") == "up"
+                      and exit_state(system, "oo1424oo/warp", B) == "up", 15)
+    yield system
+
+
+@pytest.fixture(scope="module")
+def guest(lab):
+    profile = lab.socknet(A, "client", "add", "phone", "--tag", "guest",
+                          "--wait", timeout=60).stdout
+    guest = Guest(lab, 1, profile)
+    assert guest.connects()
+    yield guest
+    guest.down()
+
+
+@pytest.fixture(scope="module")
+def storm(lab, guest):
+    senders = [(lab.ns(name), resolvers) for name, resolvers in (
+        ("xray", ["10.0.0.1"]), ("gateway", ["10.0.0.1"]),
+        ("redis", ["10.1.0.1"]))]
+    senders.append((guest.ns, ["10.0.0.1"]))
+    with Storm(senders) as storm:
+        yield storm
+
+
+@pytest.fixture
+def sealed(lab, storm):
+    """A block in which nothing may leak; after it, all works again."""
+    @contextlib.contextmanager
+    def block(foreign=FOREIGN):
+        sent = storm.sent
+        with lab.capture(A, "eth0", SECRET) as here, \
+                lab.capture(B, "eth0", SECRET) as there, \
+                lab.capture(A, "warp0", foreign) as tunnel:
+            yield
+            assert eventually(lambda: storm.sent > sent + 100)
+        assert not here.frames, "%s: %s" % (A, here)
+        assert not there.frames, "%s: %s" % (B, there)
+        assert not tunnel.frames, "warp0: %s" % tunnel
+    yield block
+    assert eventually(lambda: seen(lab) == inet.egress(1)[0], 15)
+
+
+def test_leak_would_be_seen(lab, storm):
+    with lab.capture(A, "eth0", SECRET) as uplink:
+        lab.http(A)
+    assert uplink.frames
+
+
+def test_tunnel_down(lab, sealed):
+    with sealed():
+        for _ in range(4):
+            for state in "down", "up":
+                lab.run(A, "ip", "link", "set", "warp0", state)
+                pause(0.2)
+
+
+def test_tunnel_without_addresses(lab, sealed):
+    """Masquerading would take the host's instead."""
+    addresses = "172.16.1.2/32", "fd00:aa:1::2/128"
+    for address in addresses:
+        with sealed():
+            for _ in range(3):
+                lab.run(A, "ip", "addr", "del", address, "dev", "warp0")
+                pause(0.2)
+                lab.run(A, "ip", "addr", "add", address, "dev", "warp0",
+                        *(["nodad"] if ":" in address else []))
+                pause(0.2)
+
+
+def test_tunnel_deleted(lab, sealed):
+    with sealed():
+        lab.run(A, "ip", "link", "del", "work0")
+        assert eventually(lambda: link(lab, A, "work0"), 15)
+
+
+def test_ruleset_flushed(lab, sealed):
+    """As Debian's nftables.service does."""
+    with sealed("net 192.0.2.0/24"):
+        for _ in range(4):
+            lab.run(A, "nft", "flush", "ruleset")
+            pause(0.2)
+
+
+def test_rules_and_routes_deleted(lab, sealed):
+    def tables():
+        rules = json.loads(lab.run(A, "ip", "-j", "rule").stdout)
+        return sorted({str(r["table"]) for r in rules
+                       if str(r["table"]).startswith("53")})
+    with sealed():
+        for _ in range(3):
+            for family in "-4", "-6":
+                for table in tables():
+                    lab.run(A, "ip", family, "route", "flush", "table", table,
+                            check=False)
+                    lab.run(A, "ip", family, "rule", "del", "table", table,
+                            check=False)
+            pause(0.2)
+        assert eventually(lambda: len(tables()) >= 4, 5)
+
+
+def test_switch_port_deleted(lab, sealed):
+    with sealed():
+        lab.run(A, "ovs-vsctl", "del-port", "vmbr0", "x-warp0")
+        assert eventually(lambda: seen(lab), 15)
+
+
+def test_agent_killed(lab, sealed):
+    """The tunnel goes while nobody looks."""
+    with sealed():
+        lab.kill(A, "agent")
+        lab.run(A, "ip", "link", "set", "warp0", "down")
+        pause(0.3)
+        lab.start(A, "agent")
+        pause(0.5)
+        lab.run(A, "ip", "link", "set", "warp0", "up")
+        assert eventually(lambda: seen(lab) == inet.egress(1)[0], 15)
+
+
+def test_exits_come_and_go(lab, sealed):
+    """An exit that the state no longer has, or has disabled."""
+    text = lab.base.read_text()
+    disabled = text.replace("{interface: warp0, probe",
+                            "{interface: warp0, enabled: false, probe", 1)
+    assert disabled != text
+    without = re.sub(r"      work_tunnel: .*\n", "", text)
+    for old, new in (("[warp, work]", "[warp]"),
+                     (", exit: [work]}", ", exit: [warp]}"),
+                     ("{exit: work,", "{exit: warp,")):
+        without = without.replace(old, new)
+    with sealed():
+        for state in disabled, text, without, text:
+            lab.apply(state)
+    assert eventually(lambda: exit_state(lab, "work") == "up", 15)
+
+
+def test_mesh_down(lab, sealed):
+    """What is for another node's exit goes by the mesh or not at all."""
+    with sealed():
+        for _ in range(3):
+            lab.run(B, "ip", "link", "set", "nm-privacy", "down")
+            pause(0.3)
+            lab.run(B, "ip", "link", "set", "nm-privacy", "up")
+            pause(0.1)
+        lab.run(B, "ip", "link", "del", "nm-privacy")
+        pause(0.3)
+        assert eventually(lambda: seen(lab, "redis"), 20)
