@@ -249,6 +249,30 @@ agent_format_status(const struct agent *a, struct ds *ds)
     }
 }
 
+bool
+agent_summarize(const struct agent *a, struct ds *ds)
+{
+    bool enforcing = a->plan && a->enforced == central_generation(a->central);
+
+    central_format_status(a->central, ds);
+    ds_chomp(ds, '\n');
+    if (!a->plan) {
+        ds_put_format(ds, "; no state for node %s yet, nothing is touched",
+                      a->node);
+    } else {
+        ds_put_format(ds, "; generation %"PRId64" of %"PRId64" in force",
+                      a->enforced, central_generation(a->central));
+    }
+    if (!sset_is_empty(&a->problems)) {
+        const char **sorted = sset_sort(&a->problems);
+
+        ds_put_format(ds, "; %"PRIuSIZE" problems, among them: %s",
+                      sset_count(&a->problems), sorted[0]);
+        free(sorted);
+    }
+    return enforcing;
+}
+
 void
 agent_format_peers(const struct agent *a, struct ds *ds)
 {

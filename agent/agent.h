@@ -35,6 +35,10 @@ void agent_wait(struct agent *);
 /* Replies when the exit has been tested. */
 void agent_test_exit(struct agent *, const char *name, struct unixctl_conn *);
 
+/* Adds a line about the whole to 'ds'; true if what the state wants of this
+ * host is in force. */
+bool agent_summarize(const struct agent *, struct ds *);
+
 /* Looks again at everything. */
 void agent_resync(struct agent *);
 

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sysexits.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #include "daemon.h"
 #include "dirs.h"
 #include "fatal-signal.h"
+#include "lib/sn-notify.h"
 #include "lib/sn-version.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
@@ -197,7 +199,7 @@ parse_option(int c, struct options *options)
     VLOG_OPTION_HANDLERS
     STREAM_SSL_OPTION_HANDLERS
     default:
-        exit(EXIT_FAILURE);
+        exit(EX_CONFIG);
     }
 }
 
@@ -214,7 +216,8 @@ parse_options(int argc, char *argv[], struct options *options)
     }
     free(short_options);
     if (optind < argc) {
-        ovs_fatal(0, "%s: not an option (--help lists them)", argv[optind]);
+        sn_fatal_config(xasprintf("%s: not an option (--help lists them)",
+                                  argv[optind]));
     }
     if (!options->node) {
         options->node = host_name();
@@ -361,13 +364,27 @@ cleanup(const struct agent_config *config)
 }
 
 static void
+tell_manager(void)
+{
+    if (sn_notify_is_due()) {
+        struct ds status = DS_EMPTY_INITIALIZER;
+        bool enforcing = agent_summarize(agent, &status);
+
+        sn_notify_send(enforcing, ds_cstr(&status));
+        ds_destroy(&status);
+    }
+}
+
+static void
 run(struct unixctl_server *unixctl)
 {
     while (!exiting) {
         agent_run(agent);
         unixctl_server_run(unixctl);
+        tell_manager();
         agent_wait(agent);
         unixctl_server_wait(unixctl);
+        sn_notify_wait();
         if (exiting) {
             poll_immediate_wake();
         }
@@ -398,11 +415,15 @@ main(int argc, char *argv[])
     if (options.cleanup) {
         cleanup(&config);
     }
-    char *error = db_connection_check_remote(options.db);
+    char *error = db_connection_use_pki(options.db, options.node);
+    if (!error) {
+        error = db_connection_check_remote(options.db);
+    }
     if (error) {
-        ovs_fatal(0, "%s", error);
+        sn_fatal_config(error);
     }
     fatal_ignore_sigpipe();
+    sn_notify_init();
     daemonize_start(false);
     struct unixctl_server *unixctl = start_unixctl(options.unixctl);
     error = agent_create(&config, &agent);
@@ -413,6 +434,7 @@ main(int argc, char *argv[])
     VLOG_INFO("socknet-agent %s for node %s", sn_version(), options.node);
 
     run(unixctl);
+    sn_notify_stopping();
     unixctl_server_destroy(unixctl);
     agent_destroy(agent);
     free(options.db);

@@ -52,6 +52,12 @@ bridge_generation(const struct bridge *b)
     return b->enforced;
 }
 
+bool
+bridge_is_current(const struct bridge *b)
+{
+    return b->model && b->enforced == b->generation;
+}
+
 size_t
 bridge_n_desired(const struct bridge *b)
 {

@@ -38,6 +38,8 @@ const char *bridge_target(const struct bridge *);
 bool bridge_is_connected(const struct bridge *);
 /* The generation that the switch has confirmed; -1: none yet. */
 int64_t bridge_generation(const struct bridge *);
+/* Whether that is the one wanted. */
+bool bridge_is_current(const struct bridge *);
 size_t bridge_n_desired(const struct bridge *);
 size_t bridge_n_installed(const struct bridge *);
 uint64_t bridge_n_repairs(const struct bridge *);

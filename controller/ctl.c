@@ -1,6 +1,7 @@
 #include <config.h>
 #include "controller/ctl.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "controller/bridge.h"
@@ -9,6 +10,7 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/list.h"
 #include "ovsdb-sync/db-connection.h"
+#include "sset.h"
 #include "unixctl.h"
 #include "util.h"
 
@@ -117,6 +119,33 @@ ctl_status(struct unixctl_conn *conn, int argc, const char *argv[],
     db_connection_format_status(ctl->db, &s);
     reply_per_bridge(ctl, conn, argc > 1 ? argv[1] : NULL, s,
                      bridge_format_status);
+}
+
+bool
+ctl_summarize(const struct ctl *ctl, struct ds *ds)
+{
+    struct sset problems = SSET_INITIALIZER(&problems);
+    size_t n, n_current = 0, n_flows = 0;
+    struct bridge **bridges = fleet_bridges(ctl->fleet, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        n_current += bridge_is_current(bridges[i]);
+        n_flows += bridge_n_installed(bridges[i]);
+        bridge_get_problems(bridges[i], &problems);
+    }
+    db_connection_format_status(ctl->db, ds);
+    ds_chomp(ds, '\n');
+    ds_put_format(ds, "; %"PRIuSIZE" of %"PRIuSIZE" bridges as they should "
+                  "be, %"PRIuSIZE" flows", n_current, n, n_flows);
+    if (!sset_is_empty(&problems)) {
+        const char **sorted = sset_sort(&problems);
+
+        ds_put_format(ds, "; %"PRIuSIZE" problems, among them: %s",
+                      sset_count(&problems), sorted[0]);
+        free(sorted);
+    }
+    sset_destroy(&problems);
+    return n && n_current == n;
 }
 
 static void

@@ -119,6 +119,13 @@ fleet_options_check(const struct fleet_options *o)
     return error;
 }
 
+const char *
+fleet_options_name(const struct fleet_options *o)
+{
+    return (sset_count(&o->nodes) == 1 ? SSET_FIRST(&o->nodes)
+            : o->default_node);
+}
+
 static int
 compare_bridges(const void *a_, const void *b_)
 {

@@ -30,6 +30,8 @@ void fleet_options_destroy(struct fleet_options *);
 char *fleet_options_add_target(struct fleet_options *, const char *);
 /* The same for the options as a whole. */
 char *fleet_options_check(const struct fleet_options *);
+/* The node whose certificate this process has. */
+const char *fleet_options_name(const struct fleet_options *);
 
 struct fleet;
 struct fleet *fleet_create(const struct fleet_options *);   /* Borrows. */

@@ -4,17 +4,21 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "command-line.h"
 #include "controller/ctl.h"
 #include "controller/fleet.h"
+#include "controller/ofconn.h"
 #include "controller/status.h"
 #include "controller/undo.h"
 #include "daemon.h"
 #include "dirs.h"
 #include "fatal-signal.h"
+#include "lib/sn-notify.h"
 #include "lib/sn-version.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "ovsdb-idl.h"
@@ -50,6 +54,8 @@ usage: %s [OPTION]...\n\
                     unix:/run/socknet/db.sock)\n\
   --node=NAME       manage this node's bridge (default: this host's name);\n\
                     may be repeated\n\
+  --via=DIR         connect to the socket of the same name in DIR instead,\n\
+                    for who is not root\n\
   --state-dir=DIR   where what the database said last is kept (default:\n\
                     %s)\n\
   --all             manage the bridges of all nodes that have a target\n\
@@ -81,7 +87,7 @@ add_target(struct options *o, const char *arg)
     char *error = fleet_options_add_target(&o->fleet, arg);
 
     if (error) {
-        ovs_fatal(0, "%s", error);
+        sn_fatal_config(error);
     }
 }
 
@@ -91,18 +97,21 @@ finish_options(struct options *o, int argc, char *argv[])
     char *error;
 
     if (optind < argc) {
-        ovs_fatal(0, "%s: unexpected argument; use --help for usage",
-                  argv[optind]);
+        sn_fatal_config(xasprintf("%s: unexpected argument; use --help for "
+                                  "usage", argv[optind]));
     }
     if (sset_is_empty(&o->fleet.nodes) && !o->fleet.all) {
         sset_add(&o->fleet.nodes, o->fleet.default_node);
     }
     error = fleet_options_check(&o->fleet);
     if (!error) {
+        error = db_connection_use_pki(o->db, fleet_options_name(&o->fleet));
+    }
+    if (!error) {
         error = db_connection_check_remote(o->db);
     }
     if (error) {
-        ovs_fatal(0, "%s", error);
+        sn_fatal_config(error);
     }
 }
 
@@ -112,6 +121,7 @@ enum {
     OPT_ALL,
     OPT_BRIDGE,
     OPT_STATE_DIR,
+    OPT_VIA,
     OPT_UNIXCTL,
     VLOG_OPTION_ENUMS,
     DAEMON_OPTION_ENUMS,
@@ -122,6 +132,7 @@ static const struct option long_options[] = {
     {"node", required_argument, NULL, OPT_NODE},
     {"all", no_argument, NULL, OPT_ALL},
     {"bridge", required_argument, NULL, OPT_BRIDGE},
+    {"via", required_argument, NULL, OPT_VIA},
     {"state-dir", required_argument, NULL, OPT_STATE_DIR},
     {"unixctl", required_argument, NULL, OPT_UNIXCTL},
     {"help", no_argument, NULL, 'h'},
@@ -153,6 +164,9 @@ parse_options(struct options *o, int argc, char *argv[])
         case OPT_BRIDGE:
             add_target(o, optarg);
             break;
+        case OPT_VIA:
+            ofconn_set_via(optarg);
+            break;
         case OPT_STATE_DIR:
             o->state_dir = optarg;
             break;
@@ -169,7 +183,7 @@ parse_options(struct options *o, int argc, char *argv[])
         DAEMON_OPTION_HANDLERS
         STREAM_SSL_OPTION_HANDLERS
         case '?':
-            exit(EXIT_FAILURE);
+            exit(EX_CONFIG);
         default:
             abort();
         }
@@ -190,6 +204,18 @@ options_init(struct options *o)
     o->db = db_connection_default_remote();
     o->state_dir = DEFAULT_STATE_DIR;
     o->unixctl_path = NULL;
+}
+
+static void
+tell_manager(struct ctl *ctl)
+{
+    if (sn_notify_is_due()) {
+        struct ds status = DS_EMPTY_INITIALIZER;
+        bool enforcing = ctl_summarize(ctl, &status);
+
+        sn_notify_send(enforcing, ds_cstr(&status));
+        ds_destroy(&status);
+    }
 }
 
 /* Until `exit`; other ends come as signals, in poll_block(). */
@@ -220,6 +246,7 @@ run(struct fleet *fleet, struct db_connection *db, struct ctl *ctl,
         undo_run(undo);
         ctl_run(ctl);
         unixctl_server_run(unixctl);
+        tell_manager(ctl);
 
         ovsdb_idl_wait(db->idl);
         db_connection_wait(db);
@@ -228,6 +255,7 @@ run(struct fleet *fleet, struct db_connection *db, struct ctl *ctl,
         undo_wait(undo);
         model_sync_wait(sync);
         unixctl_server_wait(unixctl);
+        sn_notify_wait();
         if (ctl_is_exiting(ctl)) {
             poll_immediate_wake();
         }
@@ -267,6 +295,7 @@ main(int argc, char *argv[])
     options_init(&o);
     parse_options(&o, argc, argv);
     fatal_ignore_sigpipe();
+    sn_notify_init();
 
     daemonize_start(false);
     retval = unixctl_server_create(o.unixctl_path, &unixctl);
@@ -288,6 +317,7 @@ main(int argc, char *argv[])
               o.db);
 
     run(fleet, db, ctl, unixctl);
+    sn_notify_stopping();
 
     ctl_destroy(ctl);
     db_connection_destroy(db);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "controller/stats.h"
 #include "coverage.h"
@@ -36,6 +37,7 @@ COVERAGE_DEFINE(ofconn_connect);
 struct ofconn {
     char *name;
     char *target;
+    char *remote;               /* 'target', or whoever passes on to it. */
     struct rconn *rconn;
     bool connected;             /* As last logged. */
     unsigned int seqno;
@@ -48,10 +50,27 @@ struct ofconn {
     long long int lost_ms;
 };
 
+static const char *via_dir;
+
+void
+ofconn_set_via(const char *dir)
+{
+    via_dir = dir;
+}
+
+static char *
+find_remote(const char *target)
+{
+    const char *slash = strrchr(target, '/');
+
+    return (via_dir && slash && !strncmp(target, "unix:", 5)
+            ? xasprintf("unix:%s%s", via_dir, slash) : xstrdup(target));
+}
+
 static void
 connect_now(struct ofconn *c)
 {
-    rconn_connect(c->rconn, c->target, c->name);
+    rconn_connect(c->rconn, c->remote, c->name);
     /* It has just switched probes off for a unix socket, but a switch can
      * hang as well as a network. */
     rconn_set_probe_interval(c->rconn, PROBE_S);
@@ -64,6 +83,7 @@ ofconn_create(const char *name, const char *target)
 
     c->name = xstrdup(name);
     c->target = xstrdup(target);
+    c->remote = find_remote(target);
     if (!strncmp(target, "unix:", 5)) {
         c->socket_path = c->target + 5;
     }
@@ -80,6 +100,7 @@ ofconn_destroy(struct ofconn *c)
         rconn_destroy(c->rconn);
         free(c->name);
         free(c->target);
+        free(c->remote);
         free(c);
     }
 }
@@ -132,7 +153,14 @@ check_socket(struct ofconn *c)
     }
     c->next_check_ms = now_ms + (now_ms < c->lost_ms + SOCKET_CHECK_EARLY_MS
                                  ? SOCKET_CHECK_MS : SOCKET_CHECK_LATE_MS);
-    if (socket_ctime(c, &ctime)
+    bool exists = socket_ctime(c, &ctime);
+    if (via_dir && !exists) {
+        /* Who passes on accepts everybody, for nothing. */
+        rconn_disconnect(c->rconn);
+    } else if (via_dir && !strcmp(rconn_get_state(c->rconn), "VOID")) {
+        connect_now(c);
+    }
+    if (exists
         && (ctime.tv_sec != c->socket_ctime.tv_sec
             || ctime.tv_nsec != c->socket_ctime.tv_nsec)) {
         c->socket_ctime = ctime;
@@ -211,6 +239,9 @@ ofconn_failure(const struct ofconn *c)
 {
     int error = ofconn_error(c);
 
+    if (via_dir && c->socket_path && access(c->socket_path, F_OK)) {
+        error = errno;
+    }
     switch (error) {
     case 0:
         return "not answered yet";

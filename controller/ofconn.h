@@ -13,6 +13,11 @@
 struct ofconn;
 struct ofpbuf;
 
+/* For all that are made later: instead of to "unix:FOLDER/NAME", connect to
+ * NAME in 'dir', where somebody passes on what is said.  Whether the switch is
+ * there is still seen at FOLDER. */
+void ofconn_set_via(const char *dir);
+
 /* 'name' is for the log. */
 struct ofconn *ofconn_create(const char *name, const char *target);
 void ofconn_destroy(struct ofconn *);

@@ -10,6 +10,8 @@ lib_libsnlib_la_SOURCES = \
 	lib/prefix.h \
 	lib/rate.c \
 	lib/rate.h \
+	lib/sn-notify.c \
+	lib/sn-notify.h \
 	lib/sn-version.c \
 	lib/sn-version.h \
 	lib/suggest.c \

@@ -3,6 +3,8 @@
 #include "lib/sn-version.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
 
 #include "socknet-config.h"
 #include "util.h"
@@ -18,6 +20,14 @@ sn_version_print(void)
 {
     printf("%s (socknet) %s\nOpen vSwitch library %s\n",
            program_name, SOCKNET_VERSION, VERSION);
+}
+
+void
+sn_fatal_config(char *error)
+{
+    ovs_error(0, "%s", error);
+    free(error);
+    exit(EX_CONFIG);
 }
 
 const char *

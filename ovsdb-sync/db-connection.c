@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "jsonrpc.h"
 #include "openvswitch/dynamic-string.h"
@@ -22,6 +24,9 @@
 
 VLOG_DEFINE_THIS_MODULE(db_connection);
 
+#define DEFAULT_PKI "/etc/socknet/pki"
+/* No key or certificate is as small. */
+#define MIN_PEM 32
 /* A database that starts together with the daemon has this long to answer
  * before the cache is taken instead. */
 #define CACHE_GRACE_MS 3000
@@ -61,6 +66,55 @@ db_connection_check_remote(const char *remote)
                          "certificate (-p, -c and -C)", remote);
     }
     return NULL;
+}
+
+/* In a service manager's credentials, a word takes the place of a file that is
+ * not there. */
+static int
+check_pki_file(const char *name)
+{
+    struct stat s;
+
+    if (access(name, R_OK) || stat(name, &s)) {
+        return errno;
+    }
+    return s.st_size < MIN_PEM ? ENOENT : 0;
+}
+
+char *
+db_connection_use_pki(const char *remote, const char *node)
+{
+    const char *dir = getenv("SOCKNET_PKI");
+
+    if (!remote_is_tls(remote) || stream_ssl_is_configured()) {
+        return NULL;
+    }
+    dir = dir && dir[0] ? dir : DEFAULT_PKI;
+
+    char *files[] = {
+        xasprintf("%s/%s-key.pem", dir, node),
+        xasprintf("%s/%s-cert.pem", dir, node),
+        xasprintf("%s/ca-cert.pem", dir),
+    };
+    char *error = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(files) && !error; i++) {
+        int code = check_pki_file(files[i]);
+
+        if (code) {
+            error = xasprintf("%s: %s; %s needs it: \"socknet pki node %s\" "
+                              "on the host with the authority makes it, or "
+                              "name another by -p, -c and -C", files[i],
+                              ovs_strerror(code), remote, node);
+        }
+    }
+    if (!error) {
+        stream_ssl_set_key_and_cert(files[0], files[1]);
+        stream_ssl_set_ca_cert_file(files[2], false);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        free(files[i]);
+    }
+    return error;
 }
 
 struct db_connection *
@@ -203,6 +257,20 @@ session_lifetime_ms(const struct db_connection *conn)
     return remote_is_tls(conn->remote) ? 4900 : 1900;
 }
 
+/* Once, and not at every try. */
+static void
+log_away(struct db_connection *conn, bool away)
+{
+    if (away && !conn->away) {
+        VLOG_INFO("no database at %s (%s); trying again every second",
+                  conn->remote,
+                  ovs_retval_to_string(ovsdb_idl_get_last_error(conn->idl)));
+    } else if (!away && conn->away) {
+        VLOG_INFO("%s: connected", conn->remote);
+    }
+    conn->away = away;
+}
+
 void
 db_connection_run(struct db_connection *conn)
 {
@@ -213,6 +281,7 @@ db_connection_run(struct db_connection *conn)
     }
     if (ovsdb_idl_is_connected(conn->idl)) {
         conn->next_ms = 0;
+        log_away(conn, false);
         conn->seen = time_wall();
         if (conn->cache && ovsdb_idl_has_ever_connected(conn->idl)) {
             db_cache_run(conn->cache);
@@ -220,6 +289,7 @@ db_connection_run(struct db_connection *conn)
     } else if (!conn->next_ms) {
         conn->next_ms = now + session_lifetime_ms(conn);
     } else if (now >= conn->next_ms) {
+        log_away(conn, true);
         restart_session(conn, conn->remote);
         conn->next_ms = now + session_lifetime_ms(conn);
     }

@@ -28,6 +28,7 @@ struct db_connection {
     struct ovsdb_idl *idl;
     char *remote;
     long long int next_ms;      /* When to start the session afresh. */
+    bool away;                  /* And the log says so. */
     struct db_cache *cache;     /* Or NULL. */
     char *cache_path;
     struct cache_replay *replay; /* Instead of the database, for a moment. */
@@ -42,6 +43,11 @@ const char *db_connection_default_remote(void);
 /* Returns NULL if 'remote' can be used as it is, else why not; caller
  * frees. */
 char *db_connection_check_remote(const char *remote);
+
+/* For a remote "ssl:" whose key and certificates no option named: takes
+ * NODE-key.pem, NODE-cert.pem and ca-cert.pem of $SOCKNET_PKI, or else of
+ * /etc/socknet/pki.  Returns NULL or an error; caller frees. */
+char *db_connection_use_pki(const char *remote, const char *node);
 
 /* With no column registered.  Does not connect before the first run. */
 struct db_connection *db_connection_create(const char *remote);

@@ -633,13 +633,13 @@ def test_options(world, builddir):
 
     assert run('--help')[0] == 0
     code, out = run('--node=a', '--node=b')
-    assert code == 1 and '--bridge=' in out
+    assert code == 78 and '--bridge=' in out
     code, out = run('--node=a', '--node=b', '--bridge=a=unix:/x',
                     '--bridge=b=unix:/x')
-    assert code == 1 and "another node's bridge" in out
+    assert code == 78 and "another node's bridge" in out
     code, out = run('--bridge=nonsense')
-    assert code == 1 and 'expected NODE=TARGET' in out
+    assert code == 78 and 'expected NODE=TARGET' in out
     code, out = run('--db=nonsense')
-    assert code == 1 and 'nonsense' in out
+    assert code == 78 and 'nonsense' in out
     code, out = run('extra')
-    assert code == 1 and 'unexpected argument' in out
+    assert code == 78 and 'unexpected argument' in out
