@@ -273,7 +273,7 @@ cmd_db(struct command_context *ctx, int argc, char *argv[])
     };
     int status = EXIT_ERROR;
 
-    umask(077);
+    o.umask = umask(077);
     opterr = 0;
     svec_init(&o.passed);
     if (!db_parse(argc, argv, &o)) {

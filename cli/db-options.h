@@ -5,6 +5,7 @@
  * file alone. */
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include "svec.h"
 
 struct db_options {
@@ -18,6 +19,7 @@ struct db_options {
     int timeout_ms;
     bool json;
     bool detach;
+    mode_t umask;               /* As it was before this program's. */
     struct svec passed;         /* Options for ovsdb-server. */
 };
 

@@ -145,6 +145,9 @@ exec_server(struct svec *args, const struct db_options *o)
         }
         svec_append(&argv, &o->passed);
         svec_terminate(&argv);
+        /* The socket is its user's alone, unless the one who starts this lets
+         * groups write: then its group may use the database as well. */
+        umask(o->umask & 070 ? 077 : 007);
         execv(program, argv.names);
         error = xasprintf("%s: %s", program, ovs_strerror(errno));
     }
