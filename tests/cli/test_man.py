@@ -32,6 +32,7 @@ def test_every_command_and_option(socknet, srcdir):
 @pytest.mark.parametrize('program, page', [
     ('controller/socknet-controller', 'socknet-controller.8'),
     ('agent/socknet-agent', 'socknet-agent.8'),
+    ('agent/socknet-relay', 'socknet-relay.8'),
 ])
 def test_daemons_options(srcdir, builddir, program, page):
     """All options of their own: those of OVS's daemons are described there."""
