@@ -67,6 +67,10 @@ check-kernel: all
 bench: all tests/bench/switches
 	$(srcdir)/tests/bench/run $(abs_builddir)
 
+# The same work done by Debian's OVN, if it is installed.
+bench-ovn: all
+	$(srcdir)/tests/bench/ovn $(srcdir) $(abs_builddir)
+
 clean-local:
 	rm -rf tests/results
 
