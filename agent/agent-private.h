@@ -33,6 +33,7 @@ struct agent {
     struct names *names;
     struct exit_watch *exits;
     struct ovs_list tests;      /* See agent-test.c. */
+    struct requests *requests;
     struct exit_tunnels *tunnels;
     struct exit_sources *sources;
     struct backend_watch *backends;

@@ -13,19 +13,28 @@
 #include "agent/names.h"
 #include "agent/nft.h"
 #include "agent/plan.h"
+#include "agent/request-private.h"
 #include "agent/route.h"
 #include "agent/wg.h"
 #include "openvswitch/dynamic-string.h"
+#include "smap.h"
 #include "unixctl.h"
 #include "util.h"
 
-/* exit/test NAME, of the control socket. */
+/* The test of an exit, for the control socket (exit/test NAME) and for
+ * operators elsewhere (requests.h). */
 
 struct agent_test {
-    struct ovs_list node;       /* In agent's 'tests'. */
-    struct unixctl_conn *conn;
+    struct agent *agent;
     char *name;
     struct exit_test *test;
+};
+
+/* One that the control socket asked for. */
+struct socket_test {
+    struct ovs_list node;       /* In agent's 'tests'. */
+    struct unixctl_conn *conn;
+    struct agent_test *test;
 };
 
 static const struct plan_exit *
@@ -41,23 +50,23 @@ find_exit(const struct agent *a, const char *name)
     return NULL;
 }
 
-void
-agent_test_exit(struct agent *a, const char *name, struct unixctl_conn *conn)
+static struct agent_test *
+test_create(struct agent *a, const char *name, char **ret_error)
 {
     const struct plan_exit *x = find_exit(a, name);
     struct agent_test *t;
 
     if (!x || !x->enabled) {
-        unixctl_command_reply_error(conn, x ? "the exit is not enabled"
-                                    : "no such exit on this host");
-        return;
+        *ret_error = xstrdup(x ? "the exit is not enabled"
+                             : "no such exit on this host");
+        return NULL;
     }
     t = xzalloc(sizeof *t);
-    t->conn = conn;
+    t->agent = a;
     t->name = xstrdup(x->name);
     t->test = exit_test_start(x->tunnel, &x->probe,
                               names_resolver(a->names, x->tunnel));
-    ovs_list_push_back(&a->tests, &t->node);
+    return t;
 }
 
 static void
@@ -118,65 +127,131 @@ put_kill_switch(struct agent *a, const struct plan_exit *x, struct ds *ds)
     }
 }
 
-static void
-test_finish(struct agent *a, struct agent_test *t)
+static char *
+test_finish(struct agent_test *t, struct ds *ds)
 {
+    struct agent *a = t->agent;
     const struct plan_exit *x = find_exit(a, t->name);
-    struct ds ds = DS_EMPTY_INITIALIZER;
     struct exit_view view;
 
-    if (x && exit_watch_get(a->exits, x->name, &view)) {
-        ds_put_format(&ds, "state: %s\nreason: %s\n",
-                      view.up ? "up" : "down", view.reason);
-        exit_test_format(t->test, &ds);
-        put_tunnel(a, x, &ds);
-        put_kill_switch(a, x, &ds);
-        unixctl_command_reply(t->conn, ds_cstr(&ds));
-    } else {
-        unixctl_command_reply_error(t->conn, "the exit is gone");
+    if (!x || !exit_watch_get(a->exits, x->name, &view)) {
+        return xstrdup("the exit is gone");
     }
-    ds_destroy(&ds);
+    ds_put_format(ds, "state: %s\nreason: %s\n",
+                  view.up ? "up" : "down", view.reason);
+    exit_test_format(t->test, ds);
+    put_tunnel(a, x, ds);
+    put_kill_switch(a, x, ds);
+    return NULL;
+}
+
+static void *
+request_start(struct agent *a, const struct smap *args, char **ret_error)
+{
+    return test_create(a, smap_get_def(args, "exit", ""), ret_error);
+}
+
+static bool
+test_run(void *t_, struct ds *text, char **ret_error)
+{
+    struct agent_test *t = t_;
+
+    if (!exit_test_run(t->test)) {
+        return false;
+    }
+    *ret_error = test_finish(t, text);
+    return true;
 }
 
 static void
-test_free(struct agent_test *t)
+test_wait(const void *t_)
 {
-    ovs_list_remove(&t->node);
+    const struct agent_test *t = t_;
+
+    exit_test_wait(t->test);
+}
+
+static void
+test_destroy(void *t_)
+{
+    struct agent_test *t = t_;
+
     exit_test_destroy(t->test);
     free(t->name);
+    free(t);
+}
+
+const struct request_class request_exit = {
+    "exit", request_start, test_run, test_wait, test_destroy,
+};
+
+/* The control socket. */
+
+void
+agent_test_exit(struct agent *a, const char *name, struct unixctl_conn *conn)
+{
+    char *error = NULL;
+    struct agent_test *test = test_create(a, name, &error);
+
+    if (test) {
+        struct socket_test *t = xzalloc(sizeof *t);
+
+        t->conn = conn;
+        t->test = test;
+        ovs_list_push_back(&a->tests, &t->node);
+    } else {
+        unixctl_command_reply_error(conn, error);
+        free(error);
+    }
+}
+
+static void
+socket_test_free(struct socket_test *t)
+{
+    ovs_list_remove(&t->node);
+    test_destroy(t->test);
     free(t);
 }
 
 void
 agent_run_tests(struct agent *a)
 {
-    struct agent_test *t;
+    struct socket_test *t;
 
     LIST_FOR_EACH_SAFE (t, node, &a->tests) {
-        if (exit_test_run(t->test)) {
-            test_finish(a, t);
-            test_free(t);
+        struct ds ds = DS_EMPTY_INITIALIZER;
+        char *error = NULL;
+
+        if (test_run(t->test, &ds, &error)) {
+            if (error) {
+                unixctl_command_reply_error(t->conn, error);
+            } else {
+                unixctl_command_reply(t->conn, ds_cstr(&ds));
+            }
+            socket_test_free(t);
         }
+        free(error);
+        ds_destroy(&ds);
     }
 }
 
 void
 agent_wait_tests(const struct agent *a)
 {
-    const struct agent_test *t;
+    const struct socket_test *t;
 
     LIST_FOR_EACH (t, node, &a->tests) {
-        exit_test_wait(t->test);
+        test_wait(t->test);
     }
 }
 
 void
 agent_end_tests(struct agent *a)
 {
-    struct agent_test *t;
+    struct socket_test *t;
 
     LIST_FOR_EACH_SAFE (t, node, &a->tests) {
         unixctl_command_reply_error(t->conn, "the agent ends");
-        test_free(t);
+        socket_test_free(t);
     }
 }

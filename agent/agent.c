@@ -29,6 +29,7 @@
 #include "agent/queues.h"
 #include "agent/relay.h"
 #include "agent/reopen.h"
+#include "agent/requests.h"
 #include "agent/resolve.h"
 #include "agent/route.h"
 #include "agent/socks-process.h"
@@ -83,6 +84,7 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     a->names = names_create();
     a->exits = exit_watch_create();
     ovs_list_init(&a->tests);
+    a->requests = requests_create();
     a->tunnels = exit_tunnels_create();
     a->sources = exit_sources_create();
     a->backends = backend_watch_create();
@@ -112,6 +114,7 @@ agent_destroy(struct agent *a)
         vswitch_destroy(a->sw);
         names_destroy(a->names);
         agent_end_tests(a);
+        requests_destroy(a->requests);
         exit_watch_destroy(a->exits);
         exit_tunnels_destroy(a->tunnels);
         exit_sources_destroy(a->sources);
@@ -480,6 +483,7 @@ agent_run(struct agent *a)
         agent_report(a);
         a->report = false;
     }
+    requests_run(a->requests, a);
 }
 
 void
@@ -490,6 +494,7 @@ agent_wait(struct agent *a)
     names_wait(a->names);
     exit_watch_wait(a->exits);
     agent_wait_tests(a);
+    requests_wait(a->requests);
     backend_watch_wait(a->backends);
     ct_count_wait(a->connections);
     socks_process_wait(a->socks);

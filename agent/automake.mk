@@ -75,13 +75,20 @@ agent_libsnagent_la_SOURCES = \
 	agent/queues.h \
 	agent/resolve.c agent/resolve.h \
 	agent/rotation.c agent/rotation.h \
+	agent/ovs-trace.c agent/ovs-trace.h \
+	agent/requests.c agent/requests.h \
+	agent/request-connections.c agent/request-private.h \
 	agent/route.c agent/route.h \
+	agent/route-lookup.c agent/route-lookup.h \
 	agent/rule.c agent/rule.h \
 	agent/socks.c agent/socks.h \
 	agent/socks-process.c agent/socks-process.h \
 	agent/stats.c agent/stats.h \
 	agent/sysctl.c agent/sysctl.h \
+	agent/trace.c agent/trace-bridge.c agent/trace-host.c \
+	agent/trace-tunnel.c agent/trace-private.h \
 	agent/vswitch.c agent/vswitch.h \
+	agent/vswitchd-call.c agent/vswitchd-call.h \
 	agent/wg.c agent/wg.h \
 	agent/wg-device.c \
 	agent/wg-link.c agent/wg-link.h \

@@ -8,6 +8,7 @@
 #include "ovsdb-idl.h"
 #include "ovsdb-sync/db-connection.h"
 #include "ovsdb-sync/model-sync.h"
+#include "ovsdb-sync/request.h"
 #include "ovsdb-sync/socknet-idl.h"
 #include "ovsdb-sync/status-sync.h"
 #include "smap.h"
@@ -50,6 +51,8 @@ central_create(const char *remote, const char *node, const char *state_dir)
     status_sync_add_columns(c->conn->idl);
     sset_add(&nodes, node);
     status_sync_limit(c->conn->idl, &nodes);
+    request_add_columns(c->conn->idl);
+    request_limit_to_node(c->conn->idl, node);
     sset_destroy(&nodes);
     db_connection_set_cache(c->conn, cache);
     free(cache);

@@ -7,17 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dirs.h"
+#include "agent/vswitchd-call.h"
 #include "flows/regs.h"
-#include "jsonrpc.h"
-#include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/util.h"
 #include "simap.h"
 #include "state/model.h"
 #include "state/service.h"
-#include "stream.h"
 #include "svec.h"
 #include "timeval.h"
 #include "util.h"
@@ -25,7 +22,6 @@
 #define INTERVAL_MS 10000
 /* While something drains, or has just gone. */
 #define SOON_MS 1000
-#define TIMEOUT_MS 5000
 /* More are left to the next time. */
 #define MAX_STUCK 256
 
@@ -47,10 +43,10 @@ struct ct_count {
     struct shash vips;          /* "PROTO ADDRESS PORT" -> struct vip. */
     struct simap counts;        /* "SERVICE/CONTAINER". */
     struct svec stuck;          /* Arguments to flush-conntrack. */
-    struct jsonrpc *rpc;        /* While it is asked. */
+    struct vswitchd_call *call; /* While it is asked. */
     bool dumping;
     bool draining;
-    long long int deadline_ms, next_ms;
+    long long int next_ms;
 };
 
 struct ct_count *
@@ -88,18 +84,11 @@ forget_vips(struct ct_count *cc)
     }
 }
 
-static void
-hang_up(struct ct_count *cc)
-{
-    jsonrpc_close(cc->rpc);
-    cc->rpc = NULL;
-}
-
 void
 ct_count_destroy(struct ct_count *cc)
 {
     if (cc) {
-        hang_up(cc);
+        vswitchd_call_destroy(cc->call);
         forget_vips(cc);
         shash_destroy(&cc->vips);
         simap_destroy(&cc->counts);
@@ -227,8 +216,8 @@ entry_backend(const struct vip *vip, const struct ct_entry *e)
     return NULL;
 }
 
-static bool
-entry_is_over(const struct ct_entry *e)
+bool
+ct_entry_is_over(const struct ct_entry *e)
 {
     return !strcmp(e->state, "TIME_WAIT") || !strncmp(e->state, "CLOSE", 5);
 }
@@ -262,7 +251,7 @@ take_entry(struct ct_count *cc, const char *line, struct simap *counts)
     if (vip && (!b || b->down)) {
         entry_unstick(cc, &e);
     }
-    if (b && !entry_is_over(&e)) {
+    if (b && !ct_entry_is_over(&e)) {
         key = xasprintf("%s/%s", vip->service, b->container);
         simap_increase(counts, key, 1);
         free(key);
@@ -287,53 +276,24 @@ take_dump(struct ct_count *cc, char *text)
 
 /* Asking. */
 
-static char *
-vswitchd_socket(void)
-{
-    char *pidfile = xasprintf("%s/ovs-vswitchd.pid", ovs_rundir());
-    FILE *f = fopen(pidfile, "re");
-    char *name = NULL;
-    int pid;
-
-    if (f && fscanf(f, "%d", &pid) == 1) {
-        name = xasprintf("unix:%s/ovs-vswitchd.%d.ctl", ovs_rundir(), pid);
-    }
-    if (f) {
-        fclose(f);
-    }
-    free(pidfile);
-    return name;
-}
-
 /* Calls a command of ovs-vswitchd with the zone and perhaps one argument
  * more. */
 static void
 call(struct ct_count *cc, const char *method, const char *arg)
 {
     char *zone = xasprintf("zone=%d", SN_CT_SERVICE_ZONE);
-    struct json *params = json_array_create_1(json_string_create(zone));
+    const char *args[] = { zone, arg };
 
-    if (arg) {
-        json_array_add(params, json_string_create(arg));
-    }
+    cc->call = vswitchd_call_start(method, args, arg ? 2 : 1);
     free(zone);
-    jsonrpc_send(cc->rpc, jsonrpc_create_request(method, params, NULL));
-    cc->deadline_ms = time_msec() + TIMEOUT_MS;
 }
 
 static void
 begin(struct ct_count *cc)
 {
-    char *name = vswitchd_socket();
-    struct stream *stream;
-
     cc->next_ms = time_msec() + (cc->draining ? SOON_MS : INTERVAL_MS);
-    if (name && !stream_open(name, &stream, DSCP_DEFAULT)) {
-        cc->rpc = jsonrpc_open(stream);
-        cc->dumping = true;
-        call(cc, "dpctl/dump-conntrack", NULL);
-    }
-    free(name);
+    cc->dumping = true;
+    call(cc, "dpctl/dump-conntrack", NULL);
 }
 
 /* Goes on with what is to be flushed, or ends. */
@@ -346,37 +306,36 @@ go_on(struct ct_count *cc)
 
         call(cc, "dpctl/flush-conntrack", arg);
         free(arg);
-    } else {
-        hang_up(cc);
     }
 }
 
 bool
 ct_count_run(struct ct_count *cc)
 {
-    struct jsonrpc_msg *msg;
-    bool changed = false;
+    bool changed = false, silent = false;
+    char *text, *error;
 
-    if (!cc->rpc) {
+    if (!cc->call) {
         if (time_msec() >= cc->next_ms) {
             begin(cc);
         }
         return false;
     }
-    jsonrpc_run(cc->rpc);
-    while (cc->rpc && !jsonrpc_recv(cc->rpc, &msg)) {
-        if (cc->dumping && msg->result && msg->result->type == JSON_STRING) {
-            char *text = xstrdup(json_string(msg->result));
-            changed = take_dump(cc, text);
-            free(text);
-        }
-        jsonrpc_msg_destroy(msg);
-        go_on(cc);
+    if (!vswitchd_call_run(cc->call, &text, &error)) {
+        return false;
     }
-    if (cc->rpc && (jsonrpc_get_status(cc->rpc)
-                    || time_msec() >= cc->deadline_ms)) {
+    silent = vswitchd_call_is_silent(cc->call);
+    vswitchd_call_destroy(cc->call);
+    cc->call = NULL;
+    if (cc->dumping && text) {
+        changed = take_dump(cc, text);
+    }
+    free(text);
+    free(error);
+    if (silent) {
         svec_clear(&cc->stuck);
-        hang_up(cc);
+    } else {
+        go_on(cc);
     }
     return changed;
 }
@@ -384,10 +343,8 @@ ct_count_run(struct ct_count *cc)
 void
 ct_count_wait(const struct ct_count *cc)
 {
-    if (cc->rpc) {
-        jsonrpc_wait(cc->rpc);
-        jsonrpc_recv_wait(cc->rpc);
-        poll_timer_wait_until(cc->deadline_ms);
+    if (cc->call) {
+        vswitchd_call_wait(cc->call);
     } else if (cc->next_ms != LLONG_MAX) {
         poll_timer_wait_until(cc->next_ms);
     }

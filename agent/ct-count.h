@@ -37,5 +37,7 @@ struct ct_entry {
     char state[24];             /* Of TCP, or "". */
 };
 bool ct_entry_parse(const char *line, struct ct_entry *);
+/* Whether TCP has closed it. */
+bool ct_entry_is_over(const struct ct_entry *);
 
 #endif /* agent/ct-count.h */

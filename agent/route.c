@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "agent/nlk.h"
+#include "agent/route-lookup.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/vlog.h"
 #include "sset.h"
@@ -364,20 +365,11 @@ int
 route_find_forward(struct nlk *nlk, int iif, const struct sn_prefix *src,
                    const struct sn_prefix *dst)
 {
-    int len = src->is_v4 ? 4 : 16, skip = src->is_v4 ? 12 : 0, oif = 0;
-    struct rtmsg rtm = {
-        .rtm_family = src->is_v4 ? AF_INET : AF_INET6,
-        .rtm_src_len = 8 * len, .rtm_dst_len = 8 * len,
-    };
-    struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETROUTE, 0);
+    struct route_answer answer;
 
-    nlmsg_append(msg, &rtm, sizeof rtm, NLMSG_ALIGNTO);
-    nla_put(msg, RTA_SRC, len, src->addr.s6_addr + skip);
-    nla_put(msg, RTA_DST, len, dst->addr.s6_addr + skip);
-    nla_put_u32(msg, RTA_IIF, iif);
-    int error = nlk_dump(nlk_strict_sock(nlk), msg, route_oif_cb, &oif);
-    return (error == EHOSTUNREACH || error == ENETUNREACH ? 0
-            : error ? -error : oif);
+    route_lookup(nlk, iif, src, dst, &answer);
+    return (answer.error == EHOSTUNREACH || answer.error == ENETUNREACH ? 0
+            : answer.error ? -answer.error : answer.oif);
 }
 
 int

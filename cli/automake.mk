@@ -4,6 +4,8 @@ cli_libsncli_la_SOURCES = \
 	cli/apply-run.h \
 	cli/apply-wait.c \
 	cli/apply-wait.h \
+	cli/ask.c \
+	cli/ask.h \
 	cli/cause.c \
 	cli/cause.h \
 	cli/choose-node.c \
@@ -36,6 +38,7 @@ cli_libsncli_la_SOURCES = \
 	cli/cmd-plan.c \
 	cli/cmd-rollback.c \
 	cli/cmd-status.c \
+	cli/cmd-trace.c \
 	cli/cmd-why.c \
 	cli/command.h \
 	cli/commands.c \
@@ -95,6 +98,8 @@ cli_libsncli_la_SOURCES = \
 	cli/problems.h \
 	cli/proposal.c \
 	cli/proposal.h \
+	cli/protocol.c \
+	cli/protocol.h \
 	cli/reach.c \
 	cli/reach.h \
 	cli/redact.c \
@@ -115,6 +120,12 @@ cli_libsncli_la_SOURCES = \
 	cli/state-file.h \
 	cli/state-source.c \
 	cli/state-source.h \
+	cli/trace-blame.c \
+	cli/trace-blame.h \
+	cli/trace-ends.c \
+	cli/trace-ends.h \
+	cli/trace-run.c \
+	cli/trace-run.h \
 	cli/status-rows.c \
 	cli/status-rows.h \
 	cli/verify.c \

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "cli/ask.h"
 #include "cli/command.h"
 #include "cli/local-daemon.h"
 #include "cli/output.h"
@@ -15,13 +16,13 @@
 #include "state/model.h"
 #include "util.h"
 
-/* Exits: this host's agent looks now; of other hosts, what theirs said
- * last. */
+/* Exits: the agents of the hosts look now; of one that does not answer, what
+ * it said last. */
 
 #define AGENT "socknet-agent"
 
 struct exit_run {
-    const struct session *session;
+    struct session *session;
     struct output *out;
     char *local;                /* This host's node, or NULL. */
     size_t n;                   /* Shown. */
@@ -87,38 +88,78 @@ text_is_good(const char *text)
     return good;
 }
 
+/* By way of the database.  True: '*ret_text' is the answer, or why there is
+ * none. */
+static bool
+ask_agent(struct exit_run *run, const char *node, const char *key,
+          char **ret_text)
+{
+    struct ask ask;
+
+    ask_init(&ask, node, "exit");
+    smap_add(&ask.arguments, "exit", key);
+    *ret_text = ask_agents(run->session, &ask, 1, ASK_TIMEOUT_MS);
+    if (!*ret_text) {
+        *ret_text = ask.answered ? xstrdup(ask.text)
+                    : ask_explain_silence(run->session, node);
+    }
+    bool ok = ask.answered && !ask.failed;
+    ask_destroy(&ask);
+    return ok;
+}
+
+/* Whether the exit was looked at; '*ret_text' as above. */
+static bool
+test_exit(struct exit_run *run, const char *node, const char *key,
+          char **ret_text)
+{
+    bool local = run->local && !strcmp(node, run->local);
+    char *state;
+
+    if (!local || local_daemon_ask_about(AGENT, "exit/test", key, ret_text)
+                  != LOCAL_DAEMON_ANSWERS) {
+        if (local) {
+            free(*ret_text);
+        }
+        return ask_agent(run, node, key, ret_text);
+    }
+    state = local_daemon_value(*ret_text, "state");
+    free(state);
+    return state != NULL;       /* Else it refuses. */
+}
+
 static void
 show_exit(struct exit_run *run, const char *node,
           const struct model_exit *exit)
 {
-    const struct sndb_exit_status *row
-        = status_rows_exit(session_idl(run->session), node, exit);
-    bool local = run->local && !strcmp(node, run->local);
     char *key = xasprintf("%s/%s", exit->node, exit->name);
     char *text = NULL, *error = NULL, *state = NULL;
+    bool enabled = exit->enabled;
 
-    if (local && exit->enabled
-        && local_daemon_ask_about(AGENT, "exit/test", key, &text)
-           == LOCAL_DAEMON_ANSWERS
-        && (state = local_daemon_value(text, "state")) == NULL) {
-        error = text;           /* It refuses. */
+    if (enabled && test_exit(run, node, key, &text)) {
+        state = local_daemon_value(text, "state");
+    }
+    if (!state) {
+        error = text;
         text = NULL;
     }
+
+    const struct sndb_exit_status *row
+        = status_rows_exit(session_idl(run->session), node, exit);
     output_record(run->out);
     output_string(run->out, "node", "node", node);
     output_string(run->out, "exit", "exit", key);
-    output_string(run->out, "state", "state", !exit->enabled ? "disabled"
+    output_string(run->out, "state", "state", !enabled ? "disabled"
                   : state ? state : row ? row->state : NULL);
     output_string(run->out, "tested", "tested", state ? "now"
-                  : error ? error : "no: last reported");
+                  : error ? error : "no: disabled");
     output_time(run->out, "since", "since",
                 row && row->n_since ? row->since[0] : 0);
     output_string(run->out, "reason", "reason", row ? row->reason : NULL);
     put_tested(run, state ? text : NULL);
     run->n++;
     run->bad |= (error || (state ? !text_is_good(text)
-                           : exit->enabled && row
-                             && strcmp(row->state, "up")));
+                           : enabled && row && strcmp(row->state, "up")));
     free(key);
     free(text);
     free(error);

@@ -2,7 +2,6 @@
 
 #include <getopt.h>
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include "cli/cause.h"
@@ -10,6 +9,7 @@
 #include "cli/fabric.h"
 #include "cli/output.h"
 #include "cli/probes.h"
+#include "cli/protocol.h"
 #include "cli/state-source.h"
 #include "flows/compiler.h"
 #include "flows/explain.h"
@@ -25,32 +25,6 @@ struct why_args {
     char *port;                 /* Or NULL. */
     const char *from, *node;
 };
-
-/* "tcp/443", "icmp": false, having said why, if it is neither. */
-static bool
-parse_protocol(const char *s, struct why_args *args)
-{
-    static const struct { const char *name; uint8_t ip_proto; } protos[] = {
-        { "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP },
-        { "sctp", IPPROTO_SCTP }, { "icmp", IPPROTO_ICMP },
-    };
-    size_t len = strcspn(s, "/");
-
-    for (size_t i = 0; i < ARRAY_SIZE(protos); i++) {
-        if (strlen(protos[i].name) == len
-            && !strncmp(s, protos[i].name, len)) {
-            args->ip_proto = protos[i].ip_proto;
-        }
-    }
-    args->port = s[len] ? xstrdup(s + len + 1) : NULL;
-    if (!args->ip_proto
-        || (args->ip_proto == IPPROTO_ICMP) != (args->port == NULL)) {
-        command_misused("why", "\"%s\" is not icmp, tcp/PORT, udp/PORT or "
-                        "sctp/PORT", s);
-        return false;
-    }
-    return true;
-}
 
 static bool
 why_parse(int argc, char *argv[], struct why_args *args)
@@ -75,8 +49,8 @@ why_parse(int argc, char *argv[], struct why_args *args)
     args->src = argv[optind];
     args->dst = argv[optind + 1];
     args->ip_proto = 0;
-    return parse_protocol(argc - optind == 3 ? argv[optind + 2] : "icmp",
-                          args);
+    return protocol_parse("why", argc - optind == 3 ? argv[optind + 2]
+                          : "icmp", &args->ip_proto, &args->port);
 }
 
 /* The rule, or the flow of the pipeline, that made an end of it. */

@@ -82,6 +82,7 @@ int cmd_plan(struct command_context *, int argc, char *argv[]);
 int cmd_rollback(struct command_context *, int argc, char *argv[]);
 int cmd_show(struct command_context *, int argc, char *argv[]);
 int cmd_status(struct command_context *, int argc, char *argv[]);
+int cmd_trace(struct command_context *, int argc, char *argv[]);
 int cmd_why(struct command_context *, int argc, char *argv[]);
 
 #endif /* cli/command.h */

@@ -211,6 +211,24 @@ const struct command commands[] = {
       "Example: socknet why op-dbus-api vector-db tcp/6333\n",
       false, cmd_why,
       "which rule lets A reach B" },
+    { NULL, "trace", "A B [PROTO[/PORT]]",
+      "a packet's way through the running network, host by host",
+      "Asks the agents of the hosts on the way: which of the installed flows\n"
+      "it meets (Open vSwitch's own trace), where the host routes it, which\n"
+      "WireGuard peer takes it and whether that answers, and the same at the\n"
+      "far end and for the answer.  Sends nothing to B.  A is a container,\n"
+      "node:NAME or client:NAME; B also a service, internet, an address.\n"
+      "PROTO is icmp (the default), tcp, udp or sctp.\n"
+      "\n"
+      "  --ipv6          IPv6, where both have it\n"
+      "  --all           also the stages that do nothing, and the answer\n"
+      "  --wait SECONDS  how long to wait for each agent (default: 6)\n"
+      "\n"
+      "Exit code 0 if it arrives, 1 if it is stopped or nobody can tell.\n"
+      "\n"
+      "Example: socknet trace op-dbus-api vector-db tcp/6333\n",
+      false, cmd_trace,
+      "follow a packet, live" },
     { NULL, "doctor", "[--node NAME] [--pki DIR]",
       "look at this host as an experienced operator would",
       "Checks daemons, switch, kernel, certificates, clock, MTUs, and what\n"

@@ -46,6 +46,7 @@ static const struct permission permissions[] = {
     { DB_AGENT_ROLE, "Service_Status", { "state", "reason", "connections" } },
     { DB_AGENT_ROLE, "Client_Status",
       { "state", "endpoint", "latest_handshake", "rx_bytes", "tx_bytes" } },
+    { DB_AGENT_ROLE, "Answer", { "failed", "text" } },
     { DB_CONTROLLER_ROLE, "Bridge_Status",
       { "connected", "generation", "n_flows", "n_repairs", "seen",
         "problems" } },

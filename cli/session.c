@@ -3,6 +3,7 @@
 #include "cli/session.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "ovsdb-idl.h"
 #include "ovsdb-sync/db-connection.h"
 #include "ovsdb-sync/model-sync.h"
+#include "ovsdb-sync/request.h"
 #include "ovsdb-sync/revision.h"
 #include "ovsdb-sync/socknet-idl.h"
 #include "ovsdb-sync/status-sync.h"
@@ -24,6 +26,7 @@ struct session {
     struct db_connection *conn;
     struct model_sync *sync;
     struct ovsdb_idl_index *port_index; /* Port_Status by node and name. */
+    char asker[33];             /* A name for ask.h. */
 };
 
 enum { MISSING_SOCKET_MS = 500 };
@@ -81,6 +84,15 @@ patience_ms(const struct command_context *ctx)
            : ctx->timeout_ms;
 }
 
+static void
+make_asker(char *name, size_t size)
+{
+    uint8_t bytes[16];
+
+    randombytes_buf(bytes, sizeof bytes);
+    sodium_bin2hex(name, size, bytes, sizeof bytes);
+}
+
 static struct session *
 session_open__(const struct command_context *ctx, bool full,
                char **ret_error)
@@ -95,6 +107,9 @@ session_open__(const struct command_context *ctx, bool full,
     model_sync_add_columns(s->conn->idl);
     status_sync_add_columns(s->conn->idl);
     revision_add_columns(s->conn->idl, full);
+    request_add_columns(s->conn->idl);
+    make_asker(s->asker, sizeof s->asker);
+    request_limit_to_asker(s->conn->idl, s->asker);
     s->sync = model_sync_create(s->conn->idl);
     s->port_index = ovsdb_idl_index_create2(s->conn->idl,
                                             &sndb_port_status_col_node,
@@ -203,6 +218,12 @@ session_port_status(const struct session *s, const char *node,
         free(firewall);
     }
     return row;
+}
+
+const char *
+session_asker(const struct session *s)
+{
+    return s->asker;
 }
 
 const struct model *

@@ -44,6 +44,8 @@ const struct sndb_mesh *session_pending(const struct session *);
 const struct sndb_port_status *session_port_status(const struct session *,
                                                    const char *node,
                                                    const char *name);
+/* What this session calls itself when it asks agents (ask.h). */
+const char *session_asker(const struct session *);
 /* Says so if nothing was ever applied. */
 void session_output_emptiness(const struct session *, struct output *);
 

@@ -25,6 +25,8 @@ controller_libsncontroller_la_SOURCES = \
 	controller/stats.h \
 	controller/status.c \
 	controller/status.h \
+	controller/sweep.c \
+	controller/sweep.h \
 	controller/undo.c \
 	controller/undo.h
 

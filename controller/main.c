@@ -12,6 +12,7 @@
 #include "controller/fleet.h"
 #include "controller/ofconn.h"
 #include "controller/status.h"
+#include "controller/sweep.h"
 #include "controller/undo.h"
 #include "daemon.h"
 #include "dirs.h"
@@ -220,8 +221,8 @@ tell_manager(struct ctl *ctl)
 
 /* Until `exit`; other ends come as signals, in poll_block(). */
 static void
-run(struct fleet *fleet, struct db_connection *db, struct ctl *ctl,
-    struct unixctl_server *unixctl)
+run(struct fleet *fleet, struct db_connection *db, struct sweep *sweep,
+    struct ctl *ctl, struct unixctl_server *unixctl)
 {
     struct model_sync *sync = model_sync_create(db->idl);
     struct status *status = status_create(db->idl);
@@ -244,6 +245,7 @@ run(struct fleet *fleet, struct db_connection *db, struct ctl *ctl,
         }
         status_run(status, fleet);
         undo_run(undo);
+        sweep_run(sweep);
         ctl_run(ctl);
         unixctl_server_run(unixctl);
         tell_manager(ctl);
@@ -253,6 +255,7 @@ run(struct fleet *fleet, struct db_connection *db, struct ctl *ctl,
         fleet_wait(fleet);
         status_wait(status);
         undo_wait(undo);
+        sweep_wait(sweep);
         model_sync_wait(sync);
         unixctl_server_wait(unixctl);
         sn_notify_wait();
@@ -284,6 +287,7 @@ main(int argc, char *argv[])
 {
     struct unixctl_server *unixctl;
     struct db_connection *db;
+    struct sweep *sweep;
     struct options o;
     struct fleet *fleet;
     struct ctl *ctl;
@@ -306,6 +310,7 @@ main(int argc, char *argv[])
     model_sync_add_columns(db->idl);
     status_sync_add_bridge_columns(db->idl);
     revision_add_columns(db->idl, false);
+    sweep = sweep_create(db);
     if (!o.fleet.all) {
         status_sync_limit(db->idl, &o.fleet.nodes);
     }
@@ -316,10 +321,11 @@ main(int argc, char *argv[])
     VLOG_INFO("%s (socknet) %s, database %s", program_name, sn_version(),
               o.db);
 
-    run(fleet, db, ctl, unixctl);
+    run(fleet, db, sweep, ctl, unixctl);
     sn_notify_stopping();
 
     ctl_destroy(ctl);
+    sweep_destroy(sweep);
     db_connection_destroy(db);
     unixctl_server_destroy(unixctl);
     fleet_options_destroy(&o.fleet);

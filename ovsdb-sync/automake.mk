@@ -31,6 +31,8 @@ ovsdb_sync_libsnsync_la_SOURCES = \
 	ovsdb-sync/model-sync-private.h \
 	ovsdb-sync/model-sync.c \
 	ovsdb-sync/model-sync.h \
+	ovsdb-sync/request.c \
+	ovsdb-sync/request.h \
 	ovsdb-sync/revision.c \
 	ovsdb-sync/revision.h \
 	ovsdb-sync/service-status.c \

@@ -198,6 +198,7 @@ table_is_kept(const struct ovsdb_idl_table_class *class)
 {
     return class != &sndb_table_bridge_status
            && class != &sndb_table_connection && class != &sndb_table_ssl
+           && class != &sndb_table_request && class != &sndb_table_answer
            && class != &sndb_table_rbac_role
            && class != &sndb_table_rbac_permission;
 }

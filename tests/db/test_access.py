@@ -19,6 +19,7 @@ DESIRED = {
     'Service': {'name': 'x', 'ip_proto': 6, 'port': 1, 'affinity': 'none',
                 'prefer': 'none'},
     'Revision': {'number': 99, 'outcome': 'applied'},
+    'Request': {'asker': 'x', 'node': 'n1', 'kind': 'trace'},
     'Client': {'name': 'x', 'node': 'n1', 'public_key': 44 * 'k'},
     'Connection': {'target': 'ptcp:1'},
     'SSL': {}, 'RBAC_Role': {'name': 'x'}, 'RBAC_Permission': {},
@@ -31,6 +32,7 @@ AGENT_ROWS = {
     'Relay_Status': {'a': 'n8', 'b': 'n9'},
     'Service_Status': {'service': 's', 'backend': 'b', 'state': 'up'},
     'Client_Status': {'client': 'phone', 'state': 'admitted'},
+    'Answer': {'asker': 'x'},
     'Found_Container': {'veth': 'veth9i0', 'id': '9', 'name': 'c9',
                         'mac': '02:00:00:00:00:09'},
 }
@@ -41,6 +43,7 @@ UPDATES = {'Node_Status': {'generation': 7, 'seen': 1},
            'Exit_Status': {'state': 'down'},
            'Service_Status': {'state': 'down'},
            'Client_Status': {'state': 'expired'},
+           'Answer': {'failed': True},
            'Found_Container': {'name': 'other'},
            'Bridge_Status': {'n_flows': 5}}
 PORTS = {AGENT_PORT: AGENT_ROWS, CONTROLLER_PORT: CONTROLLER_ROWS}
@@ -111,6 +114,7 @@ def test_other_nodes_rows(tls, port):
                          'Service_Status')
             else [['addresses', 'insert', '10.0.0.9/24']]
             if table == 'Found_Container'
+            else [['request', 'insert', ['set', []]]] if table == 'Answer'
             else [['rx_bytes', '+=', 1]]}))
         assert len(tls.rows(table)) == 1
 

@@ -443,8 +443,9 @@ def test_exit_test(lab, far_warp):
     assert warp["tested"] == "now" and warp["state"] == "up"
     assert warp["seen_as"] == WARP and warp["kill_switch"] == "closed"
     assert warp["mtu"] == 1280 and warp["handshake"]
-    found = exits(A, "oo1424oo/warp")
-    assert found[B + " oo1424oo/warp"]["tested"] == "no: last reported"
+    # The other host's agent is asked by way of the database.
+    warp = exits(A, "oo1424oo/warp")[B + " oo1424oo/warp"]
+    assert warp["tested"] == "now" and warp["seen_as"] == WARP
     p = lab.socknet(A, "exit", "test", "oo1424oo/wrap", check=False)
     assert p.returncode == 1 and "there is no exit" in p.stderr
     # Somebody's rule before ours: the guard holds, but the check tells.
