@@ -22,6 +22,14 @@ VLOG_DEFINE_THIS_MODULE(path_relay);
 /* One that brings nothing gets this long before another is asked. */
 #define TRY_MS 12000
 #define HUB_TCP_MS 10000
+/* So long it is not asked again, unless there is no other. */
+#define AVOID_MS 60000
+/* A relayed path is silent: it may be for want of traffic, or the hub's end;
+ * after the second, keepalives are missing as well. */
+#define HUB_SILENT_MS 2000
+#define HUB_IDLE_MS 30000
+/* So often a hub is asked then. */
+#define HUB_PING_MS 1000
 /* Nothing came by UDP from anybody for so long: it does not get through. */
 #define UDP_MS 30000
 #define FIRST_UDP_MS 1500
@@ -111,7 +119,8 @@ can_meet(const struct paths *ps, const struct path *p,
          const struct path *hub)
 {
     return (hub != p && hub->peer_relays && hub->has_key
-            && (!p->avoid || strcmp(p->avoid, hub->node))
+            && (!p->avoid || strcmp(p->avoid, hub->node)
+                || time_msec() - p->avoid_ms > AVOID_MS)
             && reaches(ps, hub->node, p->node)
             && (path_is_alive(ps, hub) || paths_lack_udp(ps)));
 }
@@ -163,6 +172,10 @@ set_hub(struct paths *ps, struct path *p, const char *hub)
     if (!nullable_string_is_equal(p->hub, hub)) {
         VLOG_INFO("%s: %s%s", p->node, hub ? "asking for a relay at "
                   : "no relay any more", hub ? hub : "");
+        if (p->hub && p->relay.ss_family) {
+            p->former_relay = p->relay;
+        }
+        p->moved = p->hub && hub;
         free(p->hub);
         p->hub = nullable_xstrdup(hub);
         p->hub_ms = time_msec();
@@ -181,10 +194,12 @@ path_choose_hub(struct paths *ps, struct path *p)
     if (wish && (peer_decides || !p->hub)) {
         set_hub(ps, p, wish);
     } else if (p->hub && !path_is_alive(ps, p)
-               && time_msec() - p->hub_ms > TRY_MS
+               && (p->proof_ms > p->hub_ms
+                   || time_msec() - p->hub_ms > TRY_MS)
                && strcmp(p->hub, ps->node) && strcmp(p->hub, p->node)) {
         free(p->avoid);
         p->avoid = xstrdup(p->hub);
+        p->avoid_ms = time_msec();
         const char *other = choose_hub(ps, p);
         if (other) {
             set_hub(ps, p, other);
@@ -210,6 +225,88 @@ path_ask_relay(struct paths *ps, struct path *p, bool needed)
         p->direct_ms = now;
     } else if (p->hub && now - p->direct_ms > LINGER_MS) {
         set_hub(ps, p, NULL);
+    }
+}
+
+/* Whether the peer gets nothing from this node. */
+static bool
+peer_is_lost(const struct paths *ps, const struct path *p)
+{
+    const struct rendezvous_node *peer = rendezvous_find(&ps->rendezvous,
+                                                         p->node);
+
+    return peer && sset_contains(&peer->lost, ps->node);
+}
+
+/* Something should have come by the relay. */
+static bool
+path_misses_answers(const struct paths *ps, const struct path *p,
+                    long long int now)
+{
+    long long int silence = now - p->proof_ms;
+
+    return (silence > HUB_IDLE_MS
+            || (silence > HUB_SILENT_MS
+                && (p->tx_bytes - p->tx_at_proof >= PATH_SENDING_BYTES
+                    || peer_is_lost(ps, p))));
+}
+
+/* NULL: it is this node or the peer. */
+static struct path *
+path_find_hub(const struct paths *ps, const struct path *p)
+{
+    struct path *hub = p->hub ? shash_find_data(&ps->paths, p->hub) : NULL;
+
+    return hub != p ? hub : NULL;
+}
+
+/* One that is relayed itself is not asked any further. */
+static bool
+hub_answers(const struct paths *ps, const struct path *hub,
+            long long int now)
+{
+    return (path_kind_is_relay(path_classify(hub))
+            ? hub->fresh && now - hub->proof_ms < HUB_IDLE_MS
+            : path_is_alive(ps, hub));
+}
+
+/* That an agent there is silent, too, is not enough: a relay outlives it.  Nor
+ * that nothing comes: the peer may have nothing to say. */
+bool
+path_has_lost_hub(const struct paths *ps, const struct path *p)
+{
+    const struct path *hub = path_find_hub(ps, p);
+
+    if (!path_misses_answers(ps, p, time_msec())) {
+        return false;
+    } else if (p->needs_client) {
+        return !p->client_connected;
+    }
+    return hub && !hub_answers(ps, hub, time_msec());
+}
+
+void
+paths_watch_hubs(struct paths *ps)
+{
+    long long int now = time_msec();
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &ps->paths) {
+        struct path *p = node->data;
+
+        p->serves = false;
+    }
+    SHASH_FOR_EACH (node, &ps->paths) {
+        const struct path *p = node->data;
+        struct path *hub = path_find_hub(ps, p);
+
+        if (hub) {
+            hub->serves = true;
+            if (path_misses_answers(ps, p, now)
+                && now - hub->proof_ms > HUB_PING_MS) {
+                path_suspect(hub);
+            }
+        }
     }
 }
 
@@ -289,6 +386,7 @@ paths_set_relay_status(struct paths *ps, const struct relay_status *status)
             = shash_find_data(&status->clients, p->node);
 
         p->client_port = client ? client->port : 0;
+        p->client_connected = client && !strcmp(client->text, "connected");
         path_update_relay(ps, p);
     }
 }

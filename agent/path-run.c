@@ -29,7 +29,6 @@ VLOG_DEFINE_THIS_MODULE(path_run);
 /* Sooner while something is sent, and where a NAT's new mapping shows. */
 #define SILENT_SENDING_MS 2000
 #define SILENT_HUB_MS 5000
-#define SENDING_BYTES 100
 #define PING_MS 500
 
 /* A moved endpoint is moved back by what is under way by the old path. */
@@ -46,7 +45,7 @@ path_is_silent(const struct paths *ps, const struct path *p,
 
     return (silence >= (from_nat ? SILENT_HUB_MS : PATH_SILENT_MS)
             || (silence >= SILENT_SENDING_MS
-                && p->tx_bytes - p->tx_at_proof >= SENDING_BYTES));
+                && p->tx_bytes - p->tx_at_proof >= PATH_SENDING_BYTES));
 }
 
 static void
@@ -132,9 +131,9 @@ static bool
 path_has_turn(const struct paths *ps, const struct path *p,
               long long int now)
 {
-    bool odd = (now - p->best_ms) / RESET_MS % 2;
+    bool odd = (now - (p->moved ? p->hub_ms : p->best_ms)) / RESET_MS % 2;
 
-    return !p->peer_behind_nat || odd == (strcmp(p->node, ps->node) < 0);
+    return !(p->peer_behind_nat || p->moved) || odd == (strcmp(p->node, ps->node) < 0);
 }
 
 /* WireGuard calls every five seconds; the peer answers probes now.  A side
@@ -143,6 +142,10 @@ static bool
 path_needs_handshake(const struct paths *ps, const struct path *p,
                      long long int now)
 {
+    if (p->moved && p->relay.ss_family
+        && wg_endpoint_equals(&p->endpoint, &p->relay)) {
+        return now >= p->next_reset_ms && path_has_turn(ps, p, now);
+    }
     return (ps->behind_nat && !p->fresh && p->has_best
             && path_has_turn(ps, p, now)
             && now >= p->next_reset_ms
@@ -199,6 +202,7 @@ paths_run(struct paths *ps)
         return false;
     }
     paths_receive_probes(ps);
+    paths_watch_hubs(ps);
     SHASH_FOR_EACH (node, &ps->paths) {
         path_run(ps, node->data, now);
     }

@@ -15,6 +15,8 @@
 /* After this silence a ping; after this long without an answer, the end. */
 #define PATH_SILENT_MS 10000
 #define PATH_DEAD_MS 1500
+/* What is certainly more than nothing and a keepalive. */
+#define PATH_SENDING_BYTES 100
 
 /* A handshake with a peer's new key is begun anew after so long; WireGuard
  * itself would wait for five seconds. */
@@ -71,10 +73,15 @@ struct path {
     char *hub;                  /* That this side asks for, or NULL. */
     bool adopted;               /* 'hub', from the database. */
     char *avoid;                /* One that brought nothing. */
+    long long int avoid_ms;     /* Since when. */
+    bool serves;                /* The peer relays for another path. */
     long long int hub_ms;       /* Since when. */
+    bool moved;                 /* From another hub, and nothing came yet. */
+    struct sockaddr_storage former_relay;       /* There. */
     struct sockaddr_storage hub_endpoint;       /* With the pair's port. */
     bool needs_client;          /* By TCP, at 'hub_endpoint'. */
     uint16_t client_port;       /* Here, of what carries it; 0: not yet. */
+    bool client_connected;
     struct sockaddr_storage relay;      /* AF_UNSPEC: not ready. */
     enum path_kind relay_kind;
     long long int direct_ms;    /* Since when it needs no relay; 0: not. */
@@ -127,5 +134,9 @@ bool paths_lack_udp(const struct paths *);
 void path_update_relay(struct paths *, struct path *);
 /* Whether it is time for one; asks for it or lets it go. */
 void path_ask_relay(struct paths *, struct path *, bool needed);
+/* Whether a relayed path brings nothing any more, for the hub is gone. */
+bool path_has_lost_hub(const struct paths *, const struct path *);
+/* Which paths are needed for others; and whether those still work. */
+void paths_watch_hubs(struct paths *);
 
 #endif /* agent/paths-private.h */

@@ -71,7 +71,7 @@ bool
 path_is_watched(const struct paths *ps, const struct path *p)
 {
     return (p->has_key
-            && (ps->behind_nat || p->peer_behind_nat || p->hub
+            && (ps->behind_nat || p->peer_behind_nat || p->hub || p->serves
                 || (time_msec() - p->proof_ms > STALLED_MS
                     && p->tx_bytes - p->tx_at_proof > STALLED_BYTES)));
 }
@@ -90,7 +90,9 @@ path_classify(const struct path *p)
             return p->candidates[i].kind;
         }
     }
-    return ss_is_loopback(&p->endpoint) ? PATH_TCP_RELAY : PATH_DIRECT;
+    return (ss_is_loopback(&p->endpoint) ? PATH_TCP_RELAY
+            : wg_endpoint_equals(&p->endpoint, &p->former_relay) ? PATH_RELAY
+            : PATH_DIRECT);
 }
 
 bool
@@ -103,7 +105,10 @@ path_is_alive(const struct paths *ps, const struct path *p)
     } else if (!path_is_watched(ps, p)) {
         return true;
     } else if (path_kind_is_relay(path_classify(p))) {
-        return now - p->proof_ms < RELAY_SILENT_MS;
+        /* The other end is at the new hub, or will be. */
+        return (!(p->moved && p->relay.ss_family)
+                && now - p->proof_ms < RELAY_SILENT_MS
+                && !path_has_lost_hub(ps, p));
     }
     return !p->ping_ms || now - p->ping_ms < PATH_DEAD_MS;
 }
@@ -353,6 +358,7 @@ path_observe(struct paths *ps, struct path *p, const struct wg_peer *peer)
     if (peer->rx_bytes > p->rx_bytes || first) {
         p->proof_ms = now;
         p->proven = true;
+        p->moved &= !wg_endpoint_equals(&peer->endpoint, &p->relay);
         p->ping_ms = 0;
         p->tx_at_proof = peer->tx_bytes;
         if (!ss_is_loopback(&peer->endpoint)) {

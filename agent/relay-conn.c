@@ -15,8 +15,8 @@
 #define HEADER_LEN 2
 #define MAX_QUEUE (256 * 1024)
 /* A connection whose other end is silent this long is dead. */
-#define USER_TIMEOUT_MS 15000
-#define KEEPALIVE_S 10
+#define USER_TIMEOUT_MS 5000
+#define KEEPALIVE_S 4
 
 struct relay_conn {
     int fd;

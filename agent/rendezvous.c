@@ -38,6 +38,7 @@ node_destroy(struct rendezvous_node *node)
     free(node->observed);
     sset_destroy(&node->addresses);
     sset_destroy(&node->reaches);
+    sset_destroy(&node->lost);
     shash_destroy_free_data(&node->relays);
     free(node);
 }
@@ -84,6 +85,7 @@ rendezvous_get(struct rendezvous *r, const char *name)
         node = xzalloc(sizeof *node);
         sset_init(&node->addresses);
         sset_init(&node->reaches);
+        sset_init(&node->lost);
         shash_init(&node->relays);
         shash_add(&r->nodes, name, node);
     }
@@ -121,6 +123,9 @@ read_peer(struct rendezvous *r, const struct sndb_peer_status *row)
 
     if (row->relay) {
         free(shash_replace(&node->relays, row->peer, xstrdup(row->relay)));
+    }
+    if (row->path && !strcmp(row->path, path_kind_to_string(PATH_NONE))) {
+        sset_add(&node->lost, row->peer);
     }
     if (!row->latest_handshake) {
         return;

@@ -38,6 +38,7 @@ struct rendezvous_node {
     size_t n_observed, allocated_observed;
     struct shash relays;        /* Peer -> hub (char *) that it asks for. */
     struct sset reaches;        /* Peers that it has a handshake with. */
+    struct sset lost;           /* Peers that it has no path to now. */
 };
 
 struct rendezvous_relay {

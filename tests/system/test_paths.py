@@ -36,6 +36,8 @@ NODES = re.findall(r"^  (\w+):", STATE, re.M)
 GATEWAY = {n: "10.0.%d.1" % k for k, n in enumerate(NODES, 1)}
 # Those that let in only whom they called, from the port that they called.
 STRICT = {"port", "twice", "lan", "hair"}
+# Ports of the underlay's bridge.
+UPLINK = {"hub2": "u2"}
 RELAYS = "portrange 51900-52899"
 
 
@@ -282,3 +284,24 @@ def test_mapping_moves(net, expected):
         assert net.reaches(node, GATEWAY["port"], timeout=25), node
     print("reached again: %.1f s" % (time.monotonic() - start))
     assert eventually(lambda: not wrong(net), 30), wrong(net)
+
+
+def test_hub_dies(net, expected):
+    """Whom it relayed goes by the other one.  The last test: the hub stays
+    dead."""
+    expected += ["no response to inactivity probe"]
+    hub = "hub2"
+    now = peers(net)
+    pairs = {right_path(*p): p for p in PAIRS
+             if hub not in p and now[p]["relay"] == hub}
+    assert "relay" in pairs and "tcp-relay" in pairs, now
+    pings = {p: quiet_pinger(net, *p) for p in pairs.values()}
+    net.run("ul", "ip", "link", "set", UPLINK[hub], "down")
+    start = time.monotonic()
+    for kind, p in pairs.items():
+        assert eventually(lambda: peers(net)[p]["relay"] == "hub"
+                          and path(net, *p) == kind, 60, 0.2), peers(net)[p]
+        assert net.reaches(p[0], GATEWAY[p[1]], timeout=20), peers(net)[p]
+        print("%s by another hub: %.1f s" % (kind, time.monotonic() - start))
+    for p in pings.values():
+        print(p.stop())
