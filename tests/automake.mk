@@ -61,6 +61,13 @@ check-system: all
 	$(RUN_TESTS) --name=check-system --pytest=tests/system $$many \
 	    $(TESTFLAGS)
 
+# Random states: rules, flows, and packets in a real switch have to agree.
+check-random: all
+	@SOCKNET_STATES=$${SOCKNET_STATES:-400} \
+	    SOCKNET_TRACES=$${SOCKNET_TRACES:-100} \
+	    $(RUN_TESTS) --name=check-random \
+	    --pytest=tests/controller/test_real_switch.py $(TESTFLAGS) -s
+
 check-kernel: all
 	$(srcdir)/tests/kernel/run $(abs_builddir)
 
