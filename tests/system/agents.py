@@ -11,9 +11,9 @@ from harness import eventually
 from socklab import daemons
 
 NODES = ("oo1424oo", "node2")
+IN_VM = "SOCKNET_KERNEL" in os.environ
 # For tests of what does not depend on the kernel's modules: emulation is slow.
-not_in_vm = pytest.mark.skipif("SOCKNET_KERNEL" in os.environ,
-                               reason="shown outside of the VM")
+not_in_vm = pytest.mark.skipif(IN_VM, reason="shown outside of the VM")
 
 # What libraries say when a test ends a program at the other end.
 CUT_OFF = [r"\|(stream_ssl|jsonrpc|reconnect|fatal_signal)\|WARN\|"]
