@@ -13,6 +13,7 @@
 #include "agent/keys.h"
 #include "agent/mesh.h"
 #include "agent/names.h"
+#include "agent/node-watch.h"
 #include "agent/paths.h"
 #include "agent/plan.h"
 #include "agent/relay.h"
@@ -44,6 +45,7 @@ report_node(struct agent *a, struct ovsdb_idl_txn *txn)
         .datapath = bridge_datapath_type(a->sw),
         .wireguard = backend == WG_NONE ? NULL : wg_backend_name(backend),
         .addresses = &a->addresses,
+        .unreachable = node_watch_get_unreachable(a->nodes),
         .problems = &a->problems,
     };
 

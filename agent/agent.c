@@ -24,6 +24,7 @@
 #include "agent/names.h"
 #include "agent/nft.h"
 #include "agent/nlk.h"
+#include "agent/node-watch.h"
 #include "agent/paths.h"
 #include "agent/plan.h"
 #include "agent/queues.h"
@@ -87,6 +88,7 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     a->requests = requests_create();
     a->tunnels = exit_tunnels_create();
     a->sources = exit_sources_create();
+    a->nodes = node_watch_create();
     a->backends = backend_watch_create();
     a->connections = ct_count_create();
     a->socks = socks_process_create();
@@ -118,6 +120,7 @@ agent_destroy(struct agent *a)
         exit_watch_destroy(a->exits);
         exit_tunnels_destroy(a->tunnels);
         exit_sources_destroy(a->sources);
+        node_watch_destroy(a->nodes);
         backend_watch_destroy(a->backends);
         ct_count_destroy(a->connections);
         reopen_destroy(a->reopen);
@@ -188,6 +191,8 @@ agent_update_plan(struct agent *a)
     a->plan_generation = central_generation(a->central);
     names_set_model(a->names, model, a->node, a->plan_generation);
     backend_watch_set_model(a->backends, model, a->node);
+    node_watch_set_model(a->nodes, model, a->node, plan->interface,
+                         central_was_unreachable, a->central);
     ct_count_set_model(a->connections, model);
 }
 
@@ -451,6 +456,9 @@ agent_run(struct agent *a)
     if (backend_watch_run(a->backends)) {
         a->report = true;
     }
+    if (node_watch_run(a->nodes)) {
+        a->report = true;
+    }
     if (ct_count_run(a->connections)) {
         a->report = true;
     }
@@ -496,6 +504,7 @@ agent_wait(struct agent *a)
     agent_wait_tests(a);
     requests_wait(a->requests);
     backend_watch_wait(a->backends);
+    node_watch_wait(a->nodes);
     ct_count_wait(a->connections);
     socks_process_wait(a->socks);
     paths_wait(a->paths);

@@ -51,6 +51,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/nft-host.c agent/nft-host.h \
 	agent/nft-text.c \
 	agent/nlk.c agent/nlk.h \
+	agent/node-watch.c agent/node-watch.h \
 	agent/paths.c agent/paths.h agent/paths-private.h \
 	agent/path-probe.c \
 	agent/path-relay.c \

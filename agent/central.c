@@ -305,6 +305,23 @@ central_exit_before(const char *name, int64_t *ret_since, const void *c_)
     return -1;
 }
 
+bool
+central_was_unreachable(const char *node, const void *c_)
+{
+    const struct central *c = c_;
+    const struct sndb_node_status *row;
+
+    SNDB_NODE_STATUS_FOR_EACH (row, c->conn->idl) {
+        for (size_t i = 0; i < row->n_unreachable; i++) {
+            if (!strcmp(row->node, c->node)
+                && !strcmp(row->unreachable[i], node)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 const struct ovsdb_idl *
 central_idl(const struct central *c)
 {

@@ -55,6 +55,8 @@ struct central_psk central_get_psk(const struct central *, const char *from,
 /* False: it never reported. */
 bool central_get_node(const struct central *, const char *node,
                       struct central_node *ret);
+/* Whether this node's last report was that 'node' does not answer it. */
+bool central_was_unreachable(const char *node, const void *central);
 /* What the database has of this node's exit 'name': see exit-watch.h. */
 int central_exit_before(const char *name, int64_t *ret_since,
                         const void *central);

@@ -32,6 +32,22 @@ struct backend_status {
     int64_t connections;                        /* Of all nodes. */
 };
 
+/* By some other node. */
+static bool
+is_unreachable(const struct session *session, const char *name)
+{
+    const struct sndb_node_status *row;
+
+    SNDB_NODE_STATUS_FOR_EACH (row, session_idl(session)) {
+        for (size_t i = 0; i < row->n_unreachable; i++) {
+            if (!strcmp(row->unreachable[i], name)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static struct backend_status
 backend_status(const struct session *session,
                const struct model_service *service,
@@ -40,7 +56,8 @@ backend_status(const struct session *session,
     const struct sndb_node_status *node
         = status_rows_node(session_idl(session), container->node);
     struct backend_status status = {
-        .silent = !node || status_rows_is_silent(node->seen),
+        .silent = (!node || status_rows_is_silent(node->seen)
+                   || is_unreachable(session, container->node)),
     };
     const struct sndb_service_status *row;
 

@@ -30,7 +30,7 @@ static const struct permission permissions[] = {
     { DB_AGENT_ROLE, "Node_Status",
       { "public_key", "listen_port", "generation", "datapath", "wireguard",
         "addresses", "seen", "problems", "next_public_key", "key_epoch",
-        "vpn_public_key" } },
+        "vpn_public_key", "unreachable" } },
     { DB_AGENT_ROLE, "Port_Status",
       { "container", "ofport", "mac", "state", "reason" } },
     { DB_AGENT_ROLE, "Peer_Status",

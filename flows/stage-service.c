@@ -282,6 +282,9 @@ collect_targets(const struct compiler *c, const struct model_service *service,
         struct sn_prefix address;
 
         if (service_backend_address(b->container, is_v4, &address)) {
+            char *unheard = service_unheard_key(c->node_name,
+                                                b->container->name);
+
             targets[n] = (struct target) {
                 .container = b->container,
                 .address = address,
@@ -289,8 +292,10 @@ collect_targets(const struct compiler *c, const struct model_service *service,
                 .weight = b->weight,
                 .local = !strcmp(b->container->node, c->node_name),
                 .usable = target_is_usable(c, b),
-                .silent = b->silent,
+                .silent = (b->silent
+                           || sset_contains(&service->unheard, unheard)),
             };
+            free(unheard);
             target_set_id(targets, n++);
         }
     }

@@ -190,6 +190,7 @@ column_is_volatile(const struct ovsdb_idl_column *column)
            || column == &sndb_client_status_col_latest_handshake
            || column == &sndb_node_status_col_generation
            || column == &sndb_node_status_col_problems
+           || column == &sndb_node_status_col_unreachable
            || column == &sndb_port_status_col_reason;
 }
 

@@ -22,6 +22,7 @@ service_status_add_columns(struct ovsdb_idl *idl)
         &sndb_service_status_col_node, &sndb_service_status_col_service,
         &sndb_service_status_col_backend, &sndb_service_status_col_state,
         &sndb_node_status_col_node, &sndb_node_status_col_seen,
+        &sndb_node_status_col_unreachable,
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
@@ -42,6 +43,7 @@ struct heard {
 struct node_silence {
     struct shash nodes;         /* struct heard. */
     struct sset silent;
+    struct sset views;          /* "NODE OTHER" that it does not reach. */
     bool was_connected;
 };
 
@@ -52,6 +54,7 @@ node_silence_create(void)
 
     shash_init(&ns->nodes);
     sset_init(&ns->silent);
+    sset_init(&ns->views);
     return ns;
 }
 
@@ -61,6 +64,7 @@ node_silence_destroy(struct node_silence *ns)
     if (ns) {
         shash_destroy_free_data(&ns->nodes);
         sset_destroy(&ns->silent);
+        sset_destroy(&ns->views);
         free(ns);
     }
 }
@@ -98,6 +102,25 @@ node_silence_run(struct node_silence *ns, struct ovsdb_idl *idl)
     bool changed = !sset_equals(&silent, &ns->silent);
     sset_swap(&silent, &ns->silent);
     sset_destroy(&silent);
+    return changed;
+}
+
+/* Returns whether nodes see others than before. */
+static bool
+node_views_run(struct node_silence *ns, struct ovsdb_idl *idl)
+{
+    struct sset views = SSET_INITIALIZER(&views);
+    const struct sndb_node_status *row;
+
+    SNDB_NODE_STATUS_FOR_EACH (row, idl) {
+        for (size_t i = 0; i < row->n_unreachable; i++) {
+            sset_add_and_free(&views, xasprintf("%s %s", row->node,
+                                                row->unreachable[i]));
+        }
+    }
+    bool changed = !sset_equals(&views, &ns->views);
+    sset_swap(&views, &ns->views);
+    sset_destroy(&views);
     return changed;
 }
 
@@ -157,6 +180,34 @@ collect_silent(const struct model *model, const struct node_silence *ns,
     }
 }
 
+/* Nodes that found another one unreachable do not send to it, though its
+ * agent may have been heard of a moment ago. */
+static void
+collect_unheard(struct ovsdb_idl *idl, const struct model *model,
+                const struct model_service *service, struct sset *keys)
+{
+    const struct sndb_node_status *row;
+    struct service_backend *backends = NULL;
+    size_t n = 0;
+
+    SNDB_NODE_STATUS_FOR_EACH (row, idl) {
+        if (row->n_unreachable && !backends) {
+            n = service_get_backends(model, service, &backends);
+        }
+        for (size_t i = 0; row->n_unreachable && i < n; i++) {
+            const struct model_container *container = backends[i].container;
+
+            for (size_t j = 0; j < row->n_unreachable; j++) {
+                if (!strcmp(row->unreachable[j], container->node)) {
+                    sset_add_and_free(keys, service_unheard_key(
+                        row->node, container->name));
+                }
+            }
+        }
+    }
+    free(backends);
+}
+
 /* Returns whether 'now' is another set; takes it over. */
 static bool
 set_names(struct sset *names, struct sset *now)
@@ -173,10 +224,11 @@ service_status_run(struct ovsdb_idl *idl, struct model *model,
                    struct model_changes *changes)
 {
     bool silence_changed = node_silence_run(ns, idl);
+    bool views_changed = node_views_run(ns, idl);
     struct shash down = SHASH_INITIALIZER(&down);
     struct shash_node *node;
 
-    if (!all && !silence_changed && !any_changed(idl)) {
+    if (!all && !silence_changed && !views_changed && !any_changed(idl)) {
         return;
     }
     collect_down(idl, model, &down);
@@ -184,6 +236,7 @@ service_status_run(struct ovsdb_idl *idl, struct model *model,
         struct model_service *service = node->data;
         const struct sset *names = shash_find_data(&down, node->name);
         struct sset now_down, silent = SSET_INITIALIZER(&silent);
+        struct sset unheard = SSET_INITIALIZER(&unheard);
 
         if (names) {
             sset_clone(&now_down, names);
@@ -191,14 +244,17 @@ service_status_run(struct ovsdb_idl *idl, struct model *model,
             sset_init(&now_down);
         }
         collect_silent(model, ns, service, &silent);
+        collect_unheard(idl, model, service, &unheard);
         bool down_changed = set_names(&service->down, &now_down);
         bool silent_changed = set_names(&service->silent, &silent);
+        bool unheard_changed = set_names(&service->unheard, &unheard);
 
-        if (down_changed || silent_changed) {
+        if (down_changed || silent_changed || unheard_changed) {
             model_changes_add(changes, MODEL_SERVICE, node->name);
         }
         sset_destroy(&now_down);
         sset_destroy(&silent);
+        sset_destroy(&unheard);
     }
     SHASH_FOR_EACH (node, &down) {
         sset_destroy(node->data);

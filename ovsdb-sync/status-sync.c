@@ -177,6 +177,9 @@ status_sync_node(struct ovsdb_idl_txn *txn, const struct status_node *st)
     size_t n = strings_array(st->addresses, &strings);
     sndb_node_status_set_addresses(row, strings, n);
     free(strings);
+    n = strings_array(st->unreachable, &strings);
+    sndb_node_status_set_unreachable(row, strings, n);
+    free(strings);
     n = strings_array(st->problems, &strings);
     sndb_node_status_set_problems(row, strings, n);
     free(strings);

@@ -51,6 +51,7 @@ struct status_node {            /* Written by the agent. */
     const char *datapath;       /* "system" or "netdev". */
     const char *wireguard;      /* "kernel" or "wireguard-go". */
     const struct sset *addresses;   /* Of its interfaces. */
+    const struct sset *unreachable; /* Nodes that do not answer it. */
     const struct sset *problems;
 };
 void status_sync_node(struct ovsdb_idl_txn *, const struct status_node *);

@@ -16,6 +16,7 @@ model_service_create(void)
     simap_init(&service->weights);
     sset_init(&service->down);
     sset_init(&service->silent);
+    sset_init(&service->unheard);
     service->ip_proto = IPPROTO_TCP;
     service->prefer_local = true;
     service->health = (struct model_health) {
@@ -35,6 +36,7 @@ model_service_free(struct model_service *service)
     free(service->other);
     sset_destroy(&service->down);
     sset_destroy(&service->silent);
+    sset_destroy(&service->unheard);
     free(service);
 }
 
@@ -73,7 +75,8 @@ model_service_equals(const struct model_service *a,
         || a->discovered != b->discovered
         || !nullable_string_is_equal(a->other, b->other)
         || !sset_equals(&a->down, &b->down)
-        || !sset_equals(&a->silent, &b->silent)) {
+        || !sset_equals(&a->silent, &b->silent)
+        || !sset_equals(&a->unheard, &b->unheard)) {
         return false;
     }
     model_service_vips(a, &a_vips);

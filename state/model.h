@@ -287,6 +287,7 @@ struct model_service {          /* See state/service.h. */
     /* Status, from the backends' agents. */
     struct sset down;           /* Containers that do not answer. */
     struct sset silent;         /* Those of nodes whose agent is silent. */
+    struct sset unheard;        /* "NODE CONTAINER": where that is silent. */
 };
 
 struct model_client {           /* A guest. */

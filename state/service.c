@@ -348,3 +348,9 @@ service_discover(struct model *model, const struct sset *nodes)
     shash_destroy(&found);
     sset_destroy(&taken);
 }
+
+char *
+service_unheard_key(const char *node, const char *container)
+{
+    return xasprintf("%s %s", node, container);
+}

@@ -57,4 +57,8 @@ struct sn_prefix service_hairpin(const struct model *, bool is_v4);
  * the services' prefix that follows from its name. */
 void service_discover(struct model *, const struct sset *nodes);
 
+/* In model_service.unheard: 'node' does not hear of 'container'.  The caller
+ * frees it. */
+char *service_unheard_key(const char *node, const char *container);
+
 #endif /* state/service.h */

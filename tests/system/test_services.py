@@ -339,6 +339,32 @@ def test_all_down(net):
     assert eventually(lambda: ask(net, "ann", WEB4, 80))
 
 
+def test_dead_host(net, expect_logs):
+    """A whole host is gone: nobody waits for the minute and a half after which
+    its agent counts as dead.  And it is used again when it is back."""
+    expect_logs += [r"\|(reconnect|jsonrpc|stream_ssl|stream_fd)\|",
+                    r"\|(ovsdb_cs|db_conn|poll_loop|timeval)\|",
+                    r"database|connection|disconnected"]
+    cable = "u%d" % net.lab.node("right").index
+
+    def serving(n):
+        return {ask(net, "ann", WEB4, 80, 0.4) for _ in range(n)}
+    assert eventually(lambda: serving(8) == {"web1", "web2"})
+    assert eventually(lambda: ask(net, "ann", SKEWED, 7777))
+    net.run("ul", "ip", "link", "set", cable, "down")
+    start = time.monotonic()
+    try:
+        assert eventually(lambda: serving(8) == {"web1"}, 20)
+        print("a dead host was left after %.1f s"
+              % (time.monotonic() - start))
+        assert serving(8) == {"web1"}
+    finally:
+        net.run("ul", "ip", "link", "set", cable, "up")
+    start = time.monotonic()
+    assert eventually(lambda: serving(8) == {"web1", "web2"}, 30)
+    print("and used again after %.1f s" % (time.monotonic() - start))
+
+
 def test_names(net):
     def data(name, qtype):
         got = dns.ask_udp(net.ns("ann"), "10.0.0.1", name, qtype)

@@ -15,6 +15,7 @@
 #include "ovsdb-sync/socknet-idl.h"
 #include "ovsdb-sync/status-sync.h"
 #include "state/model.h"
+#include "state/service.h"
 #include "tests/unit/db-server.h"
 #include "tests/unit/sample-model.h"
 #include "timeval.h"
@@ -167,12 +168,59 @@ test_silence(void **state OVS_UNUSED)
     wait_for(false, false);
 }
 
+static void
+see(const char *unreachable)
+{
+    struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(conn->idl);
+    struct sset names = SSET_INITIALIZER(&names);
+
+    if (unreachable) {
+        sset_add(&names, unreachable);
+    }
+    status_sync_node(txn, &(struct status_node) {
+        .node = "n2", .public_key = "", .listen_port = 51821,
+        .unreachable = &names });
+    commit(txn);
+    sset_destroy(&names);
+}
+
+static bool
+is_unheard(const char *viewer)
+{
+    const struct model_service *service
+        = model_get_service(model_sync_model(sync), "vectors");
+    char *key = service_unheard_key(viewer, "web");
+    bool found = sset_contains(&service->unheard, key);
+
+    free(key);
+    return found;
+}
+
+/* One node does not reach another: that is its own view. */
+static void
+test_unreachable(void **state OVS_UNUSED)
+{
+    see(NULL);
+    wait_for(false, false);
+    model_changes_clear(&changes);
+    see("n1");
+    run();
+    assert_true(is_unheard("n2"));
+    assert_false(is_unheard("n1"));
+    assert_true(sset_contains(&changes.keys[MODEL_SERVICE], "vectors"));
+    see("n3");
+    run();
+    assert_false(is_unheard("n2"));
+    see(NULL);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_down),
         cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_unreachable),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
