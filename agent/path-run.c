@@ -133,7 +133,8 @@ path_has_turn(const struct paths *ps, const struct path *p,
 {
     bool odd = (now - (p->moved ? p->hub_ms : p->best_ms)) / RESET_MS % 2;
 
-    return !(p->peer_behind_nat || p->moved) || odd == (strcmp(p->node, ps->node) < 0);
+    return ((!p->peer_behind_nat && !p->moved)
+            || odd == (strcmp(p->node, ps->node) < 0));
 }
 
 /* WireGuard calls every five seconds; the peer answers probes now.  A side
