@@ -82,7 +82,8 @@ ask(struct nlk *nlk, int iif, const struct sn_prefix *src,
     struct rtmsg rtm = {
         .rtm_family = dst->is_v4 ? AF_INET : AF_INET6,
         .rtm_src_len = src ? 8 * len : 0, .rtm_dst_len = 8 * len,
-        .rtm_flags = RTM_F_LOOKUP_TABLE | flags,
+        /* IPv6 does not know that one, and tells the table anyway. */
+        .rtm_flags = flags | (dst->is_v4 ? RTM_F_LOOKUP_TABLE : 0),
     };
     struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETROUTE, 0);
 

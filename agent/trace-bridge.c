@@ -111,21 +111,28 @@ static const char *
 proto_name(uint8_t ip_proto, bool is_v4)
 {
     switch (ip_proto) {
-    case IPPROTO_TCP: return is_v4 ? "tcp" : "tcp6";
-    case IPPROTO_UDP: return is_v4 ? "udp" : "udp6";
-    case IPPROTO_SCTP: return is_v4 ? "sctp" : "sctp6";
-    default: return is_v4 ? "icmp" : "icmp6";
+    case IPPROTO_TCP: return "tcp";
+    case IPPROTO_UDP: return "udp";
+    case IPPROTO_SCTP: return "sctp";
+    default: return is_v4 ? "icmp" : "icmpv6";
     }
 }
 
-static bool
-is_icmp(const struct trace_packet *p)
+/* Each protocol has names of its own for the two. */
+static void
+put_ports(const struct trace_packet *p, struct ds *s)
 {
-    return p->ip_proto == IPPROTO_ICMP || p->ip_proto == IPPROTO_ICMPV6;
+    const char *name = proto_name(p->ip_proto, p->dst.is_v4);
+    bool icmp = !strncmp(name, "icmp", 4);
+
+    ds_put_format(s, ",%s_%s=%"PRIu16",%s_%s=%"PRIu16, name,
+                  icmp ? "type" : "src", p->sport, name,
+                  icmp ? "code" : "dst", p->dport);
 }
 
 /* The switch does not ask conntrack when it traces, but takes what the packet
- * brings with it: so it brings the tuple that conntrack would give it. */
+ * brings with it: so it brings the tuple that conntrack would give it, and a
+ * hash, by which one of a service's backends is chosen. */
 static char *
 format_flow(const struct trace *t, uint32_t in_port, struct eth_addr dl_src,
             struct eth_addr dl_dst)
@@ -139,18 +146,12 @@ format_flow(const struct trace *t, uint32_t in_port, struct eth_addr dl_src,
     struct ds s = DS_EMPTY_INITIALIZER;
 
     ds_put_format(&s, "in_port=%"PRIu32",dl_src="ETH_ADDR_FMT",dl_dst="
-                  ETH_ADDR_FMT",%s,%s_src=%s,%s_dst=%s,nw_ttl=64", in_port,
-                  ETH_ADDR_ARGS(dl_src), ETH_ADDR_ARGS(dl_dst),
-                  proto_name(p->ip_proto, v4), v4 ? "nw" : "ipv6", src,
-                  v4 ? "nw" : "ipv6", dst);
-    if (is_icmp(p)) {
-        ds_put_format(&s, ",%s_type=%"PRIu16",%s_code=%"PRIu16,
-                      v4 ? "icmp" : "icmpv6", p->sport,
-                      v4 ? "icmp" : "icmpv6", p->dport);
-    } else {
-        ds_put_format(&s, ",tp_src=%"PRIu16",tp_dst=%"PRIu16, p->sport,
-                      p->dport);
-    }
+                  ETH_ADDR_FMT",dl_type=0x%04x,nw_proto=%"PRIu8",%s_src=%s,"
+                  "%s_dst=%s,nw_ttl=64,dp_hash=1", in_port,
+                  ETH_ADDR_ARGS(dl_src), ETH_ADDR_ARGS(dl_dst), v4 ? ETH_TYPE_IP : ETH_TYPE_IPV6,
+                  p->ip_proto, v4 ? "nw" : "ipv6", src, v4 ? "nw" : "ipv6",
+                  dst);
+    put_ports(p, &s);
     ds_put_format(&s, ",ct_state=%s,ct_%s_src=%s,ct_%s_dst=%s,"
                   "ct_nw_proto=%"PRIu8",ct_tp_src=%"PRIu16
                   ",ct_tp_dst=%"PRIu16,

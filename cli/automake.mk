@@ -42,6 +42,8 @@ cli_libsncli_la_SOURCES = \
 	cli/cmd-why.c \
 	cli/command.h \
 	cli/commands.c \
+	cli/connections.c \
+	cli/connections.h \
 	cli/commit.c \
 	cli/commit.h \
 	cli/db-cluster.c \

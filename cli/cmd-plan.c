@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/command.h"
+#include "cli/connections.h"
 #include "cli/offline.h"
 #include "cli/output.h"
 #include "cli/plan-file.h"
@@ -200,7 +201,7 @@ output_reach(struct model *old, struct model *new, struct output *out)
     reach_diffs_destroy(&diffs);
 }
 
-/* (c) Flows. */
+/* (d) Flows. */
 
 static struct offline *
 compile(struct model *model, const char *node)
@@ -381,14 +382,23 @@ output_verification(struct model *new, struct output *out)
 
 static int
 plan_compare(const struct command_context *ctx, const struct plan_args *args,
-             struct model *old, struct model *new)
+             struct session *session, struct model *old, struct model *new)
 {
+    /* First, as the session takes in what is new meanwhile. */
+    struct connections *open = session ? connections_read(session) : NULL;
+
     level_status(old, new);
     struct output *out = output_create(ctx->json, "plan");
     size_t n = output_objects(old, new, out);
 
     if (n) {
         output_reach(old, new, out);
+        if (open) {
+            connections_output_cut(open, old, new, out);
+        } else {
+            output_note(out, "Open connections are not looked at: that takes "
+                        "the database, and no --from.");
+        }
         if (args->flows) {
             output_flows(old, new, out);
         }
@@ -402,13 +412,15 @@ plan_compare(const struct command_context *ctx, const struct plan_args *args,
         output_note(out, "`socknet apply %s` carries this out.", args->out);
     }
     output_finish(out);
+    connections_destroy(open);
     return !ok ? EXIT_ERROR : n ? EXIT_PENDING : EXIT_OK;
 }
 
-/* 'base' NULL: of a file, not of the database. */
+/* 'session' and 'base' NULL: of a file, not of the database. */
 static int
 plan_run(const struct command_context *ctx, const struct plan_args *args,
-         struct model *old, const struct plan_base *base)
+         struct session *session, struct model *old,
+         const struct plan_base *base)
 {
     int status = EXIT_ERROR;
     struct proposal p;
@@ -423,7 +435,7 @@ plan_run(const struct command_context *ctx, const struct plan_args *args,
                           : NULL;
 
             status = error ? command_fail("%s", error)
-                     : plan_compare(ctx, args, old, p.model);
+                     : plan_compare(ctx, args, session, old, p.model);
             free(error);
         }
     }
@@ -442,7 +454,7 @@ plan_from_database(const struct command_context *ctx,
         return EXIT_ERROR;
     }
     plan_base_read(&base, session);
-    int status = plan_run(ctx, args,
+    int status = plan_run(ctx, args, session,
                           CONST_CAST(struct model *, session_model(session)),
                           &base);
     plan_base_destroy(&base);
@@ -461,7 +473,7 @@ cmd_plan(struct command_context *ctx, int argc, char *argv[])
         return plan_from_database(ctx, &args);
     }
     struct model *old = state_file_load(args.from, args.node);
-    int status = old ? plan_run(ctx, &args, old, NULL) : EXIT_ERROR;
+    int status = old ? plan_run(ctx, &args, NULL, old, NULL) : EXIT_ERROR;
     model_destroy(old);
     return status;
 }

@@ -45,8 +45,9 @@ const struct command commands[] = {
       "what a state file would change, and for whom",
       "Compares PATH with the database: objects; who could newly reach\n"
       "whom, who no longer, and who would leave by another exit, with the\n"
-      "rule that decides.  Both states are compiled and packets followed\n"
-      "through their flows, so that raw flows count.  Nothing is changed.\n"
+      "rule that decides; which open connections would be cut, as agents\n"
+      "tell.  Both states are compiled and packets followed through their\n"
+      "flows, so that raw flows count.  Nothing is changed.\n"
       "\n"
       "  --from OLD    a state file instead of the database\n"
       "  --flows       also each host's flows that differ\n"

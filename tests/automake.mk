@@ -25,7 +25,8 @@ UNIT_TESTS += tests/unit/test-ct-config tests/unit/test-interfaces
 UNIT_TESTS += tests/unit/test-keys tests/unit/test-plan-host \
 	tests/unit/test-plan \
 	tests/unit/test-wg
-UNIT_TESTS += tests/unit/test-handover tests/unit/test-relay
+UNIT_TESTS += tests/unit/test-handover tests/unit/test-ovs-trace \
+	tests/unit/test-relay
 UNIT_TESTS += tests/unit/test-notify
 UNIT_TESTS += tests/unit/test-flows tests/unit/test-flows-random
 tests_unit_test_flows_SOURCES = tests/unit/test-flows.c \

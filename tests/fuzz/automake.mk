@@ -7,7 +7,8 @@ FUZZ_TARGETS = tests/fuzz/fuzz-state tests/fuzz/fuzz-compile \
 	tests/fuzz/fuzz-ct-config tests/fuzz/fuzz-interfaces \
 	tests/fuzz/fuzz-dns tests/fuzz/fuzz-uapi \
 	tests/fuzz/fuzz-profile \
-	tests/fuzz/fuzz-relay
+	tests/fuzz/fuzz-relay \
+	tests/fuzz/fuzz-trace
 FUZZ_SECONDS = 30
 
 check_PROGRAMS += $(FUZZ_TARGETS)
@@ -44,6 +45,10 @@ tests_fuzz_fuzz_uapi_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
 tests_fuzz_fuzz_profile_SOURCES = tests/fuzz/fuzz-profile.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_profile_LDADD = agent/libsnagent.la $(FUZZ_LDADD)
 tests_fuzz_fuzz_profile_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
+
+tests_fuzz_fuzz_trace_SOURCES = tests/fuzz/fuzz-trace.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_trace_LDADD = agent/libsnagent.la $(FUZZ_LDADD)
+tests_fuzz_fuzz_trace_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
 
 tests_fuzz_fuzz_relay_SOURCES = tests/fuzz/fuzz-relay.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_relay_LDADD = agent/libsnagent.la $(FUZZ_LDADD)

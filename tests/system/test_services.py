@@ -256,6 +256,22 @@ def test_who_may(net):
     assert ask(net, "ann", "10.0.0.111", 7777) == "web1"
 
 
+@pytest.mark.parametrize("client,service,end", [
+    ("ann", "near", "web1"), ("ann", "web --ipv6", None),
+    ("bob", "sticky", None), ("web1", "near", "web1"), ("ann", "echo", "web1"),
+    ("eve", "near", "no rule allows it"), ("ann", "dead", "no backend"),
+    ("ann", "10.96.0.99 tcp/80", "no backend")])
+def test_trace(net, client, service, end):
+    p = net.socknet("left", "--json", "trace", client, *service.split(),
+                    check=False)
+    verdict = json.loads(p.stdout)["verdicts"][0]
+    if end is None or end.startswith("web"):
+        assert p.returncode == 0 and verdict["end"] == "delivered", verdict
+        assert verdict["name"].startswith(end or "web")
+    else:
+        assert p.returncode == 1 and end in verdict["why"], verdict
+
+
 def test_flip_cuts(net):
     """A rule that goes takes its connections along, both ways."""
     with sockets.connect(net.ns("ann"), NEAR, 7777, 2) as s:

@@ -72,6 +72,14 @@ def test_delivered(net):
     assert "the answer comes back" in v["verdict"]
 
 
+def test_ipv6(net):
+    v = trace(net, "op-dbus-api", "vector-db", "tcp/6333", "--ipv6",
+              status=0)
+    assert "fd00:53:1::103" in v["packet"]
+    assert {"route", "tunnel"} <= {s["where"] for s in v["steps"]
+                                   if s["node"] == "node2"}
+
+
 def test_rule_that_denies_is_named(net):
     v = trace(net, "xray", "mcp-server", "tcp/9573", status=1)
     assert "segment privacy" in v["why"] and "egress_policy" in v["why"]
@@ -190,17 +198,17 @@ def test_source_not_believed(net, broken):
             "table", "77"],
            ["ip", "rule", "add", "pref", "100", "to", "10.0.0.0/24",
             "lookup", "77"])
-    broken("node2", ["ovs-appctl", "-t", "socknet-agent", "resync"])
+    keys = ["net.ipv4.conf.%s.rp_filter" % x for x in ("all", "nm-privacy")]
+    before = net.run("node2", "sysctl", *keys).stdout.replace(" ", "")
 
     def seen():
-        net.run("node2", "sysctl", "-qw", "net.ipv4.conf.all.rp_filter=1",
-                "net.ipv4.conf.nm-privacy.rp_filter=1")
+        net.run("node2", "sysctl", "-qw", *[k + "=1" for k in keys])
         return blames(net, "op-dbus-api", "vector-db", "tcp/6333",
                       words=["kernel of node2 does not believe", "rp_filter"])
     try:
         assert eventually(seen, 8)
     finally:
-        net.run("node2", "sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0")
+        net.run("node2", "sysctl", "-qw", *before.split())
     # It is delivered then, but the answer goes astray.
     assert_blames(net, "op-dbus-api", "vector-db", "tcp/6333",
                   words=["its answer: stopped at node2", "eth0"])

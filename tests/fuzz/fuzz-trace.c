@@ -1,0 +1,36 @@
+/* What ovs-vswitchd says: a trace, a dump of connections. */
+
+#include <config.h>
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/ct-count.h"
+#include "agent/ovs-trace.h"
+#include "openvswitch/util.h"
+#include "util.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    char *text = xmemdup0((const char *) data, n), *rest = text, *line;
+    struct ovs_trace t;
+
+    ovs_trace_parse(text, &t);
+    ovs_assert(t.n_steps <= OVS_TRACE_MAX_STEPS);
+    ovs_assert(!t.local || !t.port);
+    ovs_trace_destroy(&t);
+    while ((line = strsep(&rest, "\n")) != NULL) {
+        struct ct_entry e;
+
+        if (ct_entry_parse(line, &e)) {
+            ovs_assert(strnlen(e.src, sizeof e.src) < sizeof e.src);
+            ct_entry_is_over(&e);
+        }
+    }
+    free(text);
+    return 0;
+}
