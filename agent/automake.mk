@@ -49,6 +49,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/nft-exit.c agent/nft-exit.h \
 	agent/nft-guests.c agent/nft-guests.h \
 	agent/nft-host.c agent/nft-host.h \
+	agent/nft-services.c agent/nft-services.h \
 	agent/nft-text.c \
 	agent/nlk.c agent/nlk.h \
 	agent/node-watch.c agent/node-watch.h \
@@ -60,6 +61,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/plan.c agent/plan.h \
 	agent/plan-exit.c agent/plan-exit.h \
 	agent/plan-host.c agent/plan-host.h \
+	agent/plan-services.c agent/plan-services.h \
 	agent/plan-socks.c \
 	agent/plugs.c agent/plugs.h \
 	agent/psk.c agent/psk.h \

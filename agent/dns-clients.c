@@ -6,6 +6,7 @@
 
 #include "agent/plan.h"
 #include "agent/socks.h"
+#include "state/guest-rules.h"
 #include "state/model.h"
 #include "util.h"
 
@@ -179,6 +180,33 @@ clients_put_socks(struct dns_clients *clients, const struct plan *plan,
     }
 }
 
+/* Guests of this node: like containers, but that their exit is the node's. */
+static void
+clients_put_guests(struct dns_clients *clients, const struct model *model,
+                   const struct plan *plan, dns_is_usable *is_usable,
+                   const void *aux)
+{
+    const struct plan_exit *x = plan->guests.exit;
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &model->clients) {
+        const struct model_client *client = node->data;
+        enum dns_way way = (guest_is_denied_internet(model, client)
+                            ? DNS_WAY_NONE
+                            : x ? (is_usable(x, aux) ? DNS_WAY_DEVICE
+                                   : DNS_WAY_DOWN)
+                            : model->mesh.resolvers.n ? DNS_WAY_HOST
+                            : DNS_WAY_NONE);
+
+        for (size_t i = 0; i < client->n_addresses; i++) {
+            if (!client->revoked && !strcmp(client->node, plan->node)) {
+                clients_put(clients, &client->addresses[i], way,
+                            way == DNS_WAY_DEVICE ? x->tunnel : NULL, true);
+            }
+        }
+    }
+}
+
 void
 dns_clients_update(struct dns_clients *clients, const struct model *model,
                    const struct plan *plan, dns_is_usable *is_usable,
@@ -192,6 +220,7 @@ dns_clients_update(struct dns_clients *clients, const struct model *model,
     }
     clients_put_nodes(clients, model, plan);
     clients_put_socks(clients, plan, is_usable, aux);
+    clients_put_guests(clients, model, plan, is_usable, aux);
     SHASH_FOR_EACH (node, &model->containers) {
         const struct model_container *container = node->data;
         const char *device;

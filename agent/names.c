@@ -138,12 +138,14 @@ static void
 names_set_links(struct names *n, const struct links *links,
                 const struct plan *plan)
 {
-    const char *names[] = { SN_BRIDGE, plan->interface };
+    const char *names[] = { SN_BRIDGE, plan->interface,
+                            plan->guests.interface };
     int ifindexes[ARRAY_SIZE(names)];
     size_t n_links = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        const struct link *link = links_find(links, names[i]);
+        const struct link *link = names[i] ? links_find(links, names[i])
+                                  : NULL;
 
         if (link) {
             ifindexes[n_links++] = link->ifindex;

@@ -180,10 +180,22 @@ nft_put_guest_zone(const struct plan *plan, struct ds *ds)
 void
 nft_put_guest_input(const struct plan *plan, struct ds *ds)
 {
-    if (plan->guests.interface) {
-        ds_put_format(ds, "\t\tiifname \"%s\" jump to_host\n",
-                      plan->guests.interface);
+    const char *guests = plan->guests.interface;
+
+    if (!guests) {
+        return;
     }
+    for (size_t i = 0; plan->guests.names && i < plan->gateways.n; i++) {
+        struct sn_prefix host = sn_prefix_host(&plan->gateways.prefixes[i]);
+        char *before = xasprintf("iifname \"%s\" ", guests);
+
+        nft_put_prefix_rule(&host, before, "daddr", "udp dport 53 accept",
+                            ds);
+        nft_put_prefix_rule(&host, before, "daddr", "tcp dport 53 accept",
+                            ds);
+        free(before);
+    }
+    ds_put_format(ds, "\t\tiifname \"%s\" jump to_host\n", guests);
 }
 
 void

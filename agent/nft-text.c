@@ -7,6 +7,7 @@
 #include "agent/nft-exit.h"
 #include "agent/nft-guests.h"
 #include "agent/nft-host.h"
+#include "agent/nft-services.h"
 #include "agent/plan.h"
 #include "agent/socks.h"
 #include "openvswitch/dynamic-string.h"
@@ -96,30 +97,6 @@ put_forward(const struct plan *plan, const struct links *links,
     nft_put_exit_forward(plan, ds);
     nft_put_clamp(links, plan->interface, ds);
     nft_put_exit_clamps(plan, links, ds);
-    ds_put_cstr(ds, "\t}\n\n");
-}
-
-/* What the flows found no backend for is refused so that the sender learns
- * it, before it is routed: a router would add a redirect to each, and the
- * kernel counts those against its limit of answers. */
-static void
-put_refuse_services(const struct plan *plan, struct ds *ds)
-{
-    if (!plan->services.n) {
-        return;
-    }
-    ds_put_cstr(ds, "\tchain services {\n"
-                "\t\ttype filter hook prerouting priority filter; "
-                "policy accept;\n");
-    for (size_t i = 0; i < plan->services.n; i++) {
-        const struct sn_prefix *prefix = &plan->services.prefixes[i];
-
-        nft_put_prefix_rule(prefix, "iifname \"" SN_BRIDGE "\" ", "daddr",
-                        "meta l4proto tcp reject with tcp reset", ds);
-        nft_put_prefix_rule(prefix, "iifname \"" SN_BRIDGE "\" ", "daddr",
-                        prefix->is_v4 ? "reject with icmp port-unreachable"
-                        : "reject with icmpv6 port-unreachable", ds);
-    }
     ds_put_cstr(ds, "\t}\n\n");
 }
 
@@ -230,7 +207,7 @@ nft_format(const struct plan *plan, const struct links *links, struct ds *ds)
                 "\tcomment \"made by socknet-agent\"\n");
     put_prerouting(plan, ds);
     nft_put_exit_chains(plan, ds);
-    put_refuse_services(plan, ds);
+    nft_put_service_chains(plan, ds);
     nft_put_guest_chains(plan, ds);
     nft_put_socks_chains(plan, ds);
     put_input(plan, ds);

@@ -90,6 +90,7 @@ plan_guests_init(struct plan *plan, const struct model *model,
     add_pools(g, self->vpn);
     g->interface = xstrdup(self->vpn->interface);
     g->listen_port = self->vpn->listen_port;
+    g->names = model->mesh.names;
     for (size_t i = 0; self->vpn->exit && i < plan->n_exits; i++) {
         const char *name = strchr(self->vpn->exit, '/') + 1;
 

@@ -425,7 +425,7 @@ plan_set_next_keys(struct plan *plan, const struct smap *next_keys)
     }
 }
 
-/* The host's own packets to virtual addresses go through the bridge, too. */
+/* The host's own packets to virtual addresses get their source by this. */
 static void
 builder_add_services(struct plan_builder *b)
 {
@@ -486,6 +486,7 @@ plan_create(const struct model *model, const char *node,
     builder_add_veths(&b);
     builder_add_written_routes(&b);
     builder_add_services(&b);
+    plan_add_vips(plan, model);
     plan_add_exits(plan, model, problems);
     plan_add_host_rules(plan, model, self);
     plan_guests_init(plan, model, self);
@@ -523,6 +524,7 @@ plan_destroy(struct plan *plan)
     free(plan->gateways.prefixes);
     free(plan->local.prefixes);
     free(plan->services.prefixes);
+    plan_free_vips(plan);
     free(plan->node);
     free(plan->mesh);
     free(plan->interface);

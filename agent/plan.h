@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "agent/exit-health.h"
+#include "agent/plan-services.h"
 #include "agent/wg.h"
 #include "lib/prefix.h"
 #include "openvswitch/shash.h"
@@ -157,6 +158,7 @@ struct plan_guests {
     char *interface;            /* NULL: this node lets nobody in. */
     uint16_t listen_port;
     const struct plan_exit *exit; /* To the internet, or NULL. */
+    bool names;                 /* They may ask the gateways. */
     struct plan_prefixes addresses; /* Of the interface. */
     struct plan_prefixes pools;
     struct plan_client *clients; /* In order of names. */
@@ -197,6 +199,8 @@ struct plan {
     struct plan_prefixes gateways;  /* Addresses of vmbr0. */
     struct plan_prefixes local;     /* Where this node's containers live. */
     struct plan_prefixes services;  /* Of virtual addresses, if any. */
+    struct plan_vip *vips;
+    size_t n_vips;
     struct plan_route *routes;
     size_t n_routes, allocated_routes;
     struct plan_peer *peers;

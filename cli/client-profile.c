@@ -9,6 +9,7 @@
 #include "openvswitch/util.h"
 #include "state/guest-rules.h"
 #include "state/model.h"
+#include "state/service.h"
 #include "util.h"
 
 /* Keeps a hole in the NAT before a phone open. */
@@ -99,7 +100,46 @@ put_allowed_ips(struct ds *ds, const struct model *model,
         }
     }
     free(nodes);
+    for (int v4 = 1; v4 >= 0; v4--) {
+        struct shash_node *node;
+
+        SHASH_FOR_EACH (node, &model->services) {
+            if (service_get_vip(node->data, v4)) {
+                put_prefix(ds, v4 ? &model->mesh.service4
+                           : &model->mesh.service6, ", ");
+                break;
+            }
+        }
+    }
     ds_put_char(ds, '\n');
+}
+
+/* The gateway answers for other domains only by an exit or the mesh's
+ * resolvers; without, a phone would know no names but the mesh's. */
+static void
+put_resolvers(struct ds *ds, const struct model *model,
+              const struct model_client *client,
+              const struct model_node *node)
+{
+    bool all = (model->mesh.resolvers.n
+                || (node->vpn->exit
+                    && !guest_is_denied_internet(model, client)));
+    size_t n = 0;
+
+    for (size_t i = 0; i < node->vpn->dns.n; i++) {
+        ds_put_format(ds, "%s%s", n++ ? ", " : "DNS = ",
+                      node->vpn->dns.names[i]);
+    }
+    for (size_t i = 0; !node->vpn->dns.n && model->mesh.names && all
+                       && i < node->n_subnets; i++) {
+        char *gateway = sn_prefix_addr_to_string(&node->gateways[i]);
+
+        ds_put_format(ds, "%s%s", n++ ? ", " : "DNS = ", gateway);
+        free(gateway);
+    }
+    if (n) {
+        ds_put_char(ds, '\n');
+    }
 }
 
 char *
@@ -123,12 +163,9 @@ client_profile_format(const struct model *model,
         put_prefix(ds, &client->addresses[i], i ? ", " : "Address = ");
     }
     ds_put_char(ds, '\n');
-    for (size_t i = 0; i < node->vpn->dns.n; i++) {
-        ds_put_format(ds, "%s%s", i ? ", " : "DNS = ",
-                      node->vpn->dns.names[i]);
-    }
-    ds_put_format(ds, "%s\n[Peer]\nPublicKey = %s\nEndpoint = %s\n",
-                  node->vpn->dns.n ? "\n" : "", server_key, endpoint);
+    put_resolvers(ds, model, client, node);
+    ds_put_format(ds, "\n[Peer]\nPublicKey = %s\nEndpoint = %s\n",
+                  server_key, endpoint);
     put_allowed_ips(ds, model, client, node->vpn);
     ds_put_format(ds, "PersistentKeepalive = %d\n", KEEPALIVE_S);
     free(endpoint);

@@ -95,7 +95,6 @@ depends_on_status(uint64_t cookie)
     case SN_WHY_DROP_QUARANTINE:
     case SN_WHY_DROP_EXIT_DOWN:
     case SN_WHY_DROP_NOT_PLUGGED:
-    case SN_WHY_DROP_NO_BACKEND:
         return true;
     default:
         return false;
@@ -122,7 +121,6 @@ advise_drop(uint64_t cookie, const char *node)
     case SN_WHY_DROP_SPOOFED:
         return xstrdup("`socknet containers` shows the MAC address and the "
                        "addresses it may use");
-    case SN_WHY_DROP_NO_BACKEND:
         return xstrdup("`socknet services` says which backends are down");
     default:
         return NULL;

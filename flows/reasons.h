@@ -51,7 +51,6 @@
     SN_REASON(120, DROP_MARTIAN, "drop: address that is never routed")       \
     SN_REASON(121, DROP_UNSPECIFIC, "drop: nothing matched")                 \
     SN_REASON(122, DROP_REVOKED, "drop: the node is revoked")                \
-    SN_REASON(130, DROP_NO_BACKEND, "drop: no backend")                      \
     SN_REASON(131, DROP_NO_SERVICE, "drop: no such service")
 
 enum sn_reason {

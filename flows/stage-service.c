@@ -27,7 +27,8 @@
  * answers there.
  *
  * What no service serves goes to the host, whose nftables refuse it in a way
- * that the sender understands. */
+ * that the sender understands.  For the host itself and for guests nftables
+ * translate as well: what they send could not come back to the host. */
 
 static uint64_t
 cookie_service(const struct model_service *service, enum sn_reason reason)
@@ -130,7 +131,7 @@ balance_flow(struct compiler *c, int priority, uint32_t flags,
     emit_match_ct_state(&c->emit, CS_TRACKED, CS_INVALID);
 }
 
-/* What the host is to refuse; a host itself gets no answer. */
+/* What the host is to refuse. */
 static void
 emit_refuse(struct compiler *c)
 {
@@ -227,32 +228,9 @@ stage_service_base(struct compiler *c)
 
 /* A service. */
 
-struct target {
-    const struct model_container *container;
-    struct sn_prefix address;
-    uint16_t port;
-    unsigned int weight;
-    bool local;
-    bool usable;                /* For new connections... */
-    bool silent;                /* ...if there are none but such. */
-    uint32_t id;                /* Its bucket's. */
-};
-
-static bool
-target_is_usable(const struct compiler *c, const struct service_backend *b)
-{
-    struct endpoint ep;
-
-    if (!b->weight || b->down || b->container->quarantined) {
-        return false;
-    }
-    return (strcmp(b->container->node, c->node_name)
-            || !compiler_get_endpoint(c, b->container, &ep));
-}
-
 /* Numbers that stay with a backend, and differ. */
 static void
-target_set_id(struct target *targets, size_t i)
+target_set_id(struct service_target *targets, size_t i)
 {
     char *key = xasprintf("%s:%"PRIu16, targets[i].container->name,
                           targets[i].port);
@@ -268,67 +246,29 @@ target_set_id(struct target *targets, size_t i)
     free(key);
 }
 
+/* A local one is usable once it is plugged. */
 static size_t
 collect_targets(const struct compiler *c, const struct model_service *service,
-                bool is_v4, struct target **ret_targets)
+                bool is_v4, struct service_target **ret_targets)
 {
-    struct service_backend *backends;
-    size_t n_backends = service_get_backends(c->model, service, &backends);
-    struct target *targets = xcalloc(n_backends + 1, sizeof *targets);
-    size_t n = 0;
+    size_t n = service_get_targets(c->model, service, c->node_name, is_v4,
+                                   ret_targets);
 
-    for (size_t i = 0; i < n_backends; i++) {
-        const struct service_backend *b = &backends[i];
-        struct sn_prefix address;
+    for (size_t i = 0; i < n; i++) {
+        struct service_target *target = &(*ret_targets)[i];
+        struct endpoint ep;
 
-        if (service_backend_address(b->container, is_v4, &address)) {
-            char *unheard = service_unheard_key(c->node_name,
-                                                b->container->name);
-
-            targets[n] = (struct target) {
-                .container = b->container,
-                .address = address,
-                .port = b->port,
-                .weight = b->weight,
-                .local = !strcmp(b->container->node, c->node_name),
-                .usable = target_is_usable(c, b),
-                .silent = (b->silent
-                           || sset_contains(&service->unheard, unheard)),
-            };
-            free(unheard);
-            target_set_id(targets, n++);
-        }
+        target_set_id(*ret_targets, i);
+        target->usable &= (!target->local
+                           || !compiler_get_endpoint(c, target->container,
+                                                     &ep));
     }
-    free(backends);
-    *ret_targets = targets;
     return n;
-}
-
-/* Takes those away that new connections do not go to; 'only_local' is for the
- * host itself, whose packets cannot come back to it. */
-static size_t
-choose_targets(struct target *targets, size_t n, bool prefer_local,
-               bool only_local)
-{
-    size_t n_local = 0, n_heard_of = 0, n_chosen = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        n_local += targets[i].usable && targets[i].local;
-        n_heard_of += targets[i].usable && !targets[i].silent;
-    }
-    only_local |= prefer_local && n_local;
-    for (size_t i = 0; i < n; i++) {
-        if (targets[i].usable && (targets[i].local || !only_local)
-            && (targets[i].local || !targets[i].silent || !n_heard_of)) {
-            targets[n_chosen++] = targets[i];
-        }
-    }
-    return n_chosen;
 }
 
 static char *
 group_spec(const struct model_service *service, bool is_v4,
-           const struct target *targets, size_t n)
+           const struct service_target *targets, size_t n)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
 
@@ -351,21 +291,18 @@ group_spec(const struct model_service *service, bool is_v4,
 
 static void
 emit_balance(struct compiler *c, const struct model_service *service,
-             const struct sn_prefix *vip, uint32_t from,
-             const struct target *targets, size_t n)
+             const struct sn_prefix *vip,
+             const struct service_target *targets, size_t n)
 {
     uint64_t cookie = cookie_service(service, n ? SN_WHY_BALANCE
-                                     : from == SN_F_FROM_CONTAINER
-                                     ? SN_WHY_NO_BACKEND
-                                     : SN_WHY_DROP_NO_BACKEND);
+                                     : SN_WHY_NO_BACKEND);
     struct emit *e = &c->emit;
     uint32_t group = 0;
 
     if (n) {
         char *spec = group_spec(service, vip->is_v4, targets, n);
-        char *name = xasprintf("service:%s/%d%s", service->name,
-                               vip->is_v4 ? 4 : 6,
-                               from == SN_F_FROM_LOCAL ? "/host" : "");
+        char *name = xasprintf("service:%s/%d", service->name,
+                               vip->is_v4 ? 4 : 6);
         group = compiler_add_object(c, SN_GROUP, name, cookie, spec);
         free(name);
         free(spec);
@@ -374,7 +311,7 @@ emit_balance(struct compiler *c, const struct model_service *service,
     for (int frag = 0; frag < 1 + (service->ip_proto == IPPROTO_UDP);
          frag++) {
         emit_flow(e, SN_TABLE_BALANCE, 200, cookie);
-        emit_match_flags(e, from, 0);
+        emit_match_flags(e, SN_F_FROM_CONTAINER, 0);
         emit_match_dst(e, vip);
         emit_match_ct_state(e, CS_TRACKED, CS_INVALID);
         match_set_nw_proto(&e->match, service->ip_proto);
@@ -387,10 +324,8 @@ emit_balance(struct compiler *c, const struct model_service *service,
         if (n) {
             emit_group(e, group);
             emit_end(e);
-        } else if (from == SN_F_FROM_CONTAINER) {
-            emit_refuse(c);
         } else {
-            emit_end(e);
+            emit_refuse(c);
         }
     }
 }
@@ -398,7 +333,7 @@ emit_balance(struct compiler *c, const struct model_service *service,
 /* A local backend that reaches itself. */
 static void
 emit_hairpin(struct compiler *c, const struct model_service *service,
-             const struct target *target)
+             const struct service_target *target)
 {
     uint64_t cookie = cookie_service(service, SN_WHY_HAIRPIN);
     bool is_v4 = target->address.is_v4;
@@ -435,16 +370,14 @@ stage_service(struct compiler *c, const struct model_service *service)
 {
     for (size_t i = 0; i < service->n_vips; i++) {
         const struct sn_prefix *vip = &service->vips[i];
-        struct target *targets;
+        struct service_target *targets;
         size_t n = collect_targets(c, service, vip->is_v4, &targets);
 
         for (size_t j = 0; j < n; j++) {
             emit_hairpin(c, service, &targets[j]);
         }
-        n = choose_targets(targets, n, service->prefer_local, false);
-        emit_balance(c, service, vip, SN_F_FROM_CONTAINER, targets, n);
-        n = choose_targets(targets, n, true, true);
-        emit_balance(c, service, vip, SN_F_FROM_LOCAL, targets, n);
+        n = service_choose_targets(service, targets, n);
+        emit_balance(c, service, vip, targets, n);
         free(targets);
     }
 }

@@ -354,3 +354,59 @@ service_unheard_key(const char *node, const char *container)
 {
     return xasprintf("%s %s", node, container);
 }
+
+size_t
+service_get_targets(const struct model *model,
+                    const struct model_service *service, const char *node,
+                    bool is_v4, struct service_target **ret_targets)
+{
+    struct service_backend *backends;
+    size_t n_backends = service_get_backends(model, service, &backends);
+    struct service_target *targets = xcalloc(n_backends + 1, sizeof *targets);
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_backends; i++) {
+        const struct service_backend *b = &backends[i];
+        struct sn_prefix address;
+
+        if (service_backend_address(b->container, is_v4, &address)) {
+            char *unheard = service_unheard_key(node, b->container->name);
+
+            targets[n++] = (struct service_target) {
+                .container = b->container,
+                .address = address,
+                .port = b->port,
+                .weight = b->weight,
+                .local = !strcmp(b->container->node, node),
+                .usable = (b->weight && !b->down
+                           && !b->container->quarantined),
+                .silent = (b->silent
+                           || sset_contains(&service->unheard, unheard)),
+            };
+            free(unheard);
+        }
+    }
+    free(backends);
+    *ret_targets = targets;
+    return n;
+}
+
+size_t
+service_choose_targets(const struct model_service *service,
+                       struct service_target *targets, size_t n)
+{
+    size_t n_local = 0, n_heard_of = 0, n_chosen = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        n_local += targets[i].usable && targets[i].local;
+        n_heard_of += targets[i].usable && !targets[i].silent;
+    }
+    bool only_local = service->prefer_local && n_local;
+    for (size_t i = 0; i < n; i++) {
+        if (targets[i].usable && (targets[i].local || !only_local)
+            && (targets[i].local || !targets[i].silent || !n_heard_of)) {
+            targets[n_chosen++] = targets[i];
+        }
+    }
+    return n_chosen;
+}

@@ -11,11 +11,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "lib/prefix.h"
 
 struct model;
 struct model_container;
 struct model_service;
-struct sn_prefix;
 struct sset;
 
 #define SERVICE_MAX_WEIGHT 100
@@ -60,5 +60,25 @@ void service_discover(struct model *, const struct sset *nodes);
 /* In model_service.unheard: 'node' does not hear of 'container'.  The caller
  * frees it. */
 char *service_unheard_key(const char *node, const char *container);
+
+/* A backend as 'node' sees it. */
+struct service_target {
+    const struct model_container *container;
+    struct sn_prefix address;   /* A host. */
+    uint16_t port;
+    unsigned int weight;
+    bool local;
+    bool usable;                /* For new connections... */
+    bool silent;                /* ...if there are none but such. */
+    uint32_t id;                /* For the caller; 0. */
+};
+
+/* Those with an address of the family: a malloc'd array. */
+size_t service_get_targets(const struct model *, const struct model_service *,
+                           const char *node, bool is_v4,
+                           struct service_target **ret_targets);
+/* Takes those away that new connections of the node do not go to. */
+size_t service_choose_targets(const struct model_service *,
+                              struct service_target *, size_t n);
 
 #endif /* state/service.h */

@@ -5,6 +5,7 @@ import json
 import time
 
 import agents
+import dns
 import pytest
 import sockets
 from guests import Guest, parse_profile, read_qr, read_qr_file, \
@@ -48,6 +49,12 @@ def with_guests(text):
                         "\n", "      warp_tunnel: {interface: warp0, enabled:"
                         " true}\n" + VPN)
     text = text.replace("\nacls:", "\nacls:" + RULES.rstrip("\n"), 1)
+    text = text.replace("\nacls:", """
+services:
+  near: {vip: 10.96.0.10, port: 80, backends: ["mcp-server:9573"]}
+  far: {vip: 10.96.0.11, port: 6333, backends: [vector-db]}
+  nobody: {vip: 10.96.0.12, port: 80, backends: ["tag:nobody"]}
+acls:""", 1)
     assert "vpn_server" in text and "guest-services" in text
     return text
 
@@ -121,6 +128,24 @@ def test_guest_reaches_what_rules_say(lan, phone):
     assert not phone.ping(lan.address("xray"))
 
 
+def test_guest_uses_services(lan, phone):
+    """By their virtual addresses, with backends here and elsewhere, as the
+    rules say of the backends; and gets an answer where there is none."""
+    assert eventually(lambda: phone.tcp("10.96.0.10", 80))
+    assert eventually(lambda: phone.tcp("10.96.0.11", 6333))
+    with pytest.raises(ConnectionRefusedError):
+        sockets.connect(phone.ns, "10.96.0.12", 80)
+
+
+def test_guest_asks_for_names(lan, phone):
+    def a(name):
+        return dns.ask_udp(phone.ns, "10.0.0.1", name, "A").data
+
+    assert phone.profile["Interface"]["DNS"] == "10.0.0.1, fd00:53::1"
+    assert a("mcp-server.privacy-mesh.internal") == ["10.0.0.200"]
+    assert a("far.privacy-mesh.internal") == ["10.96.0.11"]
+
+
 def test_containers_reach_a_guest_by_rule(lan, phone):
     assert eventually(lambda: lan.ping("op-dbus-api", "10.8.0.2", 1), 5)
     assert lan.ping("vector-db", "10.8.0.2", 2) == 2
@@ -134,7 +159,7 @@ def test_hosts_by_rule(lan, phone):
     assert phone.tcp("100.64.0.2", 7777)
     assert phone.ping("10.0.0.1") and phone.ping("10.8.0.1")
     assert not phone.ping("10.1.0.1")
-    assert not phone.tcp("10.0.0.1", 53)
+    assert not phone.tcp("10.0.0.1", 22)
 
 
 def test_internet_by_the_exit(lan, phone):
@@ -172,7 +197,8 @@ def test_nobody_outside_is_taken_for_a_guest(lan, phone):
     outside = lan.lab.ns("internet")
     ns.ip(outside, "addr add 10.8.0.2/32 dev lo")
     try:
-        with lan.capture("mcp-server", expression="tcp port 9573") as got:
+        with lan.capture("mcp-server", expression="host 10.8.0.2 and tcp "
+                         "port 9573") as got:
             ns.run(["nsenter", "--net=/run/netns/" + outside, "timeout",
                     "1", "bash", "-c",
                     "exec 3<>/dev/tcp/10.0.0.200/9573"], check=False)

@@ -295,9 +295,22 @@ def test_flip_cuts(net):
 
 
 def test_host(net):
-    """The host itself, by backends of its own."""
+    """The host itself, by backends of its own and, if a rule says so, of
+    others."""
     assert ask(net, "left", NEAR, 7777) == "web1"
-    assert ask(net, "right", WEB4, 80) == "web2"
+    assert ask(net, "right", NEAR, 7777) == "web2"
+    for vip in WEB4, WEB6:
+        assert eventually(lambda: set(count(net, "left", vip, 80, 8))
+                          == {"web1", "web2"})
+    got = count(net, "left", SKEWED, 7777, 40)
+    assert set(got) == {"web2", "web3"} and got["web2"] > 18
+    assert ask_udp(net, "left", ECHO) == "web1"
+    # No rule lets that host through to the other's.
+    assert ask(net, "right", SKEWED, 7777) in ("web2", "web3")
+    assert {ask(net, "right", WEB4, 80, 0.5) for _ in range(6)} \
+        <= {"web2", None}
+    for vip in DEAD, "10.96.0.99":
+        assert refusal(net, "left", vip, 7777)[0] == "ConnectionRefusedError"
 
 
 def test_discovered(net):
