@@ -146,11 +146,11 @@ format_flow(const struct trace *t, uint32_t in_port, struct eth_addr dl_src,
     struct ds s = DS_EMPTY_INITIALIZER;
 
     ds_put_format(&s, "in_port=%"PRIu32",dl_src="ETH_ADDR_FMT",dl_dst="
-                  ETH_ADDR_FMT",dl_type=0x%04x,nw_proto=%"PRIu8",%s_src=%s,"
-                  "%s_dst=%s,nw_ttl=64,dp_hash=1", in_port,
-                  ETH_ADDR_ARGS(dl_src), ETH_ADDR_ARGS(dl_dst), v4 ? ETH_TYPE_IP : ETH_TYPE_IPV6,
-                  p->ip_proto, v4 ? "nw" : "ipv6", src, v4 ? "nw" : "ipv6",
-                  dst);
+                  ETH_ADDR_FMT",dl_type=0x%04x,nw_proto=%"PRIu8, in_port,
+                  ETH_ADDR_ARGS(dl_src), ETH_ADDR_ARGS(dl_dst),
+                  v4 ? ETH_TYPE_IP : ETH_TYPE_IPV6, p->ip_proto);
+    ds_put_format(&s, ",%s_src=%s,%s_dst=%s,nw_ttl=64,dp_hash=1",
+                  v4 ? "nw" : "ipv6", src, v4 ? "nw" : "ipv6", dst);
     put_ports(p, &s);
     ds_put_format(&s, ",ct_state=%s,ct_%s_src=%s,ct_%s_dst=%s,"
                   "ct_nw_proto=%"PRIu8",ct_tp_src=%"PRIu16
