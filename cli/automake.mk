@@ -52,6 +52,8 @@ cli_libsncli_la_SOURCES = \
 	cli/db-file.c \
 	cli/db-file.h \
 	cli/db-files.c \
+	cli/db-health.c \
+	cli/db-health.h \
 	cli/db-member.c \
 	cli/db-options.h \
 	cli/db-relay-file.c \

@@ -116,6 +116,13 @@ run_upgrade(struct db_options *o, int argc OVS_UNUSED,
     return db_finish(db_upgrade(o));
 }
 
+static int
+run_compact(struct db_options *o, int argc OVS_UNUSED,
+            char *argv[] OVS_UNUSED)
+{
+    return db_finish(db_compact(o));
+}
+
 static const struct subcommand {
     const char *name;
     int min_args, max_args;
@@ -130,6 +137,7 @@ static const struct subcommand {
     { "backup", 1, 1, run_backup },
     { "restore", 1, 2, run_restore },
     { "upgrade", 0, 0, run_upgrade },
+    { "compact", 0, 0, run_compact },
     { "leave", 0, 0, run_leave },
     { "kick", 1, 1, run_kick },
 };
@@ -261,7 +269,7 @@ run(struct db_options *o, int argc, char *argv[])
     return command_misused("db", "give one of create [FILE], serve [FILE], "
                            "init [FILE], join [FILE], relay, status, "
                            "backup BACKUP, restore BACKUP [FILE], upgrade, "
-                           "leave, kick MEMBER");
+                           "compact, leave, kick MEMBER");
 }
 
 int

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/command.h"
+#include "cli/db-health.h"
 #include "cli/local-daemon.h"
 #include "cli/output.h"
 #include "cli/pairs.h"
@@ -300,6 +301,23 @@ print_pairs(const struct session *session, struct output *out)
     free(pairs);
 }
 
+/* The server that this host's programs talk to may be unwell although it
+ * answers. */
+static void
+find_in_database(const struct command_context *ctx,
+                 struct problems *problems)
+{
+    struct db_health health;
+
+    if (!strncmp(ctx->db, "unix:", 5) && !strchr(ctx->db, ',')) {
+        free(db_health_read(ctx->db, &health));
+        if (health.problem) {
+            problems_add_database(problems, health.problem);
+        }
+        db_health_destroy(&health);
+    }
+}
+
 int
 cmd_status(struct command_context *ctx, int argc, char *argv[])
 {
@@ -328,6 +346,7 @@ cmd_status(struct command_context *ctx, int argc, char *argv[])
     struct problems problems;
 
     problems_find(session, NULL, &problems);
+    find_in_database(ctx, &problems);
     print_mesh(session, out);
     print_pending(session, out);
     print_nodes(ctx, session, &problems, out);

@@ -14,6 +14,18 @@
 #include "util.h"
 
 char *
+db_control_path(const char *db)
+{
+    const char *path = !strncmp(db, "unix:", 5) ? db + 5 : db;
+    size_t len = strlen(path);
+
+    if (len > 5 && !strcmp(path + len - 5, ".sock")) {
+        len -= 5;
+    }
+    return xasprintf("%.*s.ctl", (int) len, path);
+}
+
+char *
 db_cluster_command(const char *control, const char *command,
                    const char *argument, char **ret_text)
 {
@@ -173,7 +185,7 @@ db_cluster_parse(const char *text, struct db_cluster *cluster)
     }
 }
 
-/* A server that has left forgets the cluster. */
+/* A server that has left or failed forgets the cluster. */
 char *
 db_cluster_read(const char *control, struct db_cluster *cluster)
 {
@@ -185,7 +197,7 @@ db_cluster_read(const char *control, struct db_cluster *cluster)
     } else if (!strcmp(error, "unknown cluster")) {
         free(error);
         error = NULL;
-        db_cluster_parse("Status: left cluster\n", cluster);
+        db_cluster_parse("Status: " DB_CLUSTER_NONE "\n", cluster);
     }
     free(text);
     return error;

@@ -16,6 +16,9 @@ struct db_member {
     int64_t lag;                /* Entries that it lacks; -1: unknown. */
 };
 
+/* What a server says that has left its cluster, or failed. */
+#define DB_CLUSTER_NONE "no member"
+
 struct db_cluster {
     char *status;               /* "cluster member", or what else. */
     char *role;                 /* "leader", "follower", "candidate". */
@@ -32,6 +35,10 @@ struct db_cluster {
 char *db_cluster_read(const char *control, struct db_cluster *);
 void db_cluster_parse(const char *text, struct db_cluster *);
 void db_cluster_destroy(struct db_cluster *);
+
+/* The control socket of the server whose socket is 'db' ("unix:..."); caller
+ * frees. */
+char *db_control_path(const char *db);
 
 /* Runs a command of ovsdb-server's.  The same. */
 char *db_cluster_command(const char *control, const char *command,

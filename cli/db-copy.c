@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/db-cluster.h"
 #include "cli/db-file.h"
 #include "cli/db-schema.h"
 #include "cli/db-tool.h"
@@ -189,5 +190,24 @@ db_upgrade(const struct db_options *o)
         printf("%s\n", needed ? "converted to the schema of this version"
                : "it has the schema of this version");
     }
+    return error;
+}
+
+/* Writes the file anew, from what the server has in memory. */
+char *
+db_compact(const struct db_options *o)
+{
+    char *control = db_control_path(o->db);
+    char *text;
+    char *error = db_cluster_command(control, "ovsdb-server/compact", NULL,
+                                     &text);
+
+    if (error && strstr(error, "following failure")) {
+        free(error);
+        error = xstrdup("this member failed to write its file: make room, "
+                        "then start it again");
+    }
+    free(text);
+    free(control);
     return error;
 }

@@ -121,15 +121,3 @@ db_keys_destroy(struct db_keys *keys)
     free(keys->ca_cert);
     free(keys->send_ca);
 }
-
-char *
-db_control_path(const char *db)
-{
-    const char *path = !strncmp(db, "unix:", 5) ? db + 5 : db;
-    size_t len = strlen(path);
-
-    if (len > 5 && !strcmp(path + len - 5, ".sock")) {
-        len -= 5;
-    }
-    return xasprintf("%.*s.ctl", (int) len, path);
-}

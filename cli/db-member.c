@@ -251,7 +251,7 @@ wait_until(const struct db_options *o,
 static bool
 has_left(const struct db_cluster *cluster, const char *aux OVS_UNUSED)
 {
-    return !strcmp(cluster->status, "left cluster");
+    return !strcmp(cluster->status, DB_CLUSTER_NONE);
 }
 
 char *

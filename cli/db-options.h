@@ -39,6 +39,7 @@ char *db_kick(const char *server, const struct db_options *);
 char *db_backup(const char *backup, const struct db_options *);
 char *db_restore(const char *backup, const char *file);
 char *db_upgrade(const struct db_options *);
+char *db_compact(const struct db_options *);
 
 /* db-show.c: the exit code in '*ret_status'. */
 char *db_status(const struct db_options *, int *ret_status);
@@ -66,7 +67,5 @@ char *db_check_address(const char *option, const char *address);
 char *db_make_parent(const char *file);
 /* Makes 'file', which must not exist, from nothing or 'from'. */
 char *db_create_file(const char *file, const char *from);
-/* The control socket of the server whose socket is 'db' ("unix:..."). */
-char *db_control_path(const char *db);
 
 #endif /* cli/db-options.h */

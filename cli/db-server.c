@@ -11,7 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/db-cluster.h"
 #include "cli/db-file.h"
+#include "cli/db-health.h"
 #include "cli/db-relay-file.h"
 #include "cli/make-dirs.h"
 #include "cli/run-program.h"
@@ -227,6 +229,22 @@ address_of(const char *target)
 }
 
 static char *
+check_log(const char *file, const char *address)
+{
+    char *damage = db_health_check_log(file);
+    char *error = NULL;
+
+    if (damage) {
+        error = xasprintf("%s: %s\nThis member lost what it had agreed to, "
+                          "as after a full disk.  Remove the file, `socknet db "
+                          "kick %s` on another member, and let it join anew.",
+                          file, damage, address);
+        free(damage);
+    }
+    return error;
+}
+
+static char *
 prepare_member(const char *file, const struct db_options *o,
                struct db_keys *keys, char **ret_address)
 {
@@ -245,6 +263,9 @@ prepare_member(const char *file, const struct db_options *o,
     } else if (!error && !o->pki) {
         error = xasprintf("%s is a member of a cluster: say where its keys "
                           "are, --pki DIR", file);
+    }
+    if (!error) {
+        error = check_log(file, *ret_address);
     }
     if (!error) {
         error = db_keys_find(o, true, keys);

@@ -275,6 +275,13 @@ problems_find(const struct session *session, const char *node,
 }
 
 void
+problems_add_database(struct problems *problems, const char *text)
+{
+    problems_add(problems, "database", "`socknet db status` tells more",
+                 "%s", text);
+}
+
+void
 problems_destroy(struct problems *problems)
 {
     for (size_t i = 0; i < problems->n; i++) {

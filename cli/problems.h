@@ -24,6 +24,8 @@ struct problems {
 /* Those of 'node', or of every node if it is NULL. */
 void problems_find(const struct session *, const char *node,
                    struct problems *);
+/* One more, of this host's server of the database. */
+void problems_add_database(struct problems *, const char *text);
 void problems_destroy(struct problems *);
 bool problems_has_node(const struct problems *, const char *node);
 /* As the list "problems"; for people, a problem of many nodes is one line. */
