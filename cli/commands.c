@@ -281,7 +281,7 @@ const struct command commands[] = {
       "relay (--from REMOTE[,...]) brings members to hosts.  FILE is\n"
       "/var/lib/socknet/socknet.db.  status: exit code 1 if it is not well.\n"
       "backup BACKUP, restore BACKUP [FILE]: copies.  upgrade: a cluster's\n"
-      "schema.  leave, kick MEMBER: fewer members.\n"
+      "schema.  compact: its file.  leave, kick MEMBER: fewer members.\n"
       "\n"
       "  --db unix:PATH     where this host's programs find it\n"
       "                     (default: unix:/run/socknet/db.sock)\n"

@@ -21,8 +21,8 @@ struct db_health {
 char *db_health_read(const char *db, struct db_health *ret_health);
 void db_health_destroy(struct db_health *);
 
-/* What is wrong with the log of a member, which may be running: the server goes
- * on in memory where it cannot write.  NULL: nothing; caller frees. */
+/* What is wrong with the log of a member, which may be running: the server
+ * goes on in memory where it cannot write.  NULL: nothing; caller frees. */
 char *db_health_check_log(const char *file);
 
 #endif /* cli/db-health.h */

@@ -236,8 +236,9 @@ check_log(const char *file, const char *address)
 
     if (damage) {
         error = xasprintf("%s: %s\nThis member lost what it had agreed to, "
-                          "as after a full disk.  Remove the file, `socknet db "
-                          "kick %s` on another member, and let it join anew.",
+                          "as after a full disk.  Remove the file, `socknet "
+                          "db kick %s` on another member, and let it join "
+                          "anew.",
                           file, damage, address);
         free(damage);
     }

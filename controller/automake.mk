@@ -6,6 +6,8 @@ controller_libsncontroller_la_SOURCES = \
 	controller/bridge-show.c \
 	controller/bridge.c \
 	controller/bridge.h \
+	controller/election.c \
+	controller/election.h \
 	controller/flow-bundle.c \
 	controller/flow-bundle.h \
 	controller/ctl.c \
@@ -22,6 +24,8 @@ controller_libsncontroller_la_SOURCES = \
 	controller/ofconn.h \
 	controller/ports.c \
 	controller/ports.h \
+	controller/standby.c \
+	controller/standby.h \
 	controller/stats.h \
 	controller/status.c \
 	controller/status.h \

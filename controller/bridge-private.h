@@ -21,6 +21,7 @@ struct bridge {
     struct install *install;
     struct audit *audit;
     struct flow_bundle *bundle;
+    struct election *election;  /* NULL: there is no other controller. */
     struct token_bucket repair_limit;
     bool repair_waits;          /* For 'repair_limit'. */
     long long int repair_ms;    /* No repair before, ... */

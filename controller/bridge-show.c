@@ -6,6 +6,7 @@
 
 #include "controller/audit.h"
 #include "controller/bridge-private.h"
+#include "controller/election.h"
 #include "controller/flow-bundle.h"
 #include "controller/install-batch.h"
 #include "controller/install.h"
@@ -218,6 +219,10 @@ bridge_format_status(const struct bridge *b, struct ds *s)
                   install_n_foreign(b->install));
     ds_put_format(s, "  ports: %"PRIuSIZE"\n",
                   sset_count(ports_names(b->ports)));
+    if (b->election) {
+        ds_put_format(s, "  turn: %s\n", election_is_won(b->election)
+                      ? "active" : "standing by");
+    }
     ds_put_format(s, "  repairs: %"PRIu64"\n", b->n_repairs);
     ds_put_format(s, "  last bundle: %"PRIuSIZE" changes, %lld ms\n",
                   b->last_bundle_n, b->last_bundle_ms);

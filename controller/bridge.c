@@ -3,6 +3,7 @@
 
 #include "controller/audit.h"
 #include "controller/bridge-private.h"
+#include "controller/election.h"
 #include "controller/flow-bundle.h"
 #include "controller/install-batch.h"
 #include "controller/install.h"
@@ -76,6 +77,7 @@ bridge_destroy(struct bridge *b)
 {
     if (b) {
         model_changes_destroy(&b->changes);
+        election_destroy(b->election);
         flow_bundle_destroy(b->bundle);
         audit_destroy(b->audit);
         install_destroy(b->install);
@@ -87,6 +89,12 @@ bridge_destroy(struct bridge *b)
         free(b->node);
         free(b);
     }
+}
+
+static bool
+may_write(const struct bridge *b)
+{
+    return !b->election || election_is_won(b->election);
 }
 
 void
@@ -103,6 +111,18 @@ bridge_set_model(struct bridge *b, const struct model *model,
             model_changes_add(&b->changes, kind, key);
         }
     }
+}
+
+void
+bridge_set_turn(struct bridge *b, bool active, bool chosen)
+{
+    bool could = may_write(b);
+
+    if (!b->election) {
+        b->election = election_create(b->log_name, b->ofconn);
+    }
+    election_set(b->election, active, chosen);
+    b->seqno += could != may_write(b);
 }
 
 static void
@@ -174,6 +194,7 @@ handle_message(struct bridge *b, const struct ofpbuf *msg)
         return;
     }
     if (!handle_meter_features(b, oh, type)
+        && !(b->election && election_handle(b->election, oh, type))
         && !flow_bundle_handle(b->bundle, oh, type)
         && !ports_handle(b->ports, msg, type)
         && !audit_handle(b->audit, compiler_flows(b->compiler), msg, type)
@@ -212,6 +233,9 @@ run_connection(struct bridge *b)
     install_forget(b->install);
     b->barrier_xid = 0;
     b->barrier_passed = true;
+    if (b->election) {
+        election_begin(b->election);
+    }
     if (ofconn_is_connected(b->ofconn)) {
         ask_for_meters(b);      /* Answered before the ports. */
         ports_begin(b->ports, b->ofconn);
@@ -311,6 +335,9 @@ end_bundle(struct bridge *b)
         b->last_bundle_ms = flow_bundle_elapsed_ms(b->bundle);
         b->failures = 0;
         set_enforced(b, b->bundle_generation);
+    } else if (!may_write(b)) {
+        /* It was refused because another controller is active now. */
+        audit_request_read(b->audit);
     } else {
         size_t n_refused = install_n_refused(b->install);
 
@@ -356,8 +383,8 @@ may_repair(struct bridge *b)
 static bool
 may_start_bundle(struct bridge *b)
 {
-    if (!b->compiled || !node_is_declared(b) || !install_is_read(b->install)
-        || install_is_suspect(b->install)
+    if (!may_write(b) || !b->compiled || !node_is_declared(b)
+        || !install_is_read(b->install) || install_is_suspect(b->install)
         || flow_bundle_state(b->bundle) != BUNDLE_IDLE
         || time_msec() < b->retry_ms) {
         return false;
@@ -438,6 +465,9 @@ bridge_run(struct bridge *b)
         end_bundle(b);
     }
     run_compiler(b);
+    if (b->election) {
+        election_run(b->election);
+    }
     start_bundle(b);
     flow_bundle_run(b->bundle, b->ofconn);
     if (flow_bundle_state(b->bundle) == BUNDLE_IDLE
@@ -456,10 +486,13 @@ bridge_wait(struct bridge *b)
     if (b->more_to_receive) {
         poll_immediate_wake();
     }
+    if (b->election) {
+        election_wait(b->election);
+    }
     flow_bundle_wait(b->bundle);
     if (flow_bundle_state(b->bundle) == BUNDLE_IDLE) {
         audit_wait(b->audit);
-        if (install_is_repair(b->install)) {
+        if (may_write(b) && install_is_repair(b->install)) {
             if (b->repair_waits) {
                 token_bucket_wait(&b->repair_limit, 1000);
             } else if (b->repair_ms > time_msec()) {

@@ -29,6 +29,10 @@ void bridge_destroy(struct bridge *);
 /* The model changed: 'changes' is what did since the last call. */
 void bridge_set_model(struct bridge *, const struct model *,
                       int64_t generation, const struct model_changes *);
+/* There are several controllers, and this one is 'active' or not, 'chosen' by
+ * the database at this moment or not (see election.h).  Until the first call
+ * there is no other. */
+void bridge_set_turn(struct bridge *, bool active, bool chosen);
 void bridge_run(struct bridge *);
 void bridge_wait(struct bridge *);
 

@@ -25,6 +25,7 @@ struct fleet {
     size_t n;
     unsigned int seqno;
     bool model_seen;
+    bool shared, active, chosen; /* As fleet_set_turn() was told. */
     int64_t generation;
     size_t next;                /* The bridge whose turn it is. */
     bool more;                  /* Not all had their turn in the last run. */
@@ -174,6 +175,9 @@ add_bridge(struct fleet *f, const char *node, const struct model *model)
     struct bridge *b = bridge_create(node, BRIDGE_NAME, target);
 
     free(target);
+    if (f->shared) {
+        bridge_set_turn(b, f->active, f->chosen);
+    }
     f->bridges = xrealloc(f->bridges, (f->n + 1) * sizeof *f->bridges);
     f->bridges[f->n++] = b;
     qsort(f->bridges, f->n, sizeof *f->bridges, compare_bridges);
@@ -270,6 +274,17 @@ fleet_run(struct fleet *f, const struct model *model, int64_t generation,
         f->more = i + 1 < f->n && time_msec() - start > RUN_SLICE_MS;
     }
     f->next = f->n ? f->next % f->n : 0;
+}
+
+void
+fleet_set_turn(struct fleet *f, bool active, bool chosen)
+{
+    f->shared = true;
+    f->active = active;
+    f->chosen = chosen;
+    for (size_t i = 0; i < f->n; i++) {
+        bridge_set_turn(f->bridges[i], active, chosen);
+    }
 }
 
 void

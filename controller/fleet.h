@@ -41,6 +41,8 @@ void fleet_destroy(struct fleet *);
 void fleet_run(struct fleet *, const struct model *, int64_t generation,
                const struct model_changes *changes);
 void fleet_wait(struct fleet *);
+/* For all bridges, as bridge_set_turn(). */
+void fleet_set_turn(struct fleet *, bool active, bool chosen);
 
 /* In order of the nodes' names; the array is the fleet's. */
 struct bridge **fleet_bridges(const struct fleet *, size_t *n);

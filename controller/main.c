@@ -11,6 +11,7 @@
 #include "controller/ctl.h"
 #include "controller/fleet.h"
 #include "controller/ofconn.h"
+#include "controller/standby.h"
 #include "controller/status.h"
 #include "controller/sweep.h"
 #include "controller/undo.h"
@@ -41,6 +42,7 @@ struct options {
     struct fleet_options fleet;
     const char *db;
     const char *state_dir;
+    const char *standby;        /* Group, or NULL. */
     char *unixctl_path;
 };
 
@@ -65,6 +67,8 @@ usage: %s [OPTION]...\n\
                     ssl:HOST:PORT; NODE \"*\" stands for all others, with\n\
                     %%n for the node's name (default: socket vmbr0.mgmt in\n\
                     Open vSwitch's run directory)\n\
+  --standby=GROUP   of the controllers with this GROUP only one is active;\n\
+                    the others take over when it is gone\n\
 \n\
 For a database or a bridge at ssl:HOST:PORT:\n\
   -p, --private-key=FILE  -c, --certificate=FILE  -C, --ca-cert=FILE\n\
@@ -111,6 +115,9 @@ finish_options(struct options *o, int argc, char *argv[])
     if (!error) {
         error = db_connection_check_remote(o->db);
     }
+    if (!error && o->standby) {
+        error = standby_check_group(o->standby);
+    }
     if (error) {
         sn_fatal_config(error);
     }
@@ -121,6 +128,7 @@ enum {
     OPT_NODE,
     OPT_ALL,
     OPT_BRIDGE,
+    OPT_STANDBY,
     OPT_STATE_DIR,
     OPT_VIA,
     OPT_UNIXCTL,
@@ -134,6 +142,7 @@ static const struct option long_options[] = {
     {"all", no_argument, NULL, OPT_ALL},
     {"bridge", required_argument, NULL, OPT_BRIDGE},
     {"via", required_argument, NULL, OPT_VIA},
+    {"standby", required_argument, NULL, OPT_STANDBY},
     {"state-dir", required_argument, NULL, OPT_STATE_DIR},
     {"unixctl", required_argument, NULL, OPT_UNIXCTL},
     {"help", no_argument, NULL, 'h'},
@@ -167,6 +176,9 @@ parse_options(struct options *o, int argc, char *argv[])
             break;
         case OPT_VIA:
             ofconn_set_via(optarg);
+            break;
+        case OPT_STANDBY:
+            o->standby = optarg;
             break;
         case OPT_STATE_DIR:
             o->state_dir = optarg;
@@ -204,6 +216,7 @@ options_init(struct options *o)
     o->fleet.default_target = xasprintf("unix:%s/vmbr0.mgmt", ovs_rundir());
     o->db = db_connection_default_remote();
     o->state_dir = DEFAULT_STATE_DIR;
+    o->standby = NULL;
     o->unixctl_path = NULL;
 }
 
@@ -219,10 +232,21 @@ tell_manager(struct ctl *ctl)
     }
 }
 
+static void
+take_turn(struct standby *standby, struct fleet *fleet)
+{
+    standby_run(standby);
+    if (standby_is_shared(standby)) {
+        fleet_set_turn(fleet, standby_is_active(standby),
+                       standby_is_chosen(standby));
+    }
+}
+
 /* Until `exit`; other ends come as signals, in poll_block(). */
 static void
 run(struct fleet *fleet, struct db_connection *db, struct sweep *sweep,
-    struct ctl *ctl, struct unixctl_server *unixctl)
+    struct standby *standby, struct ctl *ctl,
+    struct unixctl_server *unixctl)
 {
     struct model_sync *sync = model_sync_create(db->idl);
     struct status *status = status_create(db->idl);
@@ -238,14 +262,17 @@ run(struct fleet *fleet, struct db_connection *db, struct sweep *sweep,
         bool usable = model_sync_run(sync, &changes);
 
         ovsdb_idl_track_clear(db->idl);
+        take_turn(standby, fleet);
         fleet_run(fleet, usable ? model_sync_model(sync) : NULL,
                   model_sync_generation(sync), &changes);
         if (usable) {
             model_changes_clear(&changes);
         }
-        status_run(status, fleet);
-        undo_run(undo);
-        sweep_run(sweep);
+        if (standby_is_active(standby)) {
+            status_run(status, fleet);
+            undo_run(undo);
+            sweep_run(sweep);
+        }
         ctl_run(ctl);
         unixctl_server_run(unixctl);
         tell_manager(ctl);
@@ -253,9 +280,11 @@ run(struct fleet *fleet, struct db_connection *db, struct sweep *sweep,
         ovsdb_idl_wait(db->idl);
         db_connection_wait(db);
         fleet_wait(fleet);
-        status_wait(status);
-        undo_wait(undo);
-        sweep_wait(sweep);
+        if (standby_is_active(standby)) {
+            status_wait(status);
+            undo_wait(undo);
+            sweep_wait(sweep);
+        }
         model_sync_wait(sync);
         unixctl_server_wait(unixctl);
         sn_notify_wait();
@@ -288,6 +317,7 @@ main(int argc, char *argv[])
     struct unixctl_server *unixctl;
     struct db_connection *db;
     struct sweep *sweep;
+    struct standby *standby;
     struct options o;
     struct fleet *fleet;
     struct ctl *ctl;
@@ -315,15 +345,17 @@ main(int argc, char *argv[])
         status_sync_limit(db->idl, &o.fleet.nodes);
     }
     set_cache(db, o.state_dir);
+    standby = standby_create(db, o.standby);
     fleet = fleet_create(&o.fleet);
     ctl = ctl_create(fleet, db);
     daemonize_complete();
     VLOG_INFO("%s (socknet) %s, database %s", program_name, sn_version(),
               o.db);
 
-    run(fleet, db, sweep, ctl, unixctl);
+    run(fleet, db, sweep, standby, ctl, unixctl);
     sn_notify_stopping();
 
+    standby_destroy(standby);
     ctl_destroy(ctl);
     sweep_destroy(sweep);
     db_connection_destroy(db);

@@ -146,6 +146,13 @@ db_connection_destroy(struct db_connection *conn)
 }
 
 void
+db_connection_set_lock(struct db_connection *conn, const char *name)
+{
+    ovsdb_idl_set_leader_only(conn->idl, true);
+    ovsdb_idl_set_lock(conn->idl, name);
+}
+
+void
 db_connection_set_cache(struct db_connection *conn, const char *path)
 {
     conn->cache = db_cache_create(path, conn->idl);

@@ -53,6 +53,10 @@ char *db_connection_use_pki(const char *remote, const char *node);
 struct db_connection *db_connection_create(const char *remote);
 void db_connection_destroy(struct db_connection *);     /* And the IDL. */
 
+/* Asks for OVSDB's lock 'name', which only the leader of a cluster can give:
+ * no other server will do from now on, and no relay. */
+void db_connection_set_lock(struct db_connection *, const char *name);
+
 /* After the columns are registered; 'path' is the cache's file. */
 void db_connection_set_cache(struct db_connection *, const char *path);
 

@@ -245,6 +245,40 @@ def test_backup_that_is_cut(three, tmp_path):
         .fails(str(backup))
 
 
+def test_file_that_lacks_entries(make_cluster):
+    """As after a full disk: found while it runs and mended from memory, or
+    told what to do when it starts."""
+    a, b, c = make_cluster().start('a', 'b', 'c')
+    victim = next(m for m in (a, b, c) if not m.is_leader())
+    state = victim.folder / 'state.yaml'
+    state.write_text(STATE)
+    assert victim.status().code == 0
+    victim.socknet('apply', state).ok()
+    # Its end goes where it cannot be written: the server does not notice.
+    size = os.stat(victim.file).st_size
+    state.write_text(STATE.replace('5432', '5433'))
+    victim.socknet('apply', state).ok()
+    text = victim.file.read_bytes()
+    with open(victim.file, 'r+b') as f:
+        f.seek(size)
+        f.write(b'x' * (len(text) - size))
+    r = victim.status()
+    assert r.code == 1
+    assert '`socknet db compact`' in r.json['database'][0]['problem']
+    assert 'lacks what this member agreed to' in \
+        victim.socknet('status').ok().out
+    damaged = victim.file.read_bytes()
+    victim.socknet('db', 'compact', '--db', victim.remote).ok()
+    assert victim.status().code == 0
+    victim.stop()
+    good = victim.file.read_bytes()
+    victim.file.write_bytes(damaged)
+    victim.serve().fails(f'socknet db kick {victim.address}')
+    victim.file.write_bytes(good)
+    victim.serve().ok()
+    assert eventually(victim.is_healthy)
+
+
 def test_upgrade(make_cluster, srcdir, tmp_path):
     """A schema of before, in a cluster that runs."""
     cluster = make_cluster()
