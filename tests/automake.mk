@@ -83,6 +83,11 @@ bench-long: all tests/bench/switches
 bench-ovn: all
 	$(srcdir)/tests/bench/ovn $(srcdir) $(abs_builddir)
 
+# The longer tests of a database that is a cluster.
+check-fleet: all
+	@SOCKNET_FLEET=1 $(RUN_TESTS) --name=check-fleet \
+	    --pytest=tests/system/test_fleet.py $(TESTFLAGS)
+
 clean-local:
 	rm -rf tests/results
 
