@@ -1,5 +1,7 @@
 noinst_LTLIBRARIES += cli/libsncli.la
 cli_libsncli_la_SOURCES = \
+	cli/affected.c \
+	cli/affected.h \
 	cli/apply-run.c \
 	cli/apply-run.h \
 	cli/apply-wait.c \
@@ -96,6 +98,8 @@ cli_libsncli_la_SOURCES = \
 	cli/plan-file.h \
 	cli/policy-tests.c \
 	cli/policy-tests.h \
+	cli/port-marks.c \
+	cli/port-marks.h \
 	cli/probes.c \
 	cli/probes.h \
 	cli/problems.c \

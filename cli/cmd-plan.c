@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "cli/affected.h"
 #include "cli/command.h"
 #include "cli/connections.h"
 #include "cli/offline.h"
@@ -88,24 +89,11 @@ get_object(struct model *model, enum model_kind kind, const char *key)
            : model->mesh.name ? &model->mesh : NULL;
 }
 
-/* Whether an object only stands at another place.  Its place is what every
- * object begins with. */
-static bool
-is_moved(enum model_kind kind, const void *was, void *is)
-{
-    struct sn_loc *loc = is, keep = *loc;
-
-    *loc = *(const struct sn_loc *) was;
-    bool same = model_object_equals(kind, was, is);
-    *loc = keep;
-    return same;
-}
-
 static const char *
 describe_change(enum model_kind kind, const void *was, void *is)
 {
     return !was ? "added" : !is ? "removed"
-           : is_moved(kind, was, is) ? NULL : "changed";
+           : affected_is_moved(kind, was, is) ? NULL : "changed";
 }
 
 /* Returns how many differ, but for their place in the file. */
@@ -146,11 +134,24 @@ output_objects(struct model *old, struct model *new, struct output *out)
 
 /* (b) Who can reach whom. */
 
-static char *
-with_number(const char *name, size_t n)
+/* Those that are alike: by the first for people, all for programs. */
+static void
+output_alike(struct output *out, const char *key, const char *all_key,
+             const char *heading, const struct svec *names)
 {
-    return n > 1 ? xasprintf("%s (and %"PRIuSIZE" like it)", name, n - 1)
-           : xstrdup(name);
+    struct json *all = json_array_create_empty();
+    const char *name;
+    size_t i;
+
+    SVEC_FOR_EACH (i, name, names) {
+        json_array_add(all, json_string_create(name));
+    }
+    char *text = names->n > 1 ? xasprintf("%s (and %"PRIuSIZE" like it)",
+                                          names->names[0], names->n - 1)
+                 : xstrdup(names->names[0]);
+    output_string(out, key, heading, text);
+    output_value(out, all_key, NULL, all, NULL);
+    free(text);
 }
 
 static size_t
@@ -166,17 +167,13 @@ output_reach_of(const struct reach_diffs *diffs, enum reach_change change,
         if (diff->change != change) {
             continue;
         }
-        char *src = with_number(diff->src, diff->n_src);
-        char *dst = with_number(diff->dst, diff->n_dst);
         output_record(out);
-        output_string(out, "src", "from", src);
-        output_string(out, "dst", "to", dst);
+        output_alike(out, "src", "srcs", "from", &diff->srcs);
+        output_alike(out, "dst", "dsts", "to", &diff->dsts);
         output_string(out, "what", "what", diff->what);
         output_string(out, "was", "was", diff->was);
         output_string(out, "is", "is", diff->is);
         output_string(out, "decided_by", "decided by", diff->decided_by);
-        free(src);
-        free(dst);
         n++;
     }
     return n;
@@ -203,11 +200,15 @@ output_reach(struct model *old, struct model *new, struct output *out)
 
 /* (d) Flows. */
 
+/* With the port numbers of 'like' (may be NULL). */
 static struct offline *
-compile(struct model *model, const char *node)
+compile(struct model *model, const char *node, const struct offline *like)
 {
     struct offline *offline = offline_create(node);
 
+    if (like) {
+        offline_number_like(offline, like);
+    }
     offline_invent_macs(offline, model);
     if (model_get_node(model, node)) {
         offline_run(offline, model);
@@ -233,8 +234,8 @@ static void
 output_flows_of(struct model *old, struct model *new, const char *node,
                 struct output *out)
 {
-    struct offline *before = compile(old, node);
-    struct offline *after = compile(new, node);
+    struct offline *before = compile(old, node, NULL);
+    struct offline *after = compile(new, node, before);
     const struct flow_set *installed
         = compiler_flows(offline_compiler(before));
     struct flow_op *ops;

@@ -7,9 +7,11 @@
 #include <string.h>
 #include "bitmap.h"
 #include "cli/offline.h"
+#include "cli/port-marks.h"
 #include "flow.h"
 #include "flows/compiler.h"
 #include "flows/cookie.h"
+#include "hash.h"
 #include "openvswitch/ofp-port.h"
 #include "openvswitch/shash.h"
 #include "packets.h"
@@ -23,12 +25,57 @@ struct fabric_node {
     const struct model_node *node;
     struct offline *offline;
     struct walk_bridge *bridge;
+    struct port_marks *marks;
+};
+
+/* Who has an address. */
+struct fabric_address {
+    struct hmap_node hmap_node;
+    struct sn_prefix address;   /* As a host. */
+    const struct model_container *container;
 };
 
 struct fabric {
     const struct model *model;
     struct shash nodes;         /* struct fabric_node. */
+    struct hmap addresses;      /* struct fabric_address. */
+    struct shash ports;         /* "NODE VETH": struct model_container. */
 };
+
+static uint32_t
+hash_address(const struct sn_prefix *address)
+{
+    return hash_bytes(&address->addr, sizeof address->addr, address->is_v4);
+}
+
+/* Of two that have it, the first by name. */
+static void
+index_container(struct fabric *f, const struct model_container *container)
+{
+    char *port = xasprintf("%s %s", container->node, container->veth);
+
+    shash_add_once(&f->ports, port, container);
+    free(port);
+    for (size_t i = 0; i < container->n_addresses; i++) {
+        struct fabric_address *a = xzalloc(sizeof *a);
+
+        a->address = sn_prefix_host(&container->addresses[i]);
+        a->container = container;
+        hmap_insert(&f->addresses, &a->hmap_node, hash_address(&a->address));
+    }
+}
+
+static void
+index_containers(struct fabric *f)
+{
+    const struct shash_node *item;
+
+    hmap_init(&f->addresses);
+    shash_init(&f->ports);
+    SHASH_FOR_EACH (item, &f->model->containers) {
+        index_container(f, item->data);
+    }
+}
 
 struct fabric *
 fabric_create(struct model *model)
@@ -38,6 +85,7 @@ fabric_create(struct model *model)
 
     f->model = model;
     shash_init(&f->nodes);
+    index_containers(f);
     SHASH_FOR_EACH (item, &model->nodes) {
         struct fabric_node *n = xzalloc(sizeof *n);
 
@@ -51,6 +99,8 @@ fabric_create(struct model *model)
 
         offline_run(n->offline, model);
         n->bridge = walk_bridge_create(offline_compiler(n->offline));
+        n->marks = port_marks_create(compiler_flows(
+            offline_compiler(n->offline)));
     }
     return f;
 }
@@ -59,14 +109,21 @@ void
 fabric_destroy(struct fabric *f)
 {
     if (f) {
+        struct fabric_address *a;
         struct shash_node *item;
 
         SHASH_FOR_EACH (item, &f->nodes) {
             struct fabric_node *n = item->data;
 
+            port_marks_destroy(n->marks);
             walk_bridge_destroy(n->bridge);
             offline_destroy(n->offline);
         }
+        HMAP_FOR_EACH_POP (a, hmap_node, &f->addresses) {
+            free(a);
+        }
+        hmap_destroy(&f->addresses);
+        shash_destroy(&f->ports);
         shash_destroy_free_data(&f->nodes);
         free(f);
     }
@@ -92,28 +149,15 @@ container_mac(const struct model_container *container)
     return container->has_hwaddr ? container->hwaddr : container->seen_hwaddr;
 }
 
-static bool
-container_has_address(const struct model_container *container,
-                      const struct sn_prefix *address)
-{
-    for (size_t i = 0; i < container->n_addresses; i++) {
-        struct sn_prefix own = sn_prefix_host(&container->addresses[i]);
-
-        if (sn_prefix_equals(&own, address)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static const struct model_container *
-find_container(const struct model *model, const struct sn_prefix *address)
+find_container(const struct fabric *f, const struct sn_prefix *address)
 {
-    const struct shash_node *item;
+    const struct fabric_address *a;
 
-    SHASH_FOR_EACH (item, &model->containers) {
-        if (container_has_address(item->data, address)) {
-            return item->data;
+    HMAP_FOR_EACH_WITH_HASH (a, hmap_node, hash_address(address),
+                             &f->addresses) {
+        if (sn_prefix_equals(&a->address, address)) {
+            return a->container;
         }
     }
     return NULL;
@@ -139,15 +183,15 @@ node_has_address(const struct model_node *node,
 
 /* To whom the hosts' routes carry a packet; NULL: to none of the mesh. */
 static const char *
-find_node(const struct model *model, const struct sn_prefix *address)
+find_node(const struct fabric *f, const struct sn_prefix *address)
 {
-    const struct model_container *container = find_container(model, address);
+    const struct model_container *container = find_container(f, address);
     const struct shash_node *item;
 
     if (container) {
         return container->node;
     }
-    SHASH_FOR_EACH (item, &model->nodes) {
+    SHASH_FOR_EACH (item, &f->model->nodes) {
         const struct model_node *node = item->data;
 
         if (node_has_address(node, address)) {
@@ -228,7 +272,7 @@ address_from_container(const struct fabric *f, const struct fabric_node *n,
     const struct flow_port *local = flow_ports_find(ports,
                                                     packet->src->bridge);
     const struct model_container *dst
-        = find_container(f->model, &packet->dst_address);
+        = find_container(f, &packet->dst_address);
     bool direct = (dst && !strcmp(dst->node, packet->src->node)
                    && is_on_link(packet->src, &packet->dst_address));
 
@@ -246,8 +290,7 @@ address_from_host(const struct fabric *f, const struct fabric_node *n,
     const struct flow_port *local
         = flow_ports_find(offline_ports(n->offline), "vmbr0");
     struct sn_prefix dst_address = flow_destination(flow);
-    const struct model_container *dst = find_container(f->model,
-                                                       &dst_address);
+    const struct model_container *dst = find_container(f, &dst_address);
 
     flow->in_port.ofp_port = OFPP_LOCAL;
     flow->dl_src = local ? local->hwaddr : eth_addr_zero;
@@ -296,15 +339,13 @@ end_at_port(const struct fabric *f, const struct fabric_node *n,
     const char *port
         = ofputil_port_map_get_name(offline_port_map(n->offline), ofport);
     const struct shash_node *item;
+    char *key = xasprintf("%s %s", n->node->name, port ? port : "");
+    const struct model_container *container = shash_find_data(&f->ports, key);
 
-    SHASH_FOR_EACH (item, &f->model->containers) {
-        const struct model_container *container = item->data;
-
-        if (port && !strcmp(container->node, n->node->name)
-            && !strcmp(container->veth, port)) {
-            way_end(way, FABRIC_CONTAINER, container->name);
-            return;
-        }
+    free(key);
+    if (container) {
+        way_end(way, FABRIC_CONTAINER, container->name);
+        return;
     }
     SHASH_FOR_EACH (item, &f->model->exits) {
         char *exit_port = model_exit_port(item->data, n->node->name);
@@ -330,7 +371,7 @@ route(const struct fabric *f, const struct fabric_node *n,
 {
     struct sn_prefix dst = flow_destination(packet);
     const struct model_mesh *mesh = &f->model->mesh;
-    const char *next = find_node(f->model, &dst);
+    const char *next = find_node(f, &dst);
     const struct fabric_node *at = next ? shash_find_data(&f->nodes, next)
                                    : NULL;
 
@@ -431,30 +472,21 @@ fabric_way_to_string(const struct fabric_way *way)
     OVS_NOT_REACHED();
 }
 
-/* Marks where the answers of flows can change. */
-static void
-mark_ports(const struct sn_flow *flow, unsigned long *starts)
+uint32_t
+fabric_next_port(const struct fabric *f, const struct fabric_way *way,
+                 uint8_t ip_proto, uint16_t port)
 {
-    struct match match;
+    uint32_t next = UINT16_MAX + 1;
 
-    minimatch_expand(&flow->match, &match);
-    const struct { ovs_be16 value, mask; } tps[] = {
-        { match.flow.tp_dst, match.wc.masks.tp_dst },
-        { match.flow.ct_tp_dst, match.wc.masks.ct_tp_dst },
-    };
+    for (size_t i = 0; i < way->n_hops; i++) {
+        const struct fabric_hop *hop = &way->hops[i];
+        const struct fabric_node *n = shash_find_data(&f->nodes, hop->node);
+        uint32_t here = port_marks_next(n->marks, &hop->walk.last, ip_proto,
+                                        port);
 
-    for (size_t i = 0; i < ARRAY_SIZE(tps); i++) {
-        uint16_t mask = ntohs(tps[i].mask);
-        uint16_t first = ntohs(tps[i].value) & mask;
-        uint32_t last = first | (uint16_t) ~mask;
-
-        if (mask) {
-            bitmap_set1(starts, first);
-            if (last < UINT16_MAX) {
-                bitmap_set1(starts, last + 1);
-            }
-        }
+        next = MIN(next, here);
     }
+    return next;
 }
 
 size_t
@@ -468,13 +500,8 @@ fabric_get_ports(const struct fabric *f, uint16_t **ret_ports)
     bitmap_set1(starts, 1);
     SHASH_FOR_EACH (item, &f->nodes) {
         const struct fabric_node *node = item->data;
-        const struct sn_flow *flow;
 
-        HMAP_FOR_EACH (flow, hmap_node,
-                       &compiler_flows(offline_compiler(node->offline))
-                       ->flows) {
-            mark_ports(flow, starts);
-        }
+        port_marks_collect(node->marks, starts);
     }
     ports = xmalloc(bitmap_count1(starts, UINT16_MAX + 1) * sizeof *ports);
     for (size_t port = 1; port <= UINT16_MAX; port++) {

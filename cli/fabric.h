@@ -72,6 +72,11 @@ void fabric_way_uninit(struct fabric_way *);
  * frees. */
 char *fabric_way_to_string(const struct fabric_way *);
 
+/* The first port after 'port' from which on some flow makes a difference to
+ * packets like this one; 65536: none does. */
+uint32_t fabric_next_port(const struct fabric *, const struct fabric_way *,
+                          uint8_t ip_proto, uint16_t port);
+
 /* One number of each range of ports between which some flow makes a
  * difference: whatever holds for these, holds for every port.  A malloc'd,
  * sorted array. */

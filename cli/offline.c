@@ -33,6 +33,7 @@ struct offline {
     struct flow_ports *ports;
     struct ofputil_port_map map; /* The stand-ins' names. */
     uint16_t next_stand_in;
+    const struct offline *like; /* Or NULL: whose numbers to take. */
     struct compiler *compiler;
     struct svec stand_ins;
 };
@@ -64,6 +65,13 @@ offline_destroy(struct offline *offline)
         free(offline->node);
         free(offline);
     }
+}
+
+void
+offline_number_like(struct offline *offline, const struct offline *other)
+{
+    offline->like = other;
+    offline->next_stand_in = other->next_stand_in;
 }
 
 char *
@@ -137,12 +145,14 @@ static void
 put_port(struct offline *offline, const char *name, struct eth_addr mac)
 {
     const struct known_port *known = shash_find_data(&offline->known, name);
+    const struct flow_port *like
+        = offline->like ? flow_ports_find(offline->like->ports, name) : NULL;
     ofp_port_t ofport;
 
     if (known) {
         ofport = known->ofport;
     } else {
-        ofport = u16_to_ofp(offline->next_stand_in++);
+        ofport = like ? like->ofport : u16_to_ofp(offline->next_stand_in++);
         ofputil_port_map_put(&offline->map, ofport, name);
     }
     flow_ports_put(offline->ports, name, ofport, mac);

@@ -15,6 +15,10 @@ struct offline;
 struct offline *offline_create(const char *node);
 void offline_destroy(struct offline *);
 
+/* Gives ports the numbers that they have in 'other', which has run and must
+ * outlive this one: flows of the two can be compared then. */
+void offline_number_like(struct offline *, const struct offline *other);
+
 /* A port that is known: "veth102=5" or "veth102=5,MAC"; OFPORT may be LOCAL.
  * The MAC is the container's, or that of an internal port.  Returns NULL or an
  * error that the caller frees. */

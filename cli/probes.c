@@ -12,35 +12,20 @@
 #include "state/service.h"
 #include "util.h"
 
-/* An end of a connection: addresses of one name. */
-struct end {
-    char *name;
-    const struct model_container *container;
-    const char *node;           /* A host itself. */
-    const struct model_service *service;
-    struct sn_prefix *addresses; /* As hosts. */
-    size_t n_addresses;
-};
-
-struct ends {
-    struct end *items;
-    size_t n, allocated;
-};
-
-static struct end *
-ends_add(struct ends *ends, const char *name)
+static struct probe_end *
+ends_add(struct probe_ends *ends, const char *name)
 {
     if (ends->n >= ends->allocated) {
         ends->items = x2nrealloc(ends->items, &ends->allocated,
                                  sizeof *ends->items);
     }
-    struct end *end = &ends->items[ends->n++];
-    *end = (struct end) { .name = xstrdup(name) };
+    struct probe_end *end = &ends->items[ends->n++];
+    *end = (struct probe_end) { .name = xstrdup(name) };
     return end;
 }
 
-static void
-ends_destroy(struct ends *ends)
+void
+probe_ends_destroy(struct probe_ends *ends)
 {
     for (size_t i = 0; i < ends->n; i++) {
         free(ends->items[i].name);
@@ -50,7 +35,7 @@ ends_destroy(struct ends *ends)
 }
 
 static void
-end_add_address(struct end *end, const struct sn_prefix *address)
+end_add_address(struct probe_end *end, const struct sn_prefix *address)
 {
     end->addresses = xrealloc(end->addresses, (end->n_addresses + 1)
                               * sizeof *end->addresses);
@@ -58,7 +43,7 @@ end_add_address(struct end *end, const struct sn_prefix *address)
 }
 
 static void
-end_add_literal(struct end *end, const char *address)
+end_add_literal(struct probe_end *end, const char *address)
 {
     struct sn_prefix p;
     char *error = sn_prefix_parse(address, &p);
@@ -69,7 +54,7 @@ end_add_literal(struct end *end, const char *address)
 
 static void
 add_containers(const struct model *model, const struct model_selector *sel,
-               struct ends *ends)
+               struct probe_ends *ends)
 {
     const struct shash_node **sorted = shash_sort(&model->containers);
 
@@ -77,7 +62,7 @@ add_containers(const struct model *model, const struct model_selector *sel,
         const struct model_container *container = sorted[i]->data;
 
         if (model_selector_matches(model, sel, container)) {
-            struct end *end = ends_add(ends, container->name);
+            struct probe_end *end = ends_add(ends, container->name);
 
             end->container = container;
             for (size_t j = 0; j < container->n_addresses; j++) {
@@ -89,13 +74,13 @@ add_containers(const struct model *model, const struct model_selector *sel,
 }
 
 static void
-add_node(const struct model *model, const char *name, struct ends *ends)
+add_node(const struct model *model, const char *name, struct probe_ends *ends)
 {
     const struct model_node *node = model_get_node(model, name);
 
     if (node) {
         char *text = xasprintf("node:%s", name);
-        struct end *end = ends_add(ends, text);
+        struct probe_end *end = ends_add(ends, text);
 
         free(text);
         end->node = node->name;
@@ -109,12 +94,13 @@ add_node(const struct model *model, const char *name, struct ends *ends)
 }
 
 static void
-add_service(const struct model *model, const char *name, struct ends *ends)
+add_service(const struct model *model, const char *name,
+            struct probe_ends *ends)
 {
     const struct model_service *service = model_get_service(model, name);
 
     if (service) {
-        struct end *end = ends_add(ends, name);
+        struct probe_end *end = ends_add(ends, name);
 
         end->service = service;
         for (int is_v4 = 0; is_v4 < 2; is_v4++) {
@@ -127,10 +113,11 @@ add_service(const struct model *model, const char *name, struct ends *ends)
     }
 }
 
-static void
-ends_find(const struct model *model, const struct model_selector *sel,
-          struct ends *ends)
+void
+probe_ends_find(const struct model *model, const struct model_selector *sel,
+                struct probe_ends *ends)
 {
+    *ends = (struct probe_ends) { .n = 0 };
     switch (sel->kind) {
     case SEL_NODE:
         add_node(model, sel->text + strlen("node:"), ends);
@@ -140,7 +127,7 @@ ends_find(const struct model *model, const struct model_selector *sel,
         break;
     case SEL_INTERNET: {
         /* Public resolvers: addresses that are nobody's here. */
-        struct end *end = ends_add(ends, "internet");
+        struct probe_end *end = ends_add(ends, "internet");
 
         end_add_literal(end, "1.1.1.1");
         end_add_literal(end, "2606:4700:4700::1111");
@@ -182,7 +169,7 @@ probes_add(struct probes *probes, const struct probe *probe)
 }
 
 struct sending {
-    const struct end *src, *dst;
+    const struct probe_end *src, *dst;
     const uint16_t *ports;      /* That make a difference. */
     size_t n_ports;
     const struct model_selector *sel;   /* Of the destination. */
@@ -293,11 +280,11 @@ probes_make(const struct fabric *fabric, const struct model_selector *src,
             const struct probe_ports *ports, struct probes *probes)
 {
     const struct model *model = fabric_model(fabric);
-    struct ends srcs = { .n = 0 }, dsts = { .n = 0 };
+    struct probe_ends srcs, dsts;
 
     *probes = (struct probes) { .n = 0 };
-    ends_find(model, src, &srcs);
-    ends_find(model, dst, &dsts);
+    probe_ends_find(model, src, &srcs);
+    probe_ends_find(model, dst, &dsts);
     for (size_t i = 0; i < srcs.n; i++) {
         for (size_t j = 0; j < dsts.n; j++) {
             struct sending s = {
@@ -315,8 +302,8 @@ probes_make(const struct fabric *fabric, const struct model_selector *src,
             }
         }
     }
-    ends_destroy(&srcs);
-    ends_destroy(&dsts);
+    probe_ends_destroy(&srcs);
+    probe_ends_destroy(&dsts);
 }
 
 void

@@ -8,7 +8,29 @@
 #include <stdint.h>
 #include "cli/fabric.h"
 
+struct model;
 struct model_selector;
+struct model_service;
+
+/* An end of a connection: addresses of one name. */
+struct probe_end {
+    char *name;                 /* "xray", "node:oo1424oo", "internet". */
+    const struct model_container *container;
+    const char *node;           /* A host itself. */
+    const struct model_service *service;
+    struct sn_prefix *addresses; /* As hosts. */
+    size_t n_addresses;
+};
+
+struct probe_ends {
+    struct probe_end *items;
+    size_t n, allocated;
+};
+
+/* All that the selector names. */
+void probe_ends_find(const struct model *, const struct model_selector *,
+                     struct probe_ends *);
+void probe_ends_destroy(struct probe_ends *);
 
 struct probe {
     struct fabric_packet packet;

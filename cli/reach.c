@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include "cli/affected.h"
 #include "cli/cause.h"
 #include "cli/classes.h"
 #include "cli/fabric.h"
@@ -23,129 +24,154 @@ struct side {
     struct model *model;
     struct fabric *fabric;
     struct explainer *explainer;
+    struct shash ends;          /* struct probe_ends, by name: one each. */
 };
 
 struct comparison {
     struct side old, new;
-    struct probe_ports ports;
     struct classes classes;
+    struct affected *affected;
     struct reach_diffs *diffs;
 };
 
-/* What became of the packets of one pair, in one state. */
-struct verdict {
-    char *what;                 /* "tcp/6333". */
-    uint8_t ip_proto;
-    bool is_v4;
-    uint16_t port;
+/* What became of a packet, in one state. */
+struct fate {
     bool arrives;
-    char *end;
+    char *end;                  /* NULL: there is no such pair. */
     char *exit;                 /* NULL: not by an exit. */
     uint64_t cookie;            /* Of the flow that decided; 0: none. */
+    uint32_t next;              /* Up to before that port, it is the same. */
 };
 
 static void
-verdict_free(void *verdict_)
+fate_uninit(struct fate *fate)
 {
-    struct verdict *verdict = verdict_;
+    free(fate->end);
+    free(fate->exit);
+}
 
-    if (verdict) {
-        free(verdict->what);
-        free(verdict->end);
-        free(verdict->exit);
-        free(verdict);
+/* Packets of one protocol and family between two. */
+struct lane {
+    bool is_v4;
+    uint8_t ip_proto;
+    bool has_ports;             /* All of them, else 'port' alone. */
+    uint16_t port;
+};
+
+/* NULL: not in this state. */
+static const struct probe_end *
+find_end(struct side *side, const char *name)
+{
+    struct probe_ends *ends = shash_find_data(&side->ends, name);
+
+    if (!ends) {
+        struct model_selector sel;
+        char *error = model_selector_parse(side->model, name, true, &sel);
+
+        ends = xzalloc(sizeof *ends);
+        if (!error) {
+            probe_ends_find(side->model, &sel, ends);
+            model_selector_destroy(&sel);
+        }
+        free(error);
+        shash_add(&side->ends, name, ends);
     }
+    return ends->n ? &ends->items[0] : NULL;
 }
 
-static struct verdict *
-judge(struct comparison *c, const struct side *side,
-      const struct probe *probe)
+/* Its first address of a family, or NULL. */
+static const struct sn_prefix *
+end_address(const struct probe_end *end, bool is_v4)
 {
-    struct verdict *v = xzalloc(sizeof *v);
-    struct fabric_way way;
-
-    fabric_send(side->fabric, &probe->packet, &way);
-    c->diffs->n_walks++;
-    v->ip_proto = probe->packet.ip_proto;
-    v->is_v4 = probe->packet.dst_address.is_v4;
-    v->port = probe->packet.port;
-    v->arrives = probe_has_arrived(probe, &way);
-    v->end = fabric_way_to_string(&way);
-    v->exit = way.end == FABRIC_EXIT ? xstrdup(way.name) : NULL;
-    v->cookie = way.decided ? way.decided->cookie : 0;
-    fabric_way_uninit(&way);
-    return v;
+    for (size_t i = 0; i < end->n_addresses; i++) {
+        if (end->addresses[i].is_v4 == is_v4) {
+            return &end->addresses[i];
+        }
+    }
+    return NULL;
 }
 
+/* False: there is no such pair. */
 static bool
-make_probes(struct comparison *c, const struct side *side, const char *src,
-            const char *dst, struct probes *probes)
+make_probe(const struct probe_end *src, const struct probe_end *dst,
+           const struct lane *lane, struct probe *probe)
 {
-    struct model_selector s, d;
-    char *error = model_selector_parse(side->model, src, false, &s);
+    const struct sn_prefix *from = end_address(src, lane->is_v4);
+    const struct sn_prefix *to = end_address(dst, lane->is_v4);
 
-    if (error) {
-        free(error);            /* Not in this state. */
+    if (!from || !to || (src->container && src->container == dst->container)
+        || (dst->service && (dst->service->ip_proto != lane->ip_proto
+                             || dst->service->port != lane->port))) {
         return false;
     }
-    error = model_selector_parse(side->model, dst, true, &d);
-    if (!error) {
-        probes_make(side->fabric, &s, &d, 0, &c->ports, probes);
-        model_selector_destroy(&d);
-    }
-    model_selector_destroy(&s);
-    bool ok = !error;
-    free(error);
-    return ok;
+    *probe = (struct probe) {
+        .packet = {
+            .src = src->container, .src_node = src->node,
+            .src_address = *from, .dst_address = *to,
+            .ip_proto = lane->ip_proto, .port = lane->port,
+        },
+        .src = src->name, .dst = dst->name,
+        .dst_container = dst->container,
+        .to_service = dst->service != NULL,
+    };
+    return true;
 }
 
-/* Key: what it is, so that the same packets of both states meet. */
+/* Of a service, with each backend in turn: the first that is not reached
+ * tells. */
 static void
-judge_pair(struct comparison *c, const struct side *side, const char *src,
-           const char *dst, struct shash *verdicts)
+judge(struct comparison *c, const struct side *side,
+      const struct probe_end *src, const struct probe_end *dst,
+      const struct lane *lane, struct fate *fate)
 {
-    struct probes probes;
+    size_t n_buckets = 1;
+    struct probe probe;
 
-    if (!make_probes(c, side, src, dst, &probes)) {
+    *fate = (struct fate) { .next = UINT16_MAX + 1 };
+    if (!src || !dst || !make_probe(src, dst, lane, &probe)) {
         return;
     }
-    for (size_t i = 0; i < probes.n; i++) {
-        const struct probe *probe = &probes.items[i];
-        char *key = xasprintf("%d %3u %5"PRIu16,
-                              !probe->packet.dst_address.is_v4,
-                              probe->packet.ip_proto, probe->packet.port);
+    for (size_t i = 0; i < n_buckets && (!i || fate->arrives); i++) {
+        struct fabric_way way;
 
-        if (!shash_find(verdicts, key)) {
-            shash_add(verdicts, key, judge(c, side, probe));
-        }
-        free(key);
+        probe.packet.bucket = i;
+        fabric_send(side->fabric, &probe.packet, &way);
+        c->diffs->n_walks++;
+        n_buckets = MAX(n_buckets, way.n_buckets);
+        fate_uninit(fate);
+        fate->arrives = probe_has_arrived(&probe, &way);
+        fate->end = n_buckets > 1 && fate->arrives
+                    ? xstrdup("delivered to a backend")
+                    : fabric_way_to_string(&way);
+        fate->exit = way.end == FABRIC_EXIT ? xstrdup(way.name) : NULL;
+        fate->cookie = way.decided ? way.decided->cookie : 0;
+        fate->next = fabric_next_port(side->fabric, &way, lane->ip_proto,
+                                      lane->port);
+        fabric_way_uninit(&way);
     }
-    probes_destroy(&probes);
 }
 
 static bool
-find_change(const struct verdict *was, const struct verdict *is,
+find_change(const struct fate *was, const struct fate *is,
             enum reach_change *change)
 {
-    bool before = was && was->arrives, after = is && is->arrives;
-
-    if (before != after) {
-        *change = after ? REACH_ALLOWED : REACH_DENIED;
+    if (was->arrives != is->arrives) {
+        *change = is->arrives ? REACH_ALLOWED : REACH_DENIED;
         return true;
     }
     *change = REACH_EXIT;
-    return (after && was->exit && is->exit && strcmp(was->exit, is->exit));
+    return is->arrives && was->exit && is->exit && strcmp(was->exit, is->exit);
 }
 
 static char *
-explain(const struct comparison *c, const struct verdict *is)
+explain(const struct comparison *c, uint64_t cookie)
 {
     struct cause cause;
 
-    if (!is || !is->cookie) {
+    if (!cookie) {
         return NULL;
     }
-    cause_find(c->new.explainer, is->cookie, &cause);
+    cause_find(c->new.explainer, cookie, &cause);
     char *text = xstrdup(cause.text);
     cause_destroy(&cause);
     return text;
@@ -154,16 +180,16 @@ explain(const struct comparison *c, const struct verdict *is)
 /* "tcp/80", "udp/1-65535", "ping (IPv6)": of the ports from 'first' to before
  * 'end'. */
 static char *
-describe(const struct verdict *v, uint16_t first, uint32_t end)
+describe(const struct lane *lane, uint16_t first, uint32_t end)
 {
-    const char *family = v->is_v4 ? "" : " (IPv6)";
-    const char *name = v->ip_proto == IPPROTO_TCP ? "tcp"
-                       : v->ip_proto == IPPROTO_UDP ? "udp" : NULL;
+    const char *family = lane->is_v4 ? "" : " (IPv6)";
+    const char *name = lane->ip_proto == IPPROTO_TCP ? "tcp"
+                       : lane->ip_proto == IPPROTO_UDP ? "udp" : NULL;
 
-    if (v->ip_proto == IPPROTO_ICMP || v->ip_proto == IPPROTO_ICMPV6) {
+    if (lane->ip_proto == IPPROTO_ICMP || lane->ip_proto == IPPROTO_ICMPV6) {
         return xasprintf("ping%s", family);
     } else if (!name) {
-        return xasprintf("protocol %u/%"PRIu16"%s", v->ip_proto, first,
+        return xasprintf("protocol %u/%"PRIu16"%s", lane->ip_proto, first,
                          family);
     }
     return end - first <= 1 ? xasprintf("%s/%"PRIu16"%s", name, first, family)
@@ -171,33 +197,40 @@ describe(const struct verdict *v, uint16_t first, uint32_t end)
                        family);
 }
 
-/* Where the range of 'port' ends. */
-static uint32_t
-range_end(const struct comparison *c, uint16_t port)
+/* Two that stand for all like them. */
+struct pair {
+    const char *src, *dst;
+    const struct svec *srcs, *dsts;     /* Those, or NULL: none. */
+};
+
+/* The one that was tried comes first. */
+static void
+put_names(struct svec *names, const char *first, const struct svec *all)
 {
-    for (size_t i = 0; i < c->ports.n; i++) {
-        if (c->ports.ports[i] > port) {
-            return c->ports.ports[i];
+    svec_init(names);
+    svec_add(names, first);
+    for (size_t i = 0; all && i < all->n; i++) {
+        if (strcmp(all->names[i], first)) {
+            svec_add(names, all->names[i]);
         }
     }
-    return UINT16_MAX + 1;
 }
 
-/* The changes of one pair, adjacent ranges of ports as one. */
+/* The changes of a lane, adjacent ranges of ports as one. */
 struct run {
     struct reach_diff diff;
-    const struct verdict *first;
-    uint32_t end;
+    uint16_t first;
     bool open;
 };
 
 static void
-run_close(struct comparison *c, struct run *run)
+run_close(struct comparison *c, const struct lane *lane, uint32_t end,
+          struct run *run)
 {
     struct reach_diffs *diffs = c->diffs;
 
     if (run->open) {
-        run->diff.what = describe(run->first, run->first->port, run->end);
+        run->diff.what = describe(lane, run->first, end);
         if (diffs->n >= diffs->allocated) {
             diffs->items = x2nrealloc(diffs->items, &diffs->allocated,
                                       sizeof *diffs->items);
@@ -208,86 +241,127 @@ run_close(struct comparison *c, struct run *run)
 }
 
 static bool
-run_goes_on(const struct run *run, enum reach_change change,
-            const struct verdict *v, const char *was, const char *is,
-            const char *decided_by)
+run_goes_on(const struct run *run, enum reach_change change, const char *was,
+            const char *is, const char *decided_by)
 {
     return (run->open && run->diff.change == change
-            && run->first->ip_proto == v->ip_proto
-            && run->first->is_v4 == v->is_v4 && run->end == v->port
             && !strcmp(run->diff.was, was) && !strcmp(run->diff.is, is)
             && nullable_string_is_equal(run->diff.decided_by, decided_by));
 }
 
+/* What the ports from 'first' on meet; up to before it, 'run' is known. */
 static void
-compare_verdicts(struct comparison *c, const struct svec *srcs,
-                 const char *src, const struct svec *dsts, const char *dst,
-                 const struct shash *old, const struct shash *new)
+compare_fates(struct comparison *c, const struct pair *pair,
+              const struct lane *lane, uint16_t first, const struct fate *was,
+              const struct fate *is, struct run *run)
 {
-    struct sset keys = SSET_INITIALIZER(&keys);
+    const char *before = was->end ? was->end : "not there";
+    const char *after = is->end ? is->end : "not there";
+    enum reach_change change;
+
+    if (!find_change(was, is, &change)) {
+        run_close(c, lane, first, run);
+        return;
+    }
+    char *decided_by = is->end ? explain(c, is->cookie) : NULL;
+    if (run_goes_on(run, change, before, after, decided_by)) {
+        free(decided_by);
+        return;
+    }
+    run_close(c, lane, first, run);
+    *run = (struct run) {
+        .diff = {
+            .change = change, .was = xstrdup(before), .is = xstrdup(after),
+            .decided_by = decided_by,
+        },
+        .first = first, .open = true,
+    };
+    put_names(&run->diff.srcs, pair->src, pair->srcs);
+    put_names(&run->diff.dsts, pair->dst, pair->dsts);
+}
+
+/* Ports that flows do not tell apart are as one. */
+static void
+compare_lane(struct comparison *c, const struct pair *pair, struct lane lane)
+{
+    const struct probe_end *old_src = find_end(&c->old, pair->src);
+    const struct probe_end *old_dst = find_end(&c->old, pair->dst);
+    const struct probe_end *new_src = find_end(&c->new, pair->src);
+    const struct probe_end *new_dst = find_end(&c->new, pair->dst);
+    uint32_t end = lane.has_ports ? UINT16_MAX + 1 : lane.port + 1;
     struct run run = { .open = false };
-    const struct shash_node *item;
 
-    SHASH_FOR_EACH (item, old) {
-        sset_add(&keys, item->name);
-    }
-    SHASH_FOR_EACH (item, new) {
-        sset_add(&keys, item->name);
-    }
-    const char **sorted = sset_sort(&keys);
-    for (size_t i = 0; i < sset_count(&keys); i++) {
-        const struct verdict *was = shash_find_data(old, sorted[i]);
-        const struct verdict *is = shash_find_data(new, sorted[i]);
-        const struct verdict *v = is ? is : was;
-        const char *before = was ? was->end : "not there";
-        const char *after = is ? is->end : "not there";
-        enum reach_change change;
+    for (uint32_t port = lane.port; port < end; ) {
+        struct fate was, is;
 
-        if (!find_change(was, is, &change)) {
-            run_close(c, &run);
-            continue;
-        }
-        char *decided_by = explain(c, is);
-        if (run_goes_on(&run, change, v, before, after, decided_by)) {
-            free(decided_by);
-        } else {
-            run_close(c, &run);
-            run = (struct run) {
-                .diff = {
-                    .change = change, .src = xstrdup(src),
-                    .dst = xstrdup(dst), .n_src = srcs ? srcs->n : 1,
-                    .n_dst = dsts ? dsts->n : 1, .was = xstrdup(before),
-                    .is = xstrdup(after), .decided_by = decided_by,
-                },
-                .first = v, .open = true,
-            };
-        }
-        run.end = range_end(c, v->port);
+        lane.port = port;
+        judge(c, &c->old, old_src, old_dst, &lane, &was);
+        judge(c, &c->new, new_src, new_dst, &lane, &is);
+        compare_fates(c, pair, &lane, port, &was, &is, &run);
+        port = MIN(was.next, is.next);
+        fate_uninit(&was);
+        fate_uninit(&is);
     }
-    run_close(c, &run);
-    free(sorted);
-    sset_destroy(&keys);
+    run_close(c, &lane, end, &run);
+}
+
+static void
+compare_services(struct comparison *c, const struct pair *pair, bool is_v4)
+{
+    const struct probe_end *was = find_end(&c->old, pair->dst);
+    const struct probe_end *is = find_end(&c->new, pair->dst);
+    struct lane lanes[2];
+    size_t n = 0;
+
+    if (was && was->service) {
+        lanes[n++] = (struct lane) { .is_v4 = is_v4,
+                                     .ip_proto = was->service->ip_proto,
+                                     .port = was->service->port };
+    }
+    if (is && is->service
+        && (!n || lanes[0].ip_proto != is->service->ip_proto
+            || lanes[0].port != is->service->port)) {
+        lanes[n++] = (struct lane) { .is_v4 = is_v4,
+                                     .ip_proto = is->service->ip_proto,
+                                     .port = is->service->port };
+    }
+    for (size_t i = 0; i < n; i++) {
+        compare_lane(c, pair, lanes[i]);
+    }
+}
+
+static bool
+is_service(const struct comparison *c, const char *name)
+{
+    return (model_get_service(c->old.model, name)
+            || model_get_service(c->new.model, name));
 }
 
 static void
 compare_pair(struct comparison *c, const struct svec *srcs, const char *src,
              const struct svec *dsts, const char *dst)
 {
-    struct shash old = SHASH_INITIALIZER(&old);
-    struct shash new = SHASH_INITIALIZER(&new);
-    struct shash_node *item;
+    const struct pair pair = { src, dst, srcs, dsts };
 
-    judge_pair(c, &c->old, src, dst, &old);
-    judge_pair(c, &c->new, src, dst, &new);
-    compare_verdicts(c, srcs, src, dsts, dst, &old, &new);
-    SHASH_FOR_EACH (item, &old) {
-        verdict_free(item->data);
+    if (!affected_has_pair(c->affected, src, dst)) {
+        return;
     }
-    SHASH_FOR_EACH (item, &new) {
-        verdict_free(item->data);
+
+    for (int is_v4 = 1; is_v4 >= 0; is_v4--) {
+        const struct lane lanes[] = {
+            { is_v4, is_v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, false, 0 },
+            { is_v4, IPPROTO_TCP, true, 1 },
+            { is_v4, IPPROTO_UDP, true, 1 },
+        };
+
+        if (is_service(c, dst)) {
+            compare_services(c, &pair, is_v4);
+            continue;
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(lanes); i++) {
+            compare_lane(c, &pair, lanes[i]);
+        }
     }
-    shash_destroy(&old);
-    shash_destroy(&new);
 }
 
 /* What else than a container can be reached. */
@@ -349,39 +423,24 @@ compare_all(struct comparison *c)
     sset_destroy(&others);
 }
 
-/* The ports at which either state makes a difference. */
-static void
-join_ports(struct comparison *c)
-{
-    uint16_t *a, *b;
-    size_t n_a = fabric_get_ports(c->old.fabric, &a);
-    size_t n_b = fabric_get_ports(c->new.fabric, &b);
-    size_t i = 0, j = 0;
-
-    c->ports.ports = xmalloc((n_a + n_b + 1) * sizeof *c->ports.ports);
-    c->ports.n = 0;
-    while (i < n_a || j < n_b) {
-        uint16_t next = j >= n_b || (i < n_a && a[i] <= b[j]) ? a[i] : b[j];
-
-        i += i < n_a && a[i] == next;
-        j += j < n_b && b[j] == next;
-        c->ports.ports[c->ports.n++] = next;
-    }
-    free(a);
-    free(b);
-}
-
 static void
 side_init(struct side *side, struct model *model)
 {
     side->model = model;
     side->fabric = fabric_create(model);
     side->explainer = explainer_create(model);
+    shash_init(&side->ends);
 }
 
 static void
 side_uninit(struct side *side)
 {
+    struct shash_node *item;
+
+    SHASH_FOR_EACH (item, &side->ends) {
+        probe_ends_destroy(item->data);
+    }
+    shash_destroy_free_data(&side->ends);
     fabric_destroy(side->fabric);
     explainer_destroy(side->explainer);
 }
@@ -390,16 +449,17 @@ void
 reach_compare(struct model *old, struct model *new, struct reach_diffs *diffs)
 {
     const struct model *const models[] = { old, new };
-    struct comparison c = { .diffs = diffs };
+    struct comparison c = {
+        .diffs = diffs, .affected = affected_create(old, new),
+    };
 
     *diffs = (struct reach_diffs) { .n = 0 };
     side_init(&c.old, old);
     side_init(&c.new, new);
     classes_find(&c.classes, models, ARRAY_SIZE(models));
-    join_ports(&c);
     compare_all(&c);
     classes_destroy(&c.classes);
-    free(c.ports.ports);
+    affected_destroy(c.affected);
     side_uninit(&c.old);
     side_uninit(&c.new);
 }
@@ -410,8 +470,8 @@ reach_diffs_destroy(struct reach_diffs *diffs)
     for (size_t i = 0; i < diffs->n; i++) {
         struct reach_diff *diff = &diffs->items[i];
 
-        free(diff->src);
-        free(diff->dst);
+        svec_destroy(&diff->srcs);
+        svec_destroy(&diff->dsts);
         free(diff->what);
         free(diff->was);
         free(diff->is);

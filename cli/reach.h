@@ -9,6 +9,7 @@
  * the cost follows the rules, not the number of containers. */
 
 #include <stddef.h>
+#include "svec.h"
 
 struct model;
 
@@ -20,8 +21,7 @@ enum reach_change {
 
 struct reach_diff {
     enum reach_change change;
-    char *src, *dst;            /* One of them each. */
-    size_t n_src, n_dst;        /* How many are alike, that one included. */
+    struct svec srcs, dsts;     /* That are alike; the first was tried. */
     char *what;                 /* "tcp/6333", "udp/1-65535", "ping (IPv6)". */
     char *was, *is;             /* "dropped", "leaves by exit a/warp", … */
     char *decided_by;           /* In the new state, or NULL. */

@@ -127,3 +127,24 @@ def test_against_the_database(socknet, srcdir, database):
     assert r.code == 2 and r.json['allowed'] and not r.json['denied']
     socknet('apply', path, db=database.remote).ok()
     assert socknet('plan', path, db=database.remote).code == 0
+
+
+def test_flows_of_others_stay(plan):
+    """A new container's port does not renumber those of the others."""
+    r = plan(('        - id: "102"\n', '''\
+        - {id: "55", properties: {name: aaa, ipv4_address: 10.0.0.55/24}}
+        - id: "102"
+'''), args=('--json', '--flows'))
+    assert r.code == 2
+    flows = [f['flow'] for f in r.json['flows oo1424oo']]
+    assert len(flows) > 5 and all(f.startswith('+') for f in flows)
+    assert all('0x5302000000370' in f for f in flows)
+
+
+def test_alike(plan):
+    """Programs get all the names of those that are alike."""
+    r = plan(('acls:', 'acls:\n  - {name: all, action: deny, src: ["*"], '
+              'dst: ["*"]}'))
+    for record in r.json['denied']:
+        assert record['src'].startswith(record['srcs'][0])
+        assert ('like it' in record['src']) == (len(record['srcs']) > 1)
