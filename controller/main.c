@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -96,6 +97,25 @@ add_target(struct options *o, const char *arg)
     }
 }
 
+/* The files are called as the node is, or as this host. */
+static char *
+use_pki(const struct options *o)
+{
+    const char *name = fleet_options_name(&o->fleet);
+    char *error = db_connection_use_pki(o->db, name);
+
+    if (error && strcmp(name, o->fleet.default_node)) {
+        char *second = db_connection_use_pki(o->db, o->fleet.default_node);
+
+        if (!second) {
+            free(error);
+            return NULL;
+        }
+        free(second);
+    }
+    return error;
+}
+
 static void
 finish_options(struct options *o, int argc, char *argv[])
 {
@@ -110,7 +130,7 @@ finish_options(struct options *o, int argc, char *argv[])
     }
     error = fleet_options_check(&o->fleet);
     if (!error) {
-        error = db_connection_use_pki(o->db, fleet_options_name(&o->fleet));
+        error = use_pki(o);
     }
     if (!error) {
         error = db_connection_check_remote(o->db);

@@ -38,7 +38,7 @@ endif
 
 # Folders of pytest files that need no root; those that do not exist are
 # skipped in silence, a run that finds no test at all fails.
-PYTESTS = tests/style tests/cli tests/state tests/db tests/golden \
+PYTESTS = tests/style tests/cli tests/debian tests/state tests/db tests/golden \
 	tests/fuzz tests/controller
 
 check_PROGRAMS += $(UNIT_TESTS)
@@ -87,6 +87,12 @@ bench-ovn: all
 check-fleet: all
 	@SOCKNET_FLEET=1 $(RUN_TESTS) --name=check-fleet \
 	    --pytest=tests/system/test_fleet.py $(TESTFLAGS)
+
+# Builds Debian's packages, installs and runs them; some minutes.
+check-packages: all
+	-$(srcdir)/build-aux/install-deps --packages
+	@$(RUN_TESTS) --name=check-packages --pytest=tests/packages \
+	    $(TESTFLAGS)
 
 clean-local:
 	rm -rf tests/results

@@ -35,6 +35,7 @@ test_protocol(void **state)
     size_t len;
 
     /* Without a manager: nothing. */
+    unsetenv("NOTIFY_SOCKET");
     sn_notify_init();
     assert_false(sn_notify_is_due());
     sn_notify_send(true, "nobody hears this");
