@@ -169,7 +169,8 @@ compiler_change_exit(struct compiler *c, const char *key)
     }
 }
 
-/* Containers of a node that is revoked, or no more, come and go with that. */
+/* Containers of a node that is revoked, or no more, come and go with that; and
+ * those that kept an address of its subnets elsewhere need routes. */
 static void
 compiler_change_trust(struct compiler *c, const char *name)
 {
@@ -177,6 +178,7 @@ compiler_change_trust(struct compiler *c, const char *name)
     bool revoked = node && node->revoked && strcmp(name, c->node_name);
     struct shash_node *snode;
 
+    c->dirty_all_containers |= revoked || sset_contains(&c->revoked, name);
     if (revoked == sset_contains(&c->revoked, name)) {
         return;
     } else if (revoked) {
@@ -475,10 +477,12 @@ place_update_covers(struct place *place)
             .flags = cover->point->flags,
             .ids = { point_id(cover->point, ROLE_SRC),
                      point_id(cover->point, ROLE_DST) },
+            .is_host = point_is_host(cover->point),
         };
 
         if (now.flags != cover->flags || now.ids[0] != cover->ids[0]
-            || now.ids[1] != cover->ids[1]) {
+            || now.ids[1] != cover->ids[1]
+            || now.is_host != cover->is_host) {
             *cover = now;
             changed = true;
         }

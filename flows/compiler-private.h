@@ -59,6 +59,7 @@ struct cover {
     struct point *point;        /* Not compared. */
     uint32_t flags;
     uint32_t ids[N_ROLES];
+    bool is_host;
 };
 
 /* What the compiler remembers of a container, to know what a change undoes or

@@ -160,6 +160,24 @@ compiler_emit_endpoint(struct compiler *c,
     stage_deliver_container(c, &ep);
 }
 
+/* The subnets of a revoked node lead nowhere. */
+static bool
+lies_at_revoked(const struct compiler *c, const struct sn_prefix *address)
+{
+    const char *name;
+
+    SSET_FOR_EACH (name, &c->revoked) {
+        const struct model_node *node = model_get_node(c->model, name);
+
+        for (size_t i = 0; node && i < node->n_subnets; i++) {
+            if (sn_prefix_contains(&node->subnets[i], address)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static void
 compiler_emit_container(struct compiler *c, const char *name)
 {
@@ -179,7 +197,8 @@ compiler_emit_container(struct compiler *c, const char *name)
         for (size_t i = 0; i < container->n_addresses; i++) {
             struct sn_prefix a = sn_prefix_host(&container->addresses[i]);
 
-            if (points_lookup(&c->points, &a)->flags != flags) {
+            if (points_lookup(&c->points, &a)->flags != flags
+                || lies_at_revoked(c, &a)) {
                 stage_guard_stray(c, container, &a);
                 stage_arp_nd_stray(c, container, &a);
                 stage_conntrack_stray(c, container, &a);

@@ -544,6 +544,12 @@ point_count(struct point *point)
     point->counted = true;
 }
 
+bool
+point_is_host(const struct point *point)
+{
+    return point->prefix.plen == (point->prefix.is_v4 ? 32 : 128);
+}
+
 uint32_t
 point_id(const struct point *point, enum policy_role role)
 {

@@ -69,6 +69,7 @@ const struct point *points_lookup(const struct points *,
 /* The number of the identity that a point stands for, 0 if no rule in force
  * here needs it. */
 uint32_t point_id(const struct point *, enum policy_role);
+bool point_is_host(const struct point *);       /* One address. */
 /* 'member' has an address whose longest match is 'point'; as 'ident' it counts
  * there, if 'pooled' and the point pools. */
 void points_join(struct points *, struct point *, void *member, bool pooled,

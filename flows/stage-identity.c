@@ -23,17 +23,18 @@ cookie_ident(uint32_t id)
     return cookie_make(COOKIE_IDENTITY, id, SN_WHY_NONE);
 }
 
-/* 'flags' are those of a source. */
+/* 'flags' are those of a source.  'above' for what stands above another flow
+ * for the same prefix. */
 static void
 identity_flow(struct compiler *c, enum policy_role role,
               const struct sn_prefix *prefix, uint32_t flags, uint32_t id,
-              uint64_t cookie)
+              uint64_t cookie, bool above)
 {
     bool src = role == ROLE_SRC;
     struct emit *e = &c->emit;
 
     emit_flow(e, src ? SN_TABLE_SRC_IDENTITY : SN_TABLE_DST_IDENTITY,
-              100 + prefix->plen, cookie);
+              100 + prefix->plen + above, cookie);
     if (src) {
         emit_match_ct_src(e, prefix);
     } else {
@@ -87,11 +88,14 @@ stage_identity_point(struct compiler *c, const struct point *point)
         if (id || point->fixed) {
             identity_flow(c, role, &point->prefix, point->flags, id,
                           id ? cookie_ident(id)
-                             : cookie_base(table, SN_WHY_PROCEED));
+                             : cookie_base(table, SN_WHY_PROCEED),
+                              false);
         }
     }
 }
 
+/* A rule may name the address of a container: a point of its own, which knows
+ * nothing of the container's name, tags and segments. */
 void
 stage_identity_container(struct compiler *c,
                          const struct model_container *container)
@@ -111,7 +115,8 @@ stage_identity_container(struct compiler *c,
                 identity_flow(c, role, &a, flags, id,
                               id ? cookie_ident(id)
                                  : cookie_container(c, container,
-                                                    SN_WHY_NONE));
+                                                    SN_WHY_NONE),
+                              point_is_host(around));
             }
         }
     }
