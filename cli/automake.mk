@@ -38,6 +38,7 @@ cli_libsncli_la_SOURCES = \
 	cli/cmd-peers.c \
 	cli/cmd-pki.c \
 	cli/cmd-plan.c \
+	cli/cmd-prove.c \
 	cli/cmd-rollback.c \
 	cli/cmd-status.c \
 	cli/cmd-trace.c \
@@ -108,6 +109,8 @@ cli_libsncli_la_SOURCES = \
 	cli/proposal.h \
 	cli/protocol.c \
 	cli/protocol.h \
+	cli/prove-run.c \
+	cli/prove-run.h \
 	cli/reach.c \
 	cli/reach.h \
 	cli/redact.c \

@@ -11,6 +11,7 @@
 #include "cli/output.h"
 #include "cli/plan-file.h"
 #include "cli/proposal.h"
+#include "cli/prove-run.h"
 #include "cli/reach.h"
 #include "cli/session.h"
 #include "cli/state-file.h"
@@ -31,6 +32,7 @@ struct plan_args {
     const char *node;
     const char *out;            /* The plan goes there, or NULL. */
     bool flows;
+    bool no_proof;
     bool verify;
 };
 
@@ -41,6 +43,7 @@ plan_parse(int argc, char *argv[], struct plan_args *args)
         {"from", required_argument, NULL, 'f'},
         {"node", required_argument, NULL, 'n'},
         {"flows", no_argument, NULL, 'F'},
+        {"no-proof", no_argument, NULL, 'P'},
         {"out", required_argument, NULL, 'o'},
         {"verify", no_argument, NULL, 'v'},
         {NULL, 0, NULL, 0},
@@ -56,6 +59,9 @@ plan_parse(int argc, char *argv[], struct plan_args *args)
             break;
         case 'F':
             args->flows = true;
+            break;
+        case 'P':
+            args->no_proof = true;
             break;
         case 'o':
             args->out = optarg;
@@ -406,7 +412,10 @@ plan_compare(const struct command_context *ctx, const struct plan_args *args,
     } else {
         output_note(out, "nothing to change");
     }
-    bool ok = !args->verify || output_verification(new, out);
+    bool ok = args->no_proof || prove_run(new, true, out);
+    if (args->verify) {
+        ok &= output_verification(new, out);
+    }
     output_attach(out, "changes", json_boolean_create(n > 0));
     if (args->out) {
         output_attach(out, "plan_file", json_string_create(args->out));

@@ -79,6 +79,7 @@ int cmd_nodes(struct command_context *, int argc, char *argv[]);
 int cmd_peers(struct command_context *, int argc, char *argv[]);
 int cmd_pki(struct command_context *, int argc, char *argv[]);
 int cmd_plan(struct command_context *, int argc, char *argv[]);
+int cmd_prove(struct command_context *, int argc, char *argv[]);
 int cmd_rollback(struct command_context *, int argc, char *argv[]);
 int cmd_show(struct command_context *, int argc, char *argv[]);
 int cmd_status(struct command_context *, int argc, char *argv[]);

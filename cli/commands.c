@@ -53,6 +53,7 @@ const struct command commands[] = {
       "  --flows       also each host's flows that differ\n"
       "  --verify      have an Open vSwitch of its own, without any port of\n"
       "                this machine, trace packets through the new flows\n"
+      "  --no-proof    leave out the proof (see `socknet prove`)\n"
       "  --out PLAN    keep it in a file: `socknet apply PLAN` carries out\n"
       "                just this, unless the database has changed since\n"
       "  --node NAME   the node, if PATH describes a single host\n"
@@ -230,6 +231,21 @@ const struct command commands[] = {
       "Example: socknet trace op-dbus-api vector-db tcp/6333\n",
       false, cmd_trace,
       "follow a packet, live" },
+    { NULL, "prove", "[PATH] [--node NAME]",
+      "what holds for every packet, or a packet that shows otherwise",
+      "Follows all packets at once through the compiled flows of all hosts,\n"
+      "and holds what leaves by which port against the state: uplinks,\n"
+      "hosts, mesh and exits, spoofed addresses, and who reaches whom.  What\n"
+      "does not hold is shown by a packet and its way.  Without PATH, of the\n"
+      "database.  No switch is asked.\n"
+      "\n"
+      "  --node NAME   the node, if PATH describes a single host\n"
+      "\n"
+      "Exit code 1 if anything is refuted.\n"
+      "\n"
+      "Example: socknet prove examples/two-hosts.yaml\n",
+      false, cmd_prove,
+      "what holds for any packet" },
     { NULL, "doctor", "[--node NAME] [--pki DIR]",
       "look at this host as an experienced operator would",
       "Checks daemons, switch, kernel, certificates, clock, MTUs, and what\n"

@@ -96,11 +96,12 @@ fabric_create(struct model *model)
     }
     SHASH_FOR_EACH (item, &f->nodes) {
         struct fabric_node *n = item->data;
+        const struct compiler *compiler = offline_compiler(n->offline);
 
         offline_run(n->offline, model);
-        n->bridge = walk_bridge_create(offline_compiler(n->offline));
-        n->marks = port_marks_create(compiler_flows(
-            offline_compiler(n->offline)));
+        n->bridge = walk_bridge_create(compiler_flows(compiler),
+                                       compiler_objects(compiler));
+        n->marks = port_marks_create(compiler_flows(compiler));
     }
     return f;
 }

@@ -414,3 +414,23 @@ object_set_sort(const struct object_set *set)
     qsort(objects, n, sizeof *objects, compare_objects);
     return objects;
 }
+
+bool
+sn_object_parse_group(const struct object_set *set, uint32_t id,
+                      struct ofputil_group_mod *gm)
+{
+    const struct sn_object *object = object_set_find(set, SN_GROUP, id);
+    enum ofputil_protocol usable;
+
+    if (!object) {
+        return false;
+    }
+    char *text = xasprintf("group_id=%"PRIu32",%s", id, object->spec);
+    char *error = parse_ofp_group_mod_str(gm, OFPGC11_ADD, text, NULL, NULL,
+                                          &usable);
+    bool ok = !error;
+
+    free(text);
+    free(error);
+    return ok;
+}

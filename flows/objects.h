@@ -31,6 +31,7 @@ struct ds;
 struct ofpact;
 struct ofpbuf;
 struct ofputil_group_desc;
+struct ofputil_group_mod;
 struct ofputil_meter_config;
 
 enum sn_object_kind { SN_GROUP, SN_METER, SN_N_OBJECT_KINDS };
@@ -66,6 +67,12 @@ bool sn_object_id_is_ours(uint32_t id);
 /* OpenFlow 1.5 messages. */
 struct ofpbuf *sn_object_encode_add(const struct sn_object *, bool exists);
 struct ofpbuf *sn_object_encode_delete(const struct sn_object *);
+
+/* The group with number 'id' of a set.  False if there is none; else the
+ * caller frees with ofputil_uninit_group_mod(). */
+struct object_set;
+bool sn_object_parse_group(const struct object_set *, uint32_t id,
+                           struct ofputil_group_mod *);
 
 /* Whether actions use the object. */
 bool sn_object_is_used_by(const struct sn_object *, const struct ofpact *,

@@ -27,7 +27,7 @@ struct walk_rule {
 };
 
 struct walk_bridge {
-    const struct compiler *compiler;
+    const struct object_set *objects;
     struct classifier *tables[N_TABLES];    /* NULL: empty. */
 };
 
@@ -54,13 +54,14 @@ insert_flow(struct classifier *cls, const struct sn_flow *flow)
 }
 
 struct walk_bridge *
-walk_bridge_create(const struct compiler *compiler)
+walk_bridge_create(const struct flow_set *flows,
+                   const struct object_set *objects)
 {
     struct walk_bridge *b = xzalloc(sizeof *b);
     const struct sn_flow *flow;
 
-    b->compiler = compiler;
-    HMAP_FOR_EACH (flow, hmap_node, &compiler_flows(compiler)->flows) {
+    b->objects = objects;
+    HMAP_FOR_EACH (flow, hmap_node, &flows->flows) {
         struct classifier **cls = &b->tables[flow->table_id];
 
         if (!*cls) {
@@ -187,21 +188,10 @@ execute_ct(struct walker *w, const struct ofpact_conntrack *ct)
 static void
 execute_group(struct walker *w, uint32_t id)
 {
-    const struct sn_object *object
-        = object_set_find(compiler_objects(w->bridge->compiler), SN_GROUP,
-                          id);
-    enum ofputil_protocol usable;
     struct ofputil_group_mod gm;
-    char *text = object ? xasprintf("group_id=%"PRIu32",%s", id, object->spec)
-                 : NULL;
-    char *error = text ? parse_ofp_group_mod_str(&gm, OFPGC11_ADD, text, NULL,
-                                                 NULL, &usable)
-                  : xstrdup("no such group");
 
-    free(text);
-    if (error) {
+    if (!sn_object_parse_group(w->bridge->objects, id, &gm)) {
         w->walk->unknown = "group";
-        free(error);
         return;
     }
 

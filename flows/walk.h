@@ -15,12 +15,14 @@
 #include <stdint.h>
 #include "openvswitch/flow.h"
 
-struct compiler;
+struct flow_set;
+struct object_set;
 struct sn_flow;
 
 struct walk_bridge;
-/* With the flows that 'compiler' has now; it must outlive the bridge. */
-struct walk_bridge *walk_bridge_create(const struct compiler *);
+/* Flows and objects must outlive the bridge. */
+struct walk_bridge *walk_bridge_create(const struct flow_set *,
+                                       const struct object_set *);
 void walk_bridge_destroy(struct walk_bridge *);
 
 struct walk_step {

@@ -28,6 +28,15 @@ UNIT_TESTS += tests/unit/test-keys tests/unit/test-plan-host \
 UNIT_TESTS += tests/unit/test-handover tests/unit/test-ovs-trace \
 	tests/unit/test-relay
 UNIT_TESTS += tests/unit/test-notify
+UNIT_TESTS += tests/unit/test-space tests/unit/test-prove
+UNIT_TESTS += tests/unit/test-tampering
+tests_unit_test_tampering_SOURCES = tests/unit/test-tampering.c \
+	tests/unit/prove-host.c tests/unit/prove-host.h \
+	tests/unit/flow-model.c tests/unit/flow-model.h
+tests_unit_test_prove_SOURCES = tests/unit/test-prove.c \
+	tests/unit/prove-host.c tests/unit/prove-host.h \
+	tests/unit/random-world.c tests/unit/random-world.h \
+	tests/unit/flow-model.c tests/unit/flow-model.h
 UNIT_TESTS += tests/unit/test-flows tests/unit/test-flows-random
 tests_unit_test_flows_SOURCES = tests/unit/test-flows.c \
 	tests/unit/flow-model.c tests/unit/flow-model.h
@@ -110,3 +119,7 @@ tests_bench_compile_SOURCES = tests/bench/compile.c \
 check_PROGRAMS += tests/bench/switches
 tests_bench_switches_SOURCES = tests/bench/switches.c \
 	tests/bench/sim-switch.c tests/bench/sim-switch.h
+
+check_PROGRAMS += tests/bench/prove-speed
+tests_bench_prove_speed_SOURCES = tests/bench/prove-speed.c \
+	tests/unit/flow-model.c tests/unit/flow-model.h

@@ -1,0 +1,383 @@
+#include <config.h>
+
+#include "flows/header.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "flow.h"
+#include "hash.h"
+#include "openvswitch/match.h"
+#include "openvswitch/util.h"
+#include "packets.h"
+#include "util.h"
+
+/* What packets come with, in the order of the diagrams.  Who sent it comes
+ * last: it follows from the source's address, and is so the same tail below
+ * all that is said of that source. */
+#define PACKET_FIELD(FIELD, SIZE) { HEADER_BYTE(FIELD), SIZE }
+static const struct { uint16_t first, size; } packet_fields[] = {
+    PACKET_FIELD(dl_type, 2),
+    PACKET_FIELD(vlans[0], 4),
+    PACKET_FIELD(nw_dst, 4),
+    PACKET_FIELD(ipv6_dst, 16),
+    PACKET_FIELD(nw_src, 4),
+    PACKET_FIELD(ipv6_src, 16),
+    PACKET_FIELD(nw_proto, 1),
+    PACKET_FIELD(tp_dst, 2),
+    PACKET_FIELD(tp_src, 2),
+    PACKET_FIELD(nw_frag, 1),
+    PACKET_FIELD(nw_ttl, 1),
+    PACKET_FIELD(nw_tos, 1),
+    PACKET_FIELD(tcp_flags, 2),
+    PACKET_FIELD(ipv6_label, 4),
+    PACKET_FIELD(nd_target, 16),
+    PACKET_FIELD(arp_tha, 6),
+    PACKET_FIELD(arp_sha, 6),
+    PACKET_FIELD(dl_dst, 6),
+    PACKET_FIELD(in_port.ofp_port, 4),
+    PACKET_FIELD(dl_src, 6),
+};
+
+enum { NO_BIT = UINT16_MAX, MAX_LITERALS = HEADER_SIZE * 8 };
+
+static uint16_t first_bits[HEADER_SIZE];        /* Or NO_BIT. */
+static uint16_t n_bits;
+
+/* Numbers the bits, once. */
+static void
+init_bits(void)
+{
+    if (n_bits) {
+        return;
+    }
+    for (size_t i = 0; i < HEADER_SIZE; i++) {
+        first_bits[i] = NO_BIT;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(packet_fields); i++) {
+        for (size_t j = 0; j < packet_fields[i].size; j++) {
+            first_bits[packet_fields[i].first + j] = n_bits;
+            n_bits += 8;
+        }
+    }
+}
+
+bool
+header_byte_is_packet(size_t byte)
+{
+    init_bits();
+    return first_bits[byte] != NO_BIT;
+}
+
+struct space *
+header_space_create(void)
+{
+    init_bits();
+    return space_create(n_bits);
+}
+
+void
+header_init(struct header *h)
+{
+    init_bits();
+    memset(h, 0, sizeof *h);
+    for (size_t i = 0; i < HEADER_SIZE; i++) {
+        if (first_bits[i] == NO_BIT) {
+            h->known[i] = UINT8_MAX;
+        } else {
+            h->from[i] = i;
+        }
+    }
+}
+
+bool
+header_equals(const struct header *a, const struct header *b)
+{
+    return !memcmp(a, b, sizeof *a);
+}
+
+uint32_t
+header_hash(const struct header *h)
+{
+    return hash_bytes(h, sizeof *h, 0);
+}
+
+void
+header_set(struct header *h, size_t byte, uint8_t value, uint8_t mask)
+{
+    h->known[byte] |= mask;
+    h->value[byte] = (h->value[byte] & ~mask) | (value & mask);
+    if (h->known[byte] == UINT8_MAX) {
+        h->from[byte] = 0;
+    }
+}
+
+void
+header_move(struct header *h, size_t dst, size_t src)
+{
+    h->known[dst] = h->known[src];
+    h->value[dst] = h->value[src];
+    h->from[dst] = h->from[src];
+}
+
+/* Fields and matches of OVS. */
+
+enum { MAX_FIELD = 16 };
+
+struct field_bytes {
+    bool known, plain;
+    uint16_t bytes[MAX_FIELD];
+};
+
+/* Where in a struct flow each byte of the field's value ends up. */
+static void
+find_field_bytes(const struct mf_field *mf, struct field_bytes *fb)
+{
+    fb->known = true;
+    fb->plain = mf->n_bytes <= MAX_FIELD && mf->n_bits == 8 * mf->n_bytes;
+    for (int i = 0; fb->plain && i < mf->n_bytes; i++) {
+        union mf_value value;
+        struct flow flow;
+        const uint8_t *bytes = (const uint8_t *) &flow;
+        int n = 0;
+
+        memset(&value, 0, sizeof value);
+        memset(&flow, 0, sizeof flow);
+        value.b[i] = UINT8_MAX;
+        fb->bytes[i] = HEADER_NOWHERE;
+        mf_set_flow_value(mf, &value, &flow);
+        for (size_t j = 0; j < sizeof flow; j++) {
+            if (bytes[j]) {
+                n += bytes[j] == UINT8_MAX && j >= HEADER_FIRST ? 1 : 2;
+                fb->bytes[i] = j - HEADER_FIRST;
+            }
+        }
+        fb->plain = n <= 1;
+    }
+}
+
+bool
+header_field_bytes(const struct mf_field *mf, const uint16_t **ret_bytes)
+{
+    static struct field_bytes fields[MFF_N_IDS];
+    struct field_bytes *fb = &fields[mf->id];
+
+    if (!fb->known) {
+        find_field_bytes(mf, fb);
+    }
+    *ret_bytes = fb->bytes;
+    return fb->plain;
+}
+
+size_t
+header_match_from_match(const struct match *match, struct header_match **ret,
+                        bool *ret_outside)
+{
+    const uint8_t *mask = (const uint8_t *) &match->wc.masks;
+    const uint8_t *value = (const uint8_t *) &match->flow;
+    struct header_match bytes[HEADER_SIZE];
+    size_t n = 0;
+
+    for (size_t i = 0; i < sizeof match->flow; i++) {
+        if (!mask[i]) {
+            continue;
+        } else if (i < HEADER_FIRST) {
+            *ret_outside = true;
+        } else {
+            bytes[n++] = (struct header_match) {
+                .byte = i - HEADER_FIRST, .mask = mask[i],
+                .value = value[i] & mask[i],
+            };
+        }
+    }
+    *ret = n ? xmemdup(bytes, n * sizeof *bytes) : NULL;
+    return n;
+}
+
+/* Sets. */
+
+static int
+compare_literals(const void *a_, const void *b_)
+{
+    const struct space_literal *a = a_;
+    const struct space_literal *b = b_;
+
+    return a->bit < b->bit ? -1 : a->bit > b->bit;
+}
+
+struct literals {
+    struct space_literal items[MAX_LITERALS];
+    size_t n;
+};
+
+static void
+literals_add(struct literals *l, size_t byte, uint8_t value, uint8_t mask)
+{
+    ovs_assert(!mask || first_bits[byte] != NO_BIT);
+    for (int i = 0; i < 8; i++) {
+        if (mask & (0x80 >> i)) {
+            l->items[l->n++] = (struct space_literal) {
+                .bit = first_bits[byte] + i,
+                .value = (value & (0x80 >> i)) != 0,
+            };
+        }
+    }
+}
+
+/* Two bytes of the header may be the same of the packet. */
+static space_set
+literals_to_set(struct space *s, struct literals *l)
+{
+    size_t n = 0;
+
+    if (l->n) {
+        qsort(l->items, l->n, sizeof *l->items, compare_literals);
+    }
+    for (size_t i = 0; i < l->n; i++) {
+        if (!n || l->items[n - 1].bit != l->items[i].bit) {
+            l->items[n++] = l->items[i];
+        } else if (l->items[n - 1].value != l->items[i].value) {
+            return SPACE_NONE;
+        }
+    }
+    return space_cube(s, l->items, n);
+}
+
+space_set
+header_match_set(struct space *s, const struct header *h,
+                 const struct header_match *matches, size_t n)
+{
+    struct literals l;
+
+    l.n = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct header_match *m = &matches[i];
+        uint8_t known = h->known[m->byte];
+
+        if ((m->value ^ h->value[m->byte]) & m->mask & known) {
+            return SPACE_NONE;
+        }
+        literals_add(&l, h->from[m->byte], m->value, m->mask & ~known);
+    }
+    return literals_to_set(s, &l);
+}
+
+space_set
+header_bytes_set(struct space *s, size_t byte, const void *value_,
+                 const void *mask_, size_t n)
+{
+    const uint8_t *value = value_;
+    const uint8_t *mask = mask_;
+    struct literals l;
+
+    l.n = 0;
+    for (size_t i = 0; i < n; i++) {
+        literals_add(&l, byte + i, value[i], mask ? mask[i] : UINT8_MAX);
+    }
+    return literals_to_set(s, &l);
+}
+
+space_set
+header_u8_set(struct space *s, size_t byte, uint8_t value)
+{
+    return header_bytes_set(s, byte, &value, NULL, sizeof value);
+}
+
+space_set
+header_be16_set(struct space *s, size_t byte, uint16_t value)
+{
+    ovs_be16 be = htons(value);
+
+    return header_bytes_set(s, byte, &be, NULL, sizeof be);
+}
+
+space_set
+header_family_set(struct space *s, bool is_v4)
+{
+    return header_be16_set(s, HEADER_BYTE(dl_type),
+                           is_v4 ? ETH_TYPE_IP : ETH_TYPE_IPV6);
+}
+
+space_set
+header_prefix_set(struct space *s, bool src, const struct sn_prefix *p)
+{
+    space_set family = header_family_set(s, p->is_v4);
+    space_set address;
+
+    if (p->is_v4) {
+        ovs_be32 addr = in6_addr_get_mapped_ipv4(&p->addr);
+        ovs_be32 mask = be32_prefix_mask(p->plen);
+
+        address = header_bytes_set(s, src ? HEADER_BYTE(nw_src)
+                                          : HEADER_BYTE(nw_dst),
+                                   &addr, &mask, sizeof addr);
+    } else {
+        struct in6_addr mask = ipv6_create_mask(p->plen);
+
+        address = header_bytes_set(s, src ? HEADER_BYTE(ipv6_src)
+                                          : HEADER_BYTE(ipv6_dst),
+                                   &p->addr, &mask, sizeof mask);
+    }
+    return space_and(s, family, address);
+}
+
+space_set
+header_in_port_set(struct space *s, ofp_port_t port)
+{
+    ofp_port_t mask = u16_to_ofp(UINT16_MAX);   /* As flows match it. */
+
+    return header_bytes_set(s, HEADER_BYTE(in_port.ofp_port), &port, &mask,
+                            sizeof port);
+}
+
+space_set
+header_view(struct space *s, const struct header *h, space_set set)
+{
+    uint8_t *fates = xzalloc(n_bits);
+
+    for (size_t i = 0; i < HEADER_SIZE; i++) {
+        for (int j = 0; first_bits[i] != NO_BIT && j < 8; j++) {
+            uint8_t bit = 0x80 >> j;
+
+            if (h->known[i] & bit) {
+                fates[first_bits[i] + j] = h->value[i] & bit ? SPACE_ONE
+                                           : SPACE_ZERO;
+            }
+        }
+    }
+    set = space_project(s, set, fates);
+    free(fates);
+    return set;
+}
+
+bool
+header_contains(const struct space *s, space_set set,
+                const struct flow *flow)
+{
+    const uint8_t *bytes = (const uint8_t *) flow + HEADER_FIRST;
+    bool *bits = xmalloc(n_bits * sizeof *bits);
+
+    for (size_t i = 0; i < HEADER_SIZE; i++) {
+        for (int j = 0; first_bits[i] != NO_BIT && j < 8; j++) {
+            bits[first_bits[i] + j] = (bytes[i] & (0x80 >> j)) != 0;
+        }
+    }
+    bool contains = space_contains(s, set, bits);
+    free(bits);
+    return contains;
+}
+
+void
+header_pick(struct space *s, space_set set, struct flow *flow)
+{
+    uint8_t *bytes = (uint8_t *) flow + HEADER_FIRST;
+    bool *bits = xmalloc(n_bits * sizeof *bits);
+
+    *flow = (struct flow) { .packet_type = htonl(PT_ETH) };
+    space_pick(s, set, bits);
+    for (size_t i = 0; i < HEADER_SIZE; i++) {
+        for (int j = 0; first_bits[i] != NO_BIT && j < 8; j++) {
+            bytes[i] |= bits[first_bits[i] + j] ? 0x80 >> j : 0;
+        }
+    }
+    free(bits);
+}

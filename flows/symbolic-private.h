@@ -1,0 +1,96 @@
+#ifndef SN_SYMBOLIC_PRIVATE_H
+#define SN_SYMBOLIC_PRIVATE_H 1
+
+/* Among the files of symbolic: the tables as they are searched, and what
+ * later ones look at. */
+
+#include "flows/symbolic.h"
+
+enum { SYM_N_TABLES = 256, SYM_N_REGS = 16 };
+
+struct sym_flow {
+    struct hmap_node node;      /* In a struct sym_group, by 'meta'. */
+    const struct sn_flow *flow;
+    struct header_match *matches;
+    size_t n_matches;
+    bool outside;               /* It matches more than a header has. */
+    bool soft;                  /* Its actions are conjunctions. */
+};
+
+/* Flows that match the same bits of what is no part of a packet. */
+struct sym_group {
+    struct header_match *meta;  /* Without values. */
+    size_t n_meta;
+    struct hmap flows;
+};
+
+struct sym_region {
+    const struct sn_flow *flow; /* The first of those with its actions. */
+    space_set set;
+    space_set *parts;           /* Yet to be united. */
+    size_t n_parts, allocated_parts;
+};
+
+/* What each flow of a table gets of all packets with one header. */
+struct sym_partition {
+    struct hmap_node node;      /* In a struct sym_table, by 'key'. */
+    struct header key;          /* As far as the table looks at it. */
+    struct sym_region *regions;
+    size_t n_regions, allocated_regions;
+    space_set rest;             /* No flow's. */
+    struct symbolic_trouble *ties;
+    size_t n_ties, allocated_ties;
+};
+
+struct sym_state {
+    struct hmap_node node;      /* In a struct sym_table, by 'header'. */
+    struct header header;
+    /* Those in both.  Most of what meets at the policy is dropped there, and
+     * need not be worked out. */
+    space_set set, and;
+};
+
+/* What a table looks at, if the flags (register 3) are at least these. */
+struct sym_look {
+    struct hmap_node node;      /* In a struct sym_table, by 'flags'. */
+    uint32_t flags;
+    uint8_t mask[HEADER_SIZE];
+    uint8_t onward[HEADER_SIZE]; /* With all tables to come. */
+    bool has_onward;
+    bool partly[SYM_N_REGS];    /* Not only at the whole register. */
+    uint32_t *values[SYM_N_REGS];       /* Sorted. */
+    size_t n_values[SYM_N_REGS];
+};
+
+struct sym_table {
+    struct sym_flow **flows;    /* By priority, the highest first. */
+    size_t n_flows, allocated_flows;
+    struct sym_group **groups;
+    size_t n_groups;
+    uint8_t mask[HEADER_SIZE];  /* What any of its flows matches. */
+    struct hmap partitions;
+    struct hmap states;         /* Yet to be followed. */
+    struct hmap looks;
+};
+
+struct sym {
+    struct symbolic *result;
+    struct space *space;
+    const struct object_set *objects;
+    struct sym_table tables[SYM_N_TABLES];
+    bool flags_grow;            /* No flow clears a flag. */
+};
+
+void sym_tables_init(struct sym *, const struct flow_set *);
+void sym_tables_uninit(struct sym *);
+const struct sym_partition *sym_partition_get(struct sym *,
+                                              struct sym_table *,
+                                              const struct header *);
+/* Bytes that are neither of a packet nor of a connection's tuple. */
+bool sym_is_meta(size_t byte);
+
+/* Makes headers equal that no flow from 'table' on tells apart. */
+void sym_forget(struct sym *, int table, struct header *);
+void sym_looks_uninit(struct sym_table *);
+
+#endif /* flows/symbolic-private.h */
