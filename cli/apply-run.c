@@ -13,6 +13,7 @@
 #include "cli/commit.h"
 #include "cli/output.h"
 #include "cli/problems.h"
+#include "cli/reach-output.h"
 #include "cli/session.h"
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
@@ -164,7 +165,7 @@ compose_model(struct ovsdb_idl_txn *txn, const void *model,
 
 int
 apply_run(const struct command_context *ctx, struct session *session,
-          const struct model *model, const struct apply_job *o)
+          struct model *model, const struct apply_job *o)
 {
     struct output *out = output_create(ctx->json, "apply");
     struct model_apply apply;
@@ -183,6 +184,9 @@ apply_run(const struct command_context *ctx, struct session *session,
         free(error);
         output_abort(out);
     } else {
+        if (o->before) {
+            reach_output(o->before, model, out);
+        }
         output_apply(&apply, model, o->dry_run, out);
         if (o->confirm_s && !o->dry_run && model_apply_has_changes(&apply)) {
             output_note(out, "`socknet confirm` within %d s keeps it; else "

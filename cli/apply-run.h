@@ -19,11 +19,13 @@ struct apply_job {
     bool ends_pending;          /* May replace a state that waits for that. */
     bool wait;
     bool dry_run;
+    struct model *before;       /* Say what changes for whom against this, or
+                                 * NULL. */
 };
 
 /* Says what happens; returns the command's exit status. */
 int apply_run(const struct command_context *, struct session *,
-              const struct model *, const struct apply_job *);
+              struct model *, const struct apply_job *);
 
 /* The options that both have; 'c' as command_getopt() returned it.  False: it
  * is none of them, or has a bad value, about which something was said. */

@@ -111,6 +111,8 @@ cli_libsncli_la_SOURCES = \
 	cli/protocol.h \
 	cli/prove-run.c \
 	cli/prove-run.h \
+	cli/reach-output.c \
+	cli/reach-output.h \
 	cli/reach.c \
 	cli/reach.h \
 	cli/redact.c \

@@ -86,7 +86,11 @@ target_from_fallback(struct target *target, const struct session *session,
     };
     state_files_add(&target->files, target->files.path,
                     xstrdup(mesh->fallback));
-    return target_load(target, session, true);
+    if (!target_load(target, session, true)) {
+        return false;
+    }
+    fallback_restore_places(target->model, mesh->fallback);
+    return true;
 }
 
 static bool
@@ -144,6 +148,21 @@ target_find(struct target *target, const struct session *session,
     return row && target_from_revision(target, session, row, true);
 }
 
+/* A copy of what is in force, without what hosts report of it; NULL: it cannot
+ * be made. */
+static struct model *
+copy_present(const struct session *session)
+{
+    char *text = fallback_format(session_model(session));
+    struct diags diags;
+
+    diags_init(&diags);
+    struct model *model = fallback_parse(text, "now", &diags);
+    diags_destroy(&diags);
+    free(text);
+    return model;
+}
+
 int
 cmd_rollback(struct command_context *ctx, int argc, char *argv[])
 {
@@ -179,7 +198,9 @@ cmd_rollback(struct command_context *ctx, int argc, char *argv[])
         job.action = target.action;
         job.files = &target.files;
         job.node = target.node;
+        job.before = copy_present(session);
         status = apply_run(ctx, session, target.model, &job);
+        model_destroy(job.before);
     }
     target_destroy(&target);
     session_close(session);

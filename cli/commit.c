@@ -10,6 +10,7 @@
 #include "cli/session.h"
 #include "openvswitch/poll-loop.h"
 #include "ovsdb-idl.h"
+#include "ovsdb-sync/fallback.h"
 #include "ovsdb-sync/model-apply.h"
 #include "ovsdb-sync/revision.h"
 #include "ovsdb-sync/socknet-idl.h"
@@ -87,7 +88,7 @@ static void
 compose_confirm(struct session *session, const struct sndb_mesh *mesh,
                 int seconds)
 {
-    char *before = state_to_yaml(session_model(session));
+    char *before = fallback_format(session_model(session));
     int64_t within = seconds, by = time_wall() + seconds;
 
     sndb_mesh_set_confirm_by(mesh, &by, 1);

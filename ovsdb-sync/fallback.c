@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "lib/diag.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
+#include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
 #include "ovsdb-sync/socknet-idl.h"
 #include "state/load.h"
@@ -94,6 +96,103 @@ fallback_name(int64_t generation)
     return xasprintf("before-generation-%"PRId64, generation);
 }
 
+/* "#@ KIND<tab>KEY<tab>FILE:LINE:COLUMN" */
+#define PLACE_PREFIX "#@ "
+
+static void *
+get_object(struct model *model, enum model_kind kind, const char *key)
+{
+    return kind == MODEL_MESH ? &model->mesh
+           : shash_find_data(model_table(model, kind), key);
+}
+
+/* A place is what every object begins with. */
+static void
+put_place(struct ds *s, enum model_kind kind, const char *key,
+          const void *object)
+{
+    const struct sn_loc *loc = object;
+
+    if (loc->file && !strpbrk(loc->file, "\t\n")
+        && !strpbrk(key, "\t\n")) {
+        char *place = sn_loc_to_string(loc);
+
+        ds_put_format(s, PLACE_PREFIX"%s\t%s\t%s\n",
+                      model_kind_to_string(kind), key, place);
+        free(place);
+    }
+}
+
+char *
+fallback_format(const struct model *model_)
+{
+    struct model *model = CONST_CAST(struct model *, model_);
+    struct ds s = DS_EMPTY_INITIALIZER;
+    char *yaml = state_to_yaml(model);
+
+    ds_put_cstr(&s, yaml);
+    free(yaml);
+    put_place(&s, MODEL_MESH, "", &model->mesh);
+    for (enum model_kind kind = MODEL_MESH + 1; kind < MODEL_N_KINDS;
+         kind++) {
+        const struct shash_node **sorted
+            = shash_sort(model_table(model, kind));
+
+        for (size_t i = 0; i < shash_count(model_table(model, kind)); i++) {
+            put_place(&s, kind, sorted[i]->name, sorted[i]->data);
+        }
+        free(sorted);
+    }
+    return ds_steal_cstr(&s);
+}
+
+static void
+restore_place(struct model *model, char *line)
+{
+    const char *name = strsep(&line, "\t");
+    const char *key = strsep(&line, "\t");
+    struct sn_loc loc;
+
+    if (!key || !line || !sn_loc_from_string(line, &loc)) {
+        return;
+    }
+    for (enum model_kind kind = 0; kind < MODEL_N_KINDS; kind++) {
+        struct sn_loc *place = get_object(model, kind, key);
+
+        if (place && !strcmp(name, model_kind_to_string(kind))) {
+            *place = loc;
+        }
+    }
+}
+
+void
+fallback_restore_places(struct model *model, const char *text)
+{
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+
+        if (!strncmp(text, PLACE_PREFIX, strlen(PLACE_PREFIX))) {
+            char *line = xmemdup0(text + strlen(PLACE_PREFIX),
+                                  len - strlen(PLACE_PREFIX));
+
+            restore_place(model, line);
+            free(line);
+        }
+        text += len + (text[len] == '\n');
+    }
+}
+
+struct model *
+fallback_parse(const char *text, const char *name, struct diags *diags)
+{
+    struct model *model = state_load_string(text, name, NULL, diags);
+
+    if (model) {
+        fallback_restore_places(model, text);
+    }
+    return model;
+}
+
 struct model *
 fallback_load(const struct fallback *fb)
 {
@@ -101,7 +200,7 @@ fallback_load(const struct fallback *fb)
 
     char *name = fallback_name(fb->generation);
     diags_init(&diags);
-    struct model *model = state_load_string(fb->text, name, NULL, &diags);
+    struct model *model = fallback_parse(fb->text, name, &diags);
     if (!model) {
         const struct diag *diag;
 

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct diags;
 struct fallback;
 struct model;
 struct sndb_mesh;
@@ -30,6 +31,16 @@ void fallback_wait(const struct fallback *);
 /* What the text of the state before 'generation' is called, where a name of a
  * file is wanted.  Caller frees. */
 char *fallback_name(int64_t generation);
+
+/* The text of a state to go back to, and, in comments, where the objects of
+ * 'model' were written: they are to have these places again.  Caller frees. */
+char *fallback_format(const struct model *);
+/* Gives the objects of 'model', which was read from 'text', those places. */
+void fallback_restore_places(struct model *, const char *text);
+/* What fallback_format() wrote; 'name' stands for the file.  NULL, with what
+ * is wrong in 'diags', if it cannot be read; caller destroys. */
+struct model *fallback_parse(const char *text, const char *name,
+                             struct diags *);
 
 /* The state to go back to; NULL, with the cause in the log, if it cannot be
  * read.  Caller destroys. */

@@ -192,3 +192,131 @@ def test_author_is_who_called_sudo(served, state):
     subprocess.run([served.program, 'apply', state], env=env, check=True,
                    stdout=subprocess.DEVNULL)
     assert history(served)[0]['author'] == 'alice@' + os.uname().nodename
+
+
+def sources(site):
+    return sorted((r['name'], r['source'])
+                  for table in ('Acl', 'Container', 'Node')
+                  for r in site.rows(table, 'name', 'source'))
+
+
+def test_undo_gives_places_back(served, state, other, daemon):
+    """Flows go on to be explained by the operator's own file and line; and a
+    database that restarts meanwhile does not stop the clock."""
+    served.socknet('apply', state).ok()
+    before = sources(served)
+    assert all(str(state) in source for _, source in before)
+    served.socknet('apply', other, '--confirm', 6).ok()
+    assert sources(served) != before
+    served.stop(9)
+    served.serve().ok()
+    assert port(served) == '5433'
+    assert 'waits to be confirmed' in served.socknet('status').out
+    eventually(lambda: port(served) == '5432')
+    assert [r['outcome'] for r in history(served)] \
+        == ['applied', 'undone', 'applied']
+    assert sources(served) == before
+    assert f'({state}:' in served.socknet('explain', cookie(served)).ok().out
+    # What it wrote can be gone back to, and is what it was.
+    served.socknet('apply', other).ok()
+    served.socknet('rollback').ok()
+    assert port(served) == '5432'
+
+
+def cookie(site):
+    """Of a flow of the rule."""
+    for line in site.socknet('flows', '--node', 'n1').ok().out.splitlines():
+        if 'cookie=0x5307' in line:
+            return line.split('cookie=')[1].split(',')[0]
+    raise AssertionError('no flow of an acl')
+
+
+def test_rollback_of_what_waits_gives_places_back(served, state, other):
+    served.socknet('apply', state).ok()
+    before = sources(served)
+    served.socknet('apply', other, '--confirm', 60).ok()
+    served.socknet('rollback').ok()
+    assert sources(served) == before
+
+
+def test_rollback_tells_for_whom(served, state, other):
+    served.socknet('apply', state).ok()
+    served.socknet('apply', other).ok()
+    for args in ('--dry-run',), ():
+        r = served.socknet('rollback', '--json', *args)
+        assert {d['what'] for d in r.json['allowed']} == {'tcp/5432'}
+        assert {d['what'] for d in r.json['denied']} == {'tcp/5433'}
+    served.socknet('rollback', '1', '--dry-run').ok()
+    assert 'Nothing is newly allowed' in served.socknet('rollback',
+                                                        '1').ok().out
+
+
+def test_rollback_of_a_rollback(served, state, other):
+    served.socknet('apply', state).ok()
+    served.socknet('apply', other).ok()
+    for expected in '5432', '5433', '5432':
+        served.socknet('rollback').ok()
+        assert port(served) == expected
+
+
+def test_command_killed_while_it_applies(served, state, other, daemon):
+    """The timer and the change are one transaction: both or neither."""
+    served.socknet('apply', state).ok()
+    for delay in 0, 0.01, 0.02, 0.03, 0.05:
+        p = served.popen('apply', str(other), '--confirm', '5', '--wait')
+        time.sleep(delay)
+        p.kill()
+        p.wait(10)
+        time.sleep(0.2)
+        changed = port(served) == '5433'
+        mesh = served.rows('Mesh', 'confirm_by', 'fallback')[0]
+        assert changed == (mesh['confirm_by'] != ['set', []])
+        assert changed == (mesh['fallback'] != ['set', []])
+        if changed:
+            served.socknet('rollback').ok()
+            assert port(served) == '5432'
+
+
+def test_two_operators_at_once(served, state, other, tmp_path):
+    """One of them is told; the timer is that of the state in force."""
+    third = tmp_path / 'third.yaml'
+    third.write_text(STATE.replace('db:5432', 'db:5434'))
+    served.socknet('apply', state).ok()
+    ps = [served.popen('apply', str(path), '--confirm', '60')
+          for path in (other, third)]
+    codes = [p.wait(20) for p in ps]
+    assert sorted(codes) == [0, 1]
+    winner = ('5433', '5434')[codes.index(0)]
+    assert winner in served.socknet('export').ok().out
+    assert history(served)[0]['outcome'] == 'pending'
+    assert len(history(served)) == 2
+    served.socknet('confirm').ok()
+    assert winner in served.socknet('export').ok().out
+
+
+def test_confirm_and_rollback_at_once(served, state, other):
+    served.socknet('apply', state).ok()
+    served.socknet('apply', other, '--confirm', 60).ok()
+    ps = [served.popen(word) for word in ('confirm', 'rollback')]
+    codes = [p.wait(20) for p in ps]
+    assert 0 in codes
+    outcome = [r['outcome'] for r in history(served) if r['revision'] == 2]
+    if codes[0] == 0 and codes[1] != 0:
+        assert outcome == ['confirmed'] and port(served) == '5433'
+    elif codes[0] != 0:
+        assert outcome == ['undone'] and port(served) == '5432'
+    assert served.rows('Mesh', 'confirm_by')[0]['confirm_by'] == ['set', []]
+
+
+def test_clock_of_the_operator_is_wrong(served, state, other, daemon):
+    """Who sees the state arrive counts from then on, whatever the clocks
+    say."""
+    served.socknet('apply', state).ok()
+    served.socknet('apply', other, '--confirm', 5).ok()
+    by = served.rows('Mesh', 'confirm_by')[0]['confirm_by']
+    started = time.monotonic()
+    served.transact({'op': 'update', 'table': 'Mesh', 'where': [],
+                     'row': {'confirm_by': by - 3600}})
+    assert port(served) == '5433'
+    eventually(lambda: port(served) == '5432')
+    assert time.monotonic() - started > 3
