@@ -39,6 +39,7 @@ state_libsnstate_la_SOURCES = \
 	state/lint-rules.h \
 	state/lint-shadow.c \
 	state/lint-union.c \
+	state/lint-unused.c \
 	state/lint.c \
 	state/lint.h \
 	state/load.c \

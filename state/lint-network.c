@@ -180,9 +180,8 @@ prefix_is_of_guests(const struct lint *lint, const struct sn_prefix *dst)
     return false;
 }
 
-/* Whether some node owns what 'dst' leads to. */
-static bool
-prefix_has_owner(const struct lint *lint, const struct sn_prefix *dst)
+bool
+lint_prefix_has_owner(const struct lint *lint, const struct sn_prefix *dst)
 {
     for (size_t i = 0; i < lint->n_nodes; i++) {
         const struct model_node *node = lint->nodes[i];
@@ -236,12 +235,47 @@ lint_endpoint(struct lint *lint, struct lint_seen *seen,
     free(first);
     free(key);
     if (lint_endpoint_address(node->endpoint, &address)
-        && prefix_has_owner(lint, &address)) {
+        && lint_prefix_has_owner(lint, &address)) {
         diags_add(lint->diags, DIAG_ERROR, loc,
                   "write the address at which other hosts reach it without "
                   "the mesh",
                   "endpoint %s is an address inside the mesh: the tunnel "
                   "would be routed into itself", node->endpoint);
+    }
+}
+
+/* A route past the mesh to a part of what it carries. */
+static void
+lint_route_past_mesh(struct lint *lint, const struct model_node *node,
+                     const struct model_route *route, const char *s)
+{
+    const struct model_mesh *mesh = &lint->model->mesh;
+
+    if (!strcmp(route->via, mesh->interface)) {
+        return;
+    }
+    if (sn_prefix_contains(&mesh->prefix, &route->dst)) {
+        diags_add(lint->diags, DIAG_ERROR, &route->loc, "remove the route",
+                  "the route sends %s, tunnel addresses of the mesh, to "
+                  "\"%s\"", s, route->via);
+    }
+    for (size_t i = 0; i < lint->n_nodes; i++) {
+        const struct model_node *other = lint->nodes[i];
+
+        for (size_t j = 0; j < other->n_subnets && other != node; j++) {
+            if (sn_prefix_contains(&other->subnets[j], &route->dst)
+                && !sn_prefix_equals(&other->subnets[j], &route->dst)) {
+                char *subnet = sn_prefix_to_string(&other->subnets[j]);
+
+                diags_add(lint->diags, DIAG_WARNING, &route->loc,
+                          "remove the route, or write it for the whole "
+                          "subnet",
+                          "the route sends %s, a part of the subnet %s of "
+                          "node \"%s\", to \"%s\": the mesh carries the "
+                          "rest", s, subnet, other->name, route->via);
+                free(subnet);
+            }
+        }
     }
 }
 
@@ -251,13 +285,15 @@ lint_route(struct lint *lint, const struct model_node *node,
 {
     char *s = sn_prefix_to_string(&route->dst);
 
+    lint_route_past_mesh(lint, node, route, s);
+
     if (!route->dst.plen) {
         diags_add(lint->diags, DIAG_ERROR, &route->loc,
                   "remove it; containers reach the internet by an exit",
                   "%s is the host's default route, which socknet never "
                   "touches", s);
     } else if (!strcmp(route->via, lint->model->mesh.interface)
-               && !prefix_has_owner(lint, &route->dst)) {
+               && !lint_prefix_has_owner(lint, &route->dst)) {
         diags_add(lint->diags, DIAG_WARNING, &route->loc,
                   "remove the route, or write the node that has the subnet",
                   "no node owns %s: the mesh drops what is sent there", s);
@@ -490,6 +526,24 @@ lint_mesh_prefix(struct lint *lint)
     }
 }
 
+/* A host that asks itself gets no answer. */
+static void
+lint_resolvers(struct lint *lint, const struct shash *gateways)
+{
+    const struct model_mesh *mesh = &lint->model->mesh;
+
+    for (size_t i = 0; i < mesh->resolvers.n; i++) {
+        const char *address = mesh->resolvers.names[i];
+
+        if (shash_find(gateways, address)) {
+            diags_add(lint->diags, DIAG_ERROR, &mesh->loc,
+                      "write a resolver outside of the mesh",
+                      "%s of \"resolvers\" is a gateway: the host that has "
+                      "it would ask itself", address);
+        }
+    }
+}
+
 void
 lint_network(struct lint *lint)
 {
@@ -499,6 +553,7 @@ lint_network(struct lint *lint)
     lint_seen_init(&seen);
     collect_gateways(lint, &gateways);
     lint_mesh_prefix(lint);
+    lint_resolvers(lint, &gateways);
     for (size_t i = 0; i < lint->n_nodes; i++) {
         const struct model_node *node = lint->nodes[i];
         lint_node_address(lint, &seen, node);

@@ -154,6 +154,19 @@ lint_selector(struct lint *lint, const struct model_selector *sel,
     }
 }
 
+/* Also by addresses that nobody of the mesh has. */
+static bool
+is_internet(const struct lint *lint, const struct model_selector *sel)
+{
+    const struct model_mesh *mesh = &lint->model->mesh;
+
+    return (sel->kind == SEL_INTERNET
+            || (sel->kind == SEL_CIDR
+                && !lint_prefix_has_owner(lint, &sel->prefix)
+                && !sn_prefix_contains(&mesh->service4, &sel->prefix)
+                && !sn_prefix_contains(&mesh->service6, &sel->prefix)));
+}
+
 /* "accept ... internet" for those who have no way there. */
 static void
 lint_internet_accept(struct lint *lint, const struct model_acl *acl)
@@ -161,7 +174,7 @@ lint_internet_accept(struct lint *lint, const struct model_acl *acl)
     bool to_internet = false;
 
     for (size_t i = 0; i < acl->n_dst; i++) {
-        to_internet |= acl->dst[i].kind == SEL_INTERNET;
+        to_internet |= is_internet(lint, &acl->dst[i]);
     }
     for (size_t i = 0; to_internet && i < acl->n_src; i++) {
         const struct model_selector *src = &acl->src[i];

@@ -8,6 +8,8 @@
 #include "openvswitch/util.h"
 #include "util.h"
 
+enum { DNS_PORT = 53 };
+
 /* Who listens where. */
 
 static const char *
@@ -83,9 +85,31 @@ lint_shared_ports(struct lint *lint)
     shash_destroy(&seen);
 }
 
+/* The agent answers DNS on the gateway addresses, and a tunnel takes a port of
+ * all addresses. */
+static void
+lint_dns_port(struct lint *lint, const struct model_node *node)
+{
+    uint16_t mesh_port = node->listen_port ? node->listen_port
+                         : lint->model->mesh.listen_port;
+    bool vpn = node->vpn && node->vpn->listen_port == DNS_PORT;
+
+    if (lint->model->mesh.names && (vpn || mesh_port == DNS_PORT)) {
+        diags_add(lint->diags, DIAG_ERROR, &node->loc,
+                  "give it another port, or set names: false in mesh",
+                  "%s listens on udp port %d, on which node \"%s\" answers "
+                  "DNS", vpn ? "vpn_server" : lint->model->mesh.interface,
+                  DNS_PORT, node->name);
+    }
+}
+
 void
 lint_ports(struct lint *lint)
 {
+    for (size_t i = 0; i < lint->n_nodes; i++) {
+        lint_dns_port(lint, lint->nodes[i]);
+    }
+
     for (size_t i = 0; i < lint->n_containers; i++) {
         lint_container_listeners(lint, lint->containers[i]);
     }

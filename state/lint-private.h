@@ -47,6 +47,7 @@ void lint_clients(struct lint *);
 void lint_policy(struct lint *);
 void lint_classes(struct lint *);
 void lint_services(struct lint *);
+void lint_unused(struct lint *);
 void lint_shadowed_rules(struct lint *);
 void lint_flows(struct lint *);
 void lint_lockout(struct lint *);
@@ -54,6 +55,10 @@ void lint_lockout(struct lint *);
 /* The address of "HOST", "HOST:PORT" or "[HOST]:PORT", if HOST is one. */
 bool lint_endpoint_address(const char *endpoint,
                            struct sn_prefix *ret_address);
+
+/* Whether somebody of the mesh has addresses that overlap 'prefix'. */
+bool lint_prefix_has_owner(const struct lint *,
+                           const struct sn_prefix *prefix);
 
 /* Why no container and no guest can have an address of this network, or
  * NULL. */

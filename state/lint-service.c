@@ -98,6 +98,28 @@ lint_service_name(struct lint *lint, const struct model_service *service)
     lint_reserved_name(lint, &service->loc, "service", name);
 }
 
+/* What of a node cannot be in the services' prefix, or NULL. */
+static const char *
+find_in_prefix(const struct model_node *node, const struct sn_prefix *prefix)
+{
+    struct sn_prefix endpoint;
+
+    for (size_t i = 0; i < node->n_subnets; i++) {
+        if (sn_prefix_contains(&node->subnets[i], prefix)
+            || sn_prefix_contains(prefix, &node->subnets[i])) {
+            return "subnet";
+        }
+    }
+    for (size_t i = 0; node->vpn && i < node->vpn->n_pools; i++) {
+        if (sn_prefix_contains(&node->vpn->pools[i], prefix)
+            || sn_prefix_contains(prefix, &node->vpn->pools[i])) {
+            return "ip_pool";
+        }
+    }
+    return (node->endpoint && lint_endpoint_address(node->endpoint, &endpoint)
+            && sn_prefix_contains(prefix, &endpoint) ? "endpoint" : NULL);
+}
+
 /* Networks that hosts know to be elsewhere. */
 static void
 lint_service_prefix(struct lint *lint, const struct sn_prefix *prefix)
@@ -121,14 +143,13 @@ lint_service_prefix(struct lint *lint, const struct sn_prefix *prefix)
     }
     for (size_t i = 0; i < lint->n_nodes; i++) {
         const struct model_node *node = lint->nodes[i];
-        for (size_t j = 0; j < node->n_subnets; j++) {
-            if (sn_prefix_contains(&node->subnets[j], prefix)
-                || sn_prefix_contains(prefix, &node->subnets[j])) {
-                diags_add(lint->diags, DIAG_ERROR, loc,
-                          "set service_prefix in mesh to another network",
-                          "the services' prefix %s overlaps the subnet of "
-                          "node \"%s\"", s, node->name);
-            }
+        const char *what = find_in_prefix(node, prefix);
+
+        if (what) {
+            diags_add(lint->diags, DIAG_ERROR, loc,
+                      "set service_prefix in mesh to another network",
+                      "the services' prefix %s overlaps the %s of node "
+                      "\"%s\"", s, what, node->name);
         }
     }
     free(s);

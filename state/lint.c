@@ -100,6 +100,9 @@ lint_model(const struct model *model, const struct places *places,
     lint_shadowed_rules(&lint);
     lint_flows(&lint);
     lint_lockout(&lint);
+    if (!diags->n_errors) {
+        lint_unused(&lint);     /* What uses it may be what is wrong. */
+    }
     free(lint.nodes);
     free(lint.exits);
     free(lint.containers);
