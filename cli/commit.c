@@ -18,6 +18,9 @@
 #include "timeval.h"
 #include "util.h"
 
+/* Between tries, if nothing is to be read meanwhile. */
+enum { AGAIN_MS = 500 };
+
 static char *
 commit_error(const struct ovsdb_idl_txn *txn,
              enum ovsdb_idl_txn_status status)
@@ -166,15 +169,20 @@ commit_once(struct session *session, const struct commit *commit,
     return commit_send(session, txn, deadline, ret_again);
 }
 
-/* Waits for the contents that made a transaction fail. */
+/* Waits for the contents that made a transaction fail.  A relay that lost its
+ * member on the way has none to tell, and is connected all the time. */
 static void
 wait_for_news(struct session *session, unsigned int seqno,
               long long int deadline)
 {
-    while (ovsdb_idl_get_seqno(session_idl(session)) == seqno
-           && time_msec() < deadline) {
+    const struct ovsdb_idl *idl = session_idl(session);
+    long long int soon = MIN(deadline, time_msec() + AGAIN_MS);
+
+    while (ovsdb_idl_get_seqno(idl) == seqno
+           && time_msec() < (ovsdb_idl_is_connected(idl) ? soon
+                             : deadline)) {
         session_wait(session);
-        poll_timer_wait_until(deadline);
+        poll_timer_wait_until(ovsdb_idl_is_connected(idl) ? soon : deadline);
         poll_block();
         session_run(session);
     }

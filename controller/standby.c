@@ -15,6 +15,8 @@ struct standby {
     struct ovsdb_idl *idl;
     bool shared;
     bool active;
+    bool chosen;
+    unsigned int away_seqno;    /* Of the IDL, when it was not connected. */
 };
 
 char *
@@ -59,10 +61,18 @@ standby_run(struct standby *s)
     if (!s->shared) {
         return;
     }
-    if (ovsdb_idl_has_lock(s->idl)) {
+
+    /* Followers give locks of their own before the IDL knows that they are
+     * followers, and leaves them.  With a leader, it goes on to read. */
+    if (!ovsdb_idl_is_connected(s->idl)) {
+        s->away_seqno = ovsdb_idl_get_seqno(s->idl);
+    }
+    bool settled = ovsdb_idl_get_seqno(s->idl) != s->away_seqno;
+
+    s->chosen = settled && ovsdb_idl_has_lock(s->idl);
+    if (s->chosen) {
         active = true;
-    } else if (ovsdb_idl_is_connected(s->idl)
-               && ovsdb_idl_is_lock_contended(s->idl)) {
+    } else if (settled && ovsdb_idl_is_lock_contended(s->idl)) {
         active = false;
     }
     /* Else nobody knows: it stays as it is. */
@@ -87,5 +97,5 @@ standby_is_active(const struct standby *s)
 bool
 standby_is_chosen(const struct standby *s)
 {
-    return s->shared && ovsdb_idl_has_lock(s->idl);
+    return s->chosen;
 }

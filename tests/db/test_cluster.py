@@ -41,7 +41,7 @@ def three(make_cluster):
     state = cluster.folder / 'state.yaml'
     state.write_text(STATE)
     b.socknet('apply', state).ok()
-    cluster.state = state
+    cluster.state, cluster.port = state, 6000
     cluster.a, cluster.b, cluster.c = a, b, c
     cluster.members, cluster.relays = [a, b, c], [near, far]
     return cluster
@@ -149,33 +149,39 @@ def state_with(three, n):
     return three.state
 
 
-def test_leader_killed_while_applying(three):
+@pytest.mark.parametrize('by', ['members', 'relay'])
+def test_leader_killed_while_applying(three, by):
     """What was acknowledged is there; what failed said so."""
     victim = leader_of(three.members)
     others = [m for m in three.members if m is not victim]
-    db = remotes(three.members)
+    db = remotes(three.members) if by == 'members' \
+        else three.relays[1].remote
+    before = len(others[0].socknet('history', '--json').ok()
+                 .json['revisions'])
     acknowledged = []
+    three.port += 100
     for i in range(12):
         if i == 4:
             victim.kill()
         r = three.a.socknet('--db', db, '--timeout', 20, 'apply',
-                            state_with(three, 6000 + i))
+                            state_with(three, three.port + i))
         assert r.code == 0, r.err
-        acknowledged.append(6000 + i)
+        acknowledged.append(three.port + i)
     revisions = three.a.socknet('--db', remotes(others), 'history',
                                 '--json').ok().json['revisions']
     numbers = sorted(r['revision'] for r in revisions)
     # None twice, none lost.
     assert numbers == list(range(1, numbers[-1] + 1))
-    assert numbers[-1] == 1 + len(acknowledged)
-    assert 'db:6011' in others[0].socknet('export').out
+    assert numbers[-1] == before + len(acknowledged)
+    last = 'db:%d' % (three.port + 11)
+    assert eventually(lambda: last in others[0].socknet('export').out)
     r = others[0].status()
     assert r.code == 1
     assert victim.address in r.json['database'][0]['problem']
     # It catches up.
     victim.serve().ok()
     assert eventually(lambda: victim.is_healthy()
-                      and 'db:6011' in victim.socknet('export').out)
+                      and last in victim.socknet('export').out)
     for member in three.members:
         assert eventually(member.is_healthy)
 

@@ -177,6 +177,11 @@ class Stream:
 
     close = stop
 
+    def longest_gap(self):
+        """Seconds between two acknowledgements."""
+        times = [t for _, t, _ in self.done]
+        return max(b - a for a, b in zip(times, times[1:]))
+
     def check(self):
         """Nothing acknowledged is lost or there twice; what failed said why.
         The history has a revision for each, and for those whose outcome was
