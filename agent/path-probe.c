@@ -2,8 +2,10 @@
 #include "agent/paths-private.h"
 
 #include <limits.h>
+#include <netinet/in.h>
 #include <sodium.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/probe.h"
 #include "openvswitch/dynamic-string.h"
@@ -16,6 +18,8 @@ VLOG_DEFINE_THIS_MODULE(path_probe);
 /* Probes taken per iteration of the main loop: nobody keeps it from its other
  * work. */
 #define MAX_BURST 64
+/* UDP's "discard": nobody needs to listen. */
+#define ASK_PORT 9
 
 static void
 path_send(struct paths *ps, const struct path *p,
@@ -189,5 +193,36 @@ paths_receive_probes(struct paths *ps)
                 break;
             }
         }
+    }
+}
+
+/* The peer's kernel says that nobody is there; if it may not, its WireGuard,
+ * which got something and has nothing to send, sends a keepalive within ten
+ * seconds.  Of two who have persistent keepalives on, one may send them all:
+ * whoever hears one in time does not send one. */
+void
+path_ask(const struct paths *ps, const struct path *p)
+{
+    struct sockaddr_storage to = p->tunnel;
+    bool is_v4 = to.ss_family == AF_INET;
+
+    if (to.ss_family == AF_UNSPEC) {
+        return;
+    } else if (is_v4) {
+        ((struct sockaddr_in *) &to)->sin_port = htons(ASK_PORT);
+    } else {
+        ((struct sockaddr_in6 *) &to)->sin6_port = htons(ASK_PORT);
+    }
+    int fd = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                    0);
+    if (fd >= 0) {
+        if (!setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, ps->interface,
+                        strlen(ps->interface))) {
+            sendto(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL,
+                   (struct sockaddr *) &to,
+                   is_v4 ? sizeof(struct sockaddr_in)
+                   : sizeof(struct sockaddr_in6));
+        }
+        close(fd);
     }
 }

@@ -297,16 +297,24 @@ paths_watch_hubs(struct paths *ps)
         p->serves = false;
     }
     SHASH_FOR_EACH (node, &ps->paths) {
-        const struct path *p = node->data;
+        struct path *p = node->data;
         struct path *hub = path_find_hub(ps, p);
 
         if (hub) {
+            if (hub->hub_moved) {
+                path_update_relay(ps, p);
+            }
             hub->serves = true;
             if (path_misses_answers(ps, p, now)
                 && now - hub->proof_ms > HUB_PING_MS) {
                 path_suspect(hub);
             }
         }
+    }
+    SHASH_FOR_EACH (node, &ps->paths) {
+        struct path *p = node->data;
+
+        p->hub_moved = false;
     }
 }
 
@@ -318,10 +326,12 @@ path_needs_tcp(const struct paths *ps, const struct path *p)
     return (strcmp(p->hub, ps->node)
             && (paths_lack_udp(ps) || !strcmp(p->hub, p->node)
                 || (ss_is_loopback(&p->endpoint)
+                    && ps->udp_ms < ps->start_ms
                     && time_msec() - ps->start_ms < UDP_MS)));
 }
 
-/* The hub's endpoint with the port of the pair. */
+/* The hub's endpoint with the port of the pair.  Where IPv4 does not lead to
+ * the hub, and IPv6 does, or the other way round, the relay is there, too. */
 static bool
 hub_endpoint(const struct paths *ps, const struct path *p, uint16_t port,
              struct sockaddr_storage *ss)
@@ -331,7 +341,10 @@ hub_endpoint(const struct paths *ps, const struct path *p, uint16_t port,
     if (!hub || hub->configured.ss_family == AF_UNSPEC) {
         return false;
     }
-    *ss = hub->configured;
+    bool other = (hub->endpoint.ss_family
+                  && hub->endpoint.ss_family != hub->configured.ss_family
+                  && !path_kind_is_relay(path_classify(hub)));
+    *ss = other ? hub->endpoint : hub->configured;
     if (ss->ss_family == AF_INET) {
         ((struct sockaddr_in *) ss)->sin_port = htons(port);
     } else {
@@ -391,6 +404,17 @@ paths_set_relay_status(struct paths *ps, const struct relay_status *status)
     }
 }
 
+/* It goes after WireGuard has left it. */
+static bool
+path_uses_client(const struct path *p)
+{
+    struct sockaddr_storage ss;
+
+    relay_sock_loopback(p->client_port, &ss);
+    return (p->client_port && p->hub_endpoint.ss_family
+            && wg_endpoint_equals(&p->endpoint, &ss));
+}
+
 void
 paths_get_clients(const struct paths *ps, struct shash *clients)
 {
@@ -399,7 +423,7 @@ paths_get_clients(const struct paths *ps, struct shash *clients)
     SHASH_FOR_EACH (node, &ps->paths) {
         const struct path *p = node->data;
 
-        if (p->needs_client) {
+        if (p->needs_client || path_uses_client(p)) {
             struct relay_conf_client *client = xzalloc(sizeof *client);
 
             client->hub = p->hub_endpoint;

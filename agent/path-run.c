@@ -22,6 +22,10 @@ VLOG_DEFINE_THIS_MODULE(path_run);
 #define IDLE_VOLLEY_MS 15000
 /* A better path than the first that answered gets this long. */
 #define SETTLE_MS 700
+/* If there is an address that would make a better one, and it is silent; and
+ * so often it gets another chance. */
+#define BETTER_MS 4000
+#define BETTER_AGAIN_MS 300000
 /* Then a relay is asked for; sooner by who had a path. */
 #define RELAY_AFTER_MS 1500
 #define RELAY_AGAIN_MS 400
@@ -30,6 +34,8 @@ VLOG_DEFINE_THIS_MODULE(path_run);
 #define SILENT_SENDING_MS 2000
 #define SILENT_HUB_MS 5000
 #define PING_MS 500
+#define RELAY_ASK_MS 15000
+#define RELAY_ASK_AGAIN_MS 5000
 
 /* A moved endpoint is moved back by what is under way by the old path. */
 #define FORCE_MS 100
@@ -154,6 +160,43 @@ path_needs_handshake(const struct paths *ps, const struct path *p,
             && wg_endpoint_equals(&p->best.ss, &p->endpoint));
 }
 
+static bool
+path_may_improve(const struct path *p, enum path_kind kind)
+{
+    for (size_t i = 0; i < p->n_candidates; i++) {
+        if (p->candidates[i].kind < kind) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The hunt of a direct path: for a better one. */
+static void
+path_improve(struct paths *ps, struct path *p, enum path_kind kind,
+             long long int now)
+{
+    bool better = path_may_improve(p, kind);
+
+    if (p->hunting && now - p->hunt_ms >= (better ? BETTER_MS : SETTLE_MS)
+        && (!p->has_best || p->best.kind >= kind)) {
+        p->hunting = p->has_best = false;
+    } else if (!p->hunting && better
+               && now - p->hunt_ms >= BETTER_AGAIN_MS) {
+        path_start_hunt(ps, p, "there may be a better one");
+    }
+}
+
+/* A relayed path that nobody uses: whether it works. */
+static void
+path_check_relay(const struct paths *ps, struct path *p, long long int now)
+{
+    if (now - p->proof_ms >= RELAY_ASK_MS && now >= p->next_ask_ms) {
+        p->next_ask_ms = now + RELAY_ASK_AGAIN_MS;
+        path_ask(ps, p);
+    }
+}
+
 static void
 path_run(struct paths *ps, struct path *p, long long int now)
 {
@@ -167,6 +210,9 @@ path_run(struct paths *ps, struct path *p, long long int now)
         path_set_status(ps, p, p->has_key, kind);
         return;
     }
+    if (alive && !direct) {
+        path_check_relay(ps, p, now);
+    }
     if (direct) {
         path_check(ps, p, now);
     } else if (!p->hunting) {
@@ -175,9 +221,8 @@ path_run(struct paths *ps, struct path *p, long long int now)
     if (p->hunting) {
         path_hunt(ps, p, now);
     }
-    if (direct && now - p->hunt_ms >= SETTLE_MS
-        && (!p->has_best || p->best.kind >= kind)) {
-        p->hunting = p->has_best = false;
+    if (direct) {
+        path_improve(ps, p, kind, now);
     }
     path_ask_relay(ps, p, !direct
                    && (p->hub || now - p->hunt_ms

@@ -45,6 +45,7 @@ struct path {
     size_t n_candidates;
 
     /* WireGuard's view. */
+    bool observed;              /* Once before. */
     struct sockaddr_storage endpoint;
     int64_t handshake;
     uint64_t rx_bytes, tx_bytes;
@@ -74,7 +75,8 @@ struct path {
     bool adopted;               /* 'hub', from the database. */
     char *avoid;                /* One that brought nothing. */
     long long int avoid_ms;     /* Since when. */
-    bool serves;                /* The peer relays for another path. */
+    bool serves;                /* The peer relays for another path; */
+    bool hub_moved;             /* and is at another address now. */
     long long int hub_ms;       /* Since when. */
     bool moved;                 /* From another hub, and nothing came yet. */
     struct sockaddr_storage former_relay;       /* There. */
@@ -82,6 +84,8 @@ struct path {
     bool needs_client;          /* By TCP, at 'hub_endpoint'. */
     uint16_t client_port;       /* Here, of what carries it; 0: not yet. */
     bool client_connected;
+    struct sockaddr_storage tunnel;     /* The peer's address in the mesh. */
+    long long int next_ask_ms;
     struct sockaddr_storage relay;      /* AF_UNSPEC: not ready. */
     enum path_kind relay_kind;
     long long int direct_ms;    /* Since when it needs no relay; 0: not. */
@@ -90,7 +94,7 @@ struct path {
 };
 
 struct paths {
-    char *node;
+    char *node, *interface;
     bool behind_nat, relays;
     uint16_t listen_port;
     struct wg_key private_key, public_key;
@@ -118,6 +122,8 @@ void path_ping(struct paths *, const struct path *,
                const struct sockaddr_storage *to, uint64_t *idp);
 void path_volley(struct paths *, struct path *);
 void paths_receive_probes(struct paths *);
+/* Sends something through the tunnel that is answered. */
+void path_ask(const struct paths *, const struct path *);
 
 static inline bool
 path_kind_is_relay(enum path_kind kind)

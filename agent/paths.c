@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 
 VLOG_DEFINE_THIS_MODULE(paths);
 
-/* By a relay nobody answers pings; keepalives come every 25 s. */
+/* By a relay nobody answers pings, but see path_ask(). */
 #define RELAY_SILENT_MS 60000
 /* What was sent without an answer, of a peer that need not answer. */
 #define STALLED_MS 12000
@@ -62,6 +63,7 @@ paths_destroy(struct paths *ps)
         rendezvous_destroy(&ps->rendezvous);
         probe_sock_destroy(ps->sock);
         free(ps->node);
+        free(ps->interface);
         sodium_memzero(ps, sizeof *ps);
         free(ps);
     }
@@ -95,6 +97,17 @@ path_classify(const struct path *p)
             : PATH_DIRECT);
 }
 
+/* The other end is at a new hub, or will be; or what carried it by TCP is to
+ * go, as UDP works again. */
+static bool
+path_has_left_relay(const struct path *p)
+{
+    return (p->relay.ss_family
+            && (p->moved
+                || (ss_is_loopback(&p->endpoint)
+                    && !wg_endpoint_equals(&p->endpoint, &p->relay))));
+}
+
 bool
 path_is_alive(const struct paths *ps, const struct path *p)
 {
@@ -105,8 +118,7 @@ path_is_alive(const struct paths *ps, const struct path *p)
     } else if (!path_is_watched(ps, p)) {
         return true;
     } else if (path_kind_is_relay(path_classify(p))) {
-        /* The other end is at the new hub, or will be. */
-        return (!(p->moved && p->relay.ss_family)
+        return (!path_has_left_relay(p)
                 && now - p->proof_ms < RELAY_SILENT_MS
                 && !path_has_lost_hub(ps, p));
     }
@@ -141,9 +153,30 @@ path_forget_counts(struct path *p)
 }
 
 static void
+path_set_tunnel(struct path *p, const struct plan_peer *pp)
+{
+    memset(&p->tunnel, 0, sizeof p->tunnel);
+    for (size_t i = 0; i < pp->allowed.n; i++) {
+        const struct sn_prefix *a = &pp->allowed.prefixes[i];
+        struct sockaddr_in6 *sin6 = (void *) &p->tunnel;
+        struct sockaddr_in *sin = (void *) &p->tunnel;
+
+        if (a->is_v4 && a->plen == 32) {
+            sin->sin_family = AF_INET;
+            memcpy(&sin->sin_addr, &a->addr.s6_addr[12], 4);
+            return;
+        } else if (!a->is_v4 && a->plen == 128) {
+            sin6->sin6_family = AF_INET6;
+            sin6->sin6_addr = a->addr;
+        }
+    }
+}
+
+static void
 path_set_peer(struct paths *ps, struct path *p, const struct plan_peer *pp,
               bool keys_changed)
 {
+    path_set_tunnel(p, pp);
     p->peer_behind_nat = !pp->endpoint;
     p->peer_relays = pp->relay;
     if (!pp->endpoint || !resolve_endpoint(pp->endpoint, &p->configured)) {
@@ -219,7 +252,9 @@ paths_set_plan(struct paths *ps, const struct plan *plan,
     struct shash_node *node;
 
     free(ps->node);
+    free(ps->interface);
     ps->node = xstrdup(plan->node);
+    ps->interface = xstrdup(plan->interface);
     ps->behind_nat = plan->behind_nat;
     ps->relays = plan->relay;
     ps->listen_port = plan->listen_port;
@@ -355,6 +390,17 @@ path_observe(struct paths *ps, struct path *p, const struct wg_peer *peer)
     long long int now = time_msec();
     bool first = !p->handshake && peer->handshake;
 
+    if (!p->observed && peer->handshake) {
+        /* From an agent before this one: nobody knows when that came. */
+        p->rx_bytes = peer->rx_bytes;
+        p->tx_at_proof = peer->tx_bytes;
+        p->proven = true;
+        if (!ss_is_loopback(&peer->endpoint)) {
+            path_suspect(p);
+        }
+        first = false;
+    }
+    p->observed = true;
     if (peer->rx_bytes > p->rx_bytes || first) {
         p->proof_ms = now;
         p->proven = true;
@@ -367,6 +413,7 @@ path_observe(struct paths *ps, struct path *p, const struct wg_peer *peer)
     }
     if (!wg_endpoint_equals(&p->endpoint, &peer->endpoint)) {
         p->endpoint = peer->endpoint;
+        p->hub_moved = p->serves;
         p->ping_ms = 0;
         ps->changed = true;
         path_update_relay(ps, p);

@@ -42,6 +42,7 @@ struct relay {
     struct relay_conf conf;
     struct relay_status status;
     int inotify;
+    bool changed;               /* The status was read for the first time. */
     pid_t pid;                  /* Of the one that this agent started. */
     long long int started_ms;
 };
@@ -103,6 +104,7 @@ relay_open(struct relay *r)
         relay_conf_parse(r->text, &r->conf);
     }
     relay_read_status(r);
+    r->changed = true;
 }
 
 struct relay *
@@ -367,9 +369,10 @@ relay_reap(struct relay *r)
 bool
 relay_run(struct relay *r)
 {
-    bool changed = relay_reap(r);
+    bool changed = relay_reap(r) || r->changed;
     char events[4096];
 
+    r->changed = false;
     if (r->inotify >= 0 && read(r->inotify, events, sizeof events) > 0) {
         relay_read_status(r);
         changed = true;

@@ -50,7 +50,8 @@ tests_fuzz_fuzz_trace_SOURCES = tests/fuzz/fuzz-trace.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_trace_LDADD = agent/libsnagent.la $(FUZZ_LDADD)
 tests_fuzz_fuzz_trace_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
 
-tests_fuzz_fuzz_relay_SOURCES = tests/fuzz/fuzz-relay.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_relay_SOURCES = tests/fuzz/fuzz-relay.c \
+	agent/relay-conn.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_relay_LDADD = agent/libsnagent.la $(FUZZ_LDADD)
 tests_fuzz_fuzz_relay_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
 

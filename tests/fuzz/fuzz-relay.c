@@ -10,9 +10,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "agent/probe-message.h"
 #include "agent/relay-conf.h"
+#include "agent/relay-conn.h"
 #include "agent/relay-switch.h"
 #include "openvswitch/dynamic-string.h"
 #include "util.h"
@@ -41,6 +44,7 @@ feed_switch(const uint8_t *data, size_t n)
 
     memset(&pair, 0, sizeof pair);
     memset(&pair.keys[1], 1, sizeof pair.keys[1]);
+    memset(&pair.next_keys[0], 2, sizeof pair.next_keys[0]);
     pair.heard_ms[0] = pair.heard_ms[1] = LLONG_MIN / 2;
     if (n && data[0] & 1) {
         pair.fixed[0] = true;
@@ -63,6 +67,39 @@ feed_switch(const uint8_t *data, size_t n)
         data += 2 + len;
         n -= 2 + len;
     }
+}
+
+/* What comes by TCP, in two pieces: messages, each after its length. */
+static void
+feed_conn(const uint8_t *data, size_t n)
+{
+    uint8_t message[RELAY_MAX_MESSAGE];
+    struct relay_conn *conn;
+    size_t cut = n ? data[0] % n : 0;
+    size_t len, total = 0;
+    int fds[2];
+
+    if (n > 8192 || socketpair(AF_UNIX, SOCK_STREAM, 0, fds)) {
+        return;
+    }
+    conn = relay_conn_create(fds[0]);
+    for (int piece = 0; piece < 2; piece++) {
+        const uint8_t *p = piece ? data + cut : data;
+        size_t left = piece ? n - cut : cut;
+
+        ovs_assert(!left || send(fds[1], p, left, MSG_NOSIGNAL)
+                   == (ssize_t) left);
+        if (piece) {
+            close(fds[1]);
+        }
+        relay_conn_run(conn);
+        while ((len = relay_conn_receive(conn, message))) {
+            ovs_assert(len <= RELAY_MAX_MESSAGE);
+            total += len + 2;
+        }
+    }
+    ovs_assert(total <= n);
+    relay_conn_destroy(conn);
 }
 
 static void
@@ -95,6 +132,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct probe_msg msg;
 
     feed_switch(data, n);
+    feed_conn(data, n);
     feed_files(text);
     memset(&private, 7, sizeof private);
     crypto_scalarmult_base(public.bytes, private.bytes);

@@ -57,10 +57,10 @@ def underlay_up(lab):
     ns.ip(lab.ns("ul"), "link add br-ul type bridge", "link set br-ul up")
 
 
-def attach(lab, nsname, index):
-    """eth0 of a namespace into the underlay's bridge."""
-    port = "u%d" % index
-    ns.run(["ip", "link", "add", "eth0", "netns", nsname, "type", "veth",
+def attach(lab, nsname, index, device="eth0"):
+    """A device of a namespace into the underlay's bridge."""
+    port = "%s%d" % ("u" if device == "eth0" else device + "-", index)
+    ns.run(["ip", "link", "add", device, "netns", nsname, "type", "veth",
             "peer", "name", port, "netns", lab.ns("ul")])
     ns.ip(lab.ns("ul"), "link set %s master br-ul up" % port)
 
@@ -107,6 +107,11 @@ def node_uplink(lab, node):
                 "route add default via %s" % gateway]
     if node.endpoint:
         commands += ["addr add %s/64 dev eth0 nodad" % six,
+                     "route add default via %s" % ROUTER6]
+    elif node.lab.get("ipv6"):
+        attach(lab, lab.ns(node.name), node.index, "eth6")
+        commands += ["addr add %s/64 dev eth6 nodad" % six,
+                     "link set eth6 up",
                      "route add default via %s" % ROUTER6]
     ns.ip(lab.ns(node.name), *commands)
     back = ["route replace %s via %s"

@@ -9,6 +9,7 @@
 A line "# lab: {node: {nat: KIND, behind: NODE, hairpin: true}}" in the state
 file says so; without one it is port-restricted.  A list of kinds is one NAT
 behind the other, the inner first; "behind" is the LAN of a node above.
+"ipv6: true" gives the node an address of its own, on eth6, besides.
 """
 
 from . import ns
