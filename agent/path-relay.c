@@ -398,8 +398,15 @@ paths_set_relay_status(struct paths *ps, const struct relay_status *status)
         const struct relay_status_client *client
             = shash_find_data(&status->clients, p->node);
 
+        bool lost = p->client_port && !p->client_connected;
+
         p->client_port = client ? client->port : 0;
         p->client_connected = client && !strcmp(client->text, "connected");
+        if (lost && p->client_connected && p->fresh
+            && wg_endpoint_equals(&p->endpoint, &p->relay)) {
+            /* The relay does not know yet whose connection it is. */
+            p->moved = ps->changed = true;
+        }
         path_update_relay(ps, p);
     }
 }

@@ -151,7 +151,8 @@ path_needs_handshake(const struct paths *ps, const struct path *p,
 {
     if (p->moved && p->relay.ss_family
         && wg_endpoint_equals(&p->endpoint, &p->relay)) {
-        return now >= p->next_reset_ms && path_has_turn(ps, p, now);
+        return (now >= p->next_reset_ms
+                && (p->needs_client || path_has_turn(ps, p, now)));
     }
     return (ps->behind_nat && !p->fresh && p->has_best
             && path_has_turn(ps, p, now)
