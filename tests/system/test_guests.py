@@ -2,6 +2,7 @@
 somewhere on the internet."""
 
 import json
+import socket
 import time
 
 import agents
@@ -239,26 +240,52 @@ def test_apply_keeps_guests_of_the_command(lan, phone):
     assert phone.tcp(lan.address("mcp-server"), 9573)
 
 
+class Held:
+    """A connection of a guest; when it was cut off."""
+
+    def __init__(self, lan, guest):
+        self.s = sockets.connect(guest.ns, lan.address("mcp-server"), 9573)
+        self.s.settimeout(0.1)
+        assert not self.is_cut()
+
+    def is_cut(self):
+        try:
+            self.s.send(b"on?")
+            return not self.s.recv(16)
+        except socket.timeout:
+            return True
+
+    def cut_within(self, seconds):
+        start = time.monotonic()
+        assert eventually(self.is_cut, seconds, 0.02)
+        self.s.close()
+        return time.monotonic() - start
+
+
 def test_expiry(lan):
-    add(lan, "visitor", "--expires", "2s")
-    peers = len(agents.out(lan, A, "wg", "show", "wg0", "peers").split())
-    assert eventually(lambda: len(agents.out(
-        lan, A, "wg", "show", "wg0", "peers").split()) == peers - 1, 8)
-    assert eventually(lambda: listed(lan)["visitor"]["state"] == "expired")
+    """Of a guest who is there: he is cut off."""
+    guest = Guest(lan, 4, add(lan, "visitor", "--tag", "guest", "--expires",
+                              "3s"))
+    try:
+        assert guest.connects()
+        Held(lan, guest).cut_within(8)
+        assert eventually(lambda: listed(lan)["visitor"]["state"]
+                          == "expired")
+        assert not guest.tcp(lan.address("mcp-server"), 9573, 0.7)
+    finally:
+        guest.down()
 
 
 def test_revoke(lan):
+    """The same at once."""
     guest = Guest(lan, 3, add(lan, "lost", "--tag", "guest"))
     try:
         assert guest.connects()
-        assert guest.tcp(lan.address("mcp-server"), 9573)
+        held = Held(lan, guest)
         key = listed(lan)["lost"]["public_key"]
         lan.socknet(A, "client", "revoke", "lost")
-        start = time.monotonic()
-        assert eventually(lambda: key not in agents.out(
-            lan, A, "wg", "show", "wg0", "peers"), 5, 0.01)
-        assert time.monotonic() - start < 5
-        assert not guest.tcp(lan.address("mcp-server"), 9573)
+        print("cut off %.2f s after the command" % held.cut_within(5))
+        assert key not in agents.out(lan, A, "wg", "show", "wg0", "peers")
         assert listed(lan)["lost"]["state"] == "revoked"
         # The name is free for a new key.
         add(lan, "lost")
