@@ -296,7 +296,19 @@ pass_bridge_guard(struct agent *a)
     const struct model_node *node = model_get_node(central_model(a->central),
                                                    a->node);
 
-    return !node || bridge_guard_sync(a->sw, &node->uplinks);
+    struct sset plain;
+    const char *name;
+
+    if (!node) {
+        return true;
+    }
+    sset_clone(&plain, &node->uplinks);
+    SSET_FOR_EACH (name, discover_get_machines(a->discover)) {
+        sset_add(&plain, name);
+    }
+    bool same = bridge_guard_sync(a->sw, &plain);
+    sset_destroy(&plain);
+    return same;
 }
 
 /* The guards come first: nothing may be forwarded, and no exit be opened,

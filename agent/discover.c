@@ -31,6 +31,7 @@ struct discover {
     size_t n_ports, allocated_ports;
     struct sset veths;
     struct sset firewalls;
+    struct sset machines;
     bool ready;
     struct sset uplinks;        /* Of the node when it was last known. */
 };
@@ -53,7 +54,7 @@ port_state_to_string(enum port_state state)
 {
     static const char *const names[] = {
         [PORT_UP] = "up", [PORT_DOWN] = "down", [PORT_MISSING] = "missing",
-        [PORT_QUARANTINE] = "quarantine",
+        [PORT_QUARANTINE] = "quarantine", [PORT_MACHINE] = "machine",
     };
 
     return names[state];
@@ -67,6 +68,7 @@ discover_create(const char *state_dir)
     d->plugs = plugs_create(state_dir);
     sset_init(&d->veths);
     sset_init(&d->firewalls);
+    sset_init(&d->machines);
     sset_init(&d->uplinks);
     return d;
 }
@@ -92,6 +94,7 @@ discover_destroy(struct discover *d)
         plugs_destroy(d->plugs);
         sset_destroy(&d->veths);
         sset_destroy(&d->firewalls);
+        sset_destroy(&d->machines);
         sset_destroy(&d->uplinks);
         free(d);
     }
@@ -126,6 +129,12 @@ const struct sset *
 discover_get_firewalls(const struct discover *d)
 {
     return &d->firewalls;
+}
+
+const struct sset *
+discover_get_machines(const struct discover *d)
+{
+    return &d->machines;
 }
 
 static struct port_report *
@@ -295,12 +304,27 @@ report_stranger(struct discover_run *run, struct port_report *r,
     if (c) {
         report_candidate(run, r, iface, c);
     } else {
-        char *reason = identity_explain_stranger(r->name, config, nic,
-                                                 run->configs, model);
+        char *reason = identity_explain_stranger(r->name, config, nic, model);
         report_set(r, PORT_QUARANTINE, "%s", reason);
         free(reason);
     }
     free(veth);
+}
+
+/* Whether the port, behind a bridge of Proxmox's firewall, is a virtual
+ * machine's: no two guests of Proxmox have the same number. */
+static bool
+is_machine(const struct discover_run *run, const char *port)
+{
+    char *veth = port_name_veth(port);
+    unsigned int vmid, index;
+    bool found = (strcmp(veth, port)
+                  && port_name_parse_veth(veth, &vmid, &index)
+                  && ct_configs_is_vm(run->configs, vmid)
+                  && !links_find(run->links, veth));
+
+    free(veth);
+    return found;
 }
 
 static void
@@ -321,7 +345,10 @@ discover_port(struct discover_run *run, const struct ovsrec_interface *iface)
                                        iface);
     r->ofport = (iface->n_ofport && iface->ofport[0] > 0 ? iface->ofport[0]
                  : 0);
-    if (c) {
+    if (!c && is_machine(run, iface->name)) {
+        sset_add(&d->machines, iface->name);
+        report_set(r, PORT_MACHINE, "%s", "");
+    } else if (c) {
         shash_find_and_delete(&run->by_veth, c->veth);
         report_container(run, r, iface, c);
     } else {
@@ -457,6 +484,7 @@ discover_run(struct discover *d, struct nlk *nlk, const struct links *links,
         return;         /* The guards stay, as all else of the host does. */
     }
     sset_clear(&d->veths);
+    sset_clear(&d->machines);
     sset_destroy(&d->uplinks);
     sset_clone(&d->uplinks, &run.node->uplinks);
     shash_init(&run.by_veth);

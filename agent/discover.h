@@ -25,7 +25,10 @@ struct ovsrec_interface;
 struct sset;
 struct vswitch;
 
-enum port_state { PORT_UP, PORT_DOWN, PORT_MISSING, PORT_QUARANTINE };
+enum port_state {
+    PORT_UP, PORT_DOWN, PORT_MISSING, PORT_QUARANTINE,
+    PORT_MACHINE,               /* A virtual machine's: switched plainly. */
+};
 const char *port_state_to_string(enum port_state);
 
 struct port_report {
@@ -58,6 +61,8 @@ bool discover_is_ready(const struct discover *);
 /* Sorted by name. */
 const struct port_report *discover_get_ports(const struct discover *,
                                              size_t *n);
+/* Virtual machines' ports whose name might be a container's. */
+const struct sset *discover_get_machines(const struct discover *);
 /* The veths that carry, or are to carry, containers' traffic. */
 const struct sset *discover_get_veths(const struct discover *);
 /* The Linux bridges of Proxmox's firewall before containers: what is sent to

@@ -297,14 +297,12 @@ identity_clone_adopted(const struct model *model, const char *node,
 char *
 identity_explain_stranger(const char *port, const struct ct_config *config,
                           const struct ct_nic *nic,
-                          const struct ct_configs *configs,
                           const struct model *model)
 {
     const struct model_container *c
         = config ? find_by_id(model, config->id) : NULL;
     struct ds ds = DS_EMPTY_INITIALIZER;
     char *veth = port_name_veth(port);
-    unsigned int vmid, index;
 
     ds_put_format(&ds, "no container of this node declares it (veth: %s)",
                   veth);
@@ -315,10 +313,6 @@ identity_explain_stranger(const char *port, const struct ct_config *config,
                       c->node);
     } else if (config) {
         ds_put_format(&ds, "; %s calls it %s", config->file, config->name);
-    } else if (port_name_parse_veth(veth, &vmid, &index)
-               && ct_configs_is_vm(configs, vmid)) {
-        ds_put_format(&ds, "; it is of virtual machine %u: name %s in "
-                      "uplinks", vmid, port);
     }
     free(veth);
     return ds_steal_cstr(&ds);

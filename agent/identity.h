@@ -48,7 +48,6 @@ char *identity_explain_absence(const struct model_container *,
 /* Why 'port' is nobody's, to free. */
 char *identity_explain_stranger(const char *port, const struct ct_config *,
                                 const struct ct_nic *,
-                                const struct ct_configs *,
                                 const struct model *);
 
 #endif /* agent/identity.h */

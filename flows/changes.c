@@ -210,6 +210,9 @@ compiler_change_node(struct compiler *c, const char *name)
             SSET_FOR_EACH (uplink, &node->uplinks) {
                 sset_add(&c->uplinks, uplink);
             }
+            SSET_FOR_EACH (uplink, &node->machines) {
+                sset_add(&c->uplinks, uplink);
+            }
         }
         c->dirty_base = true;
         c->dirty_raw = true;

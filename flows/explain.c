@@ -137,6 +137,11 @@ explainer_add_nodes(struct explainer *ex, const struct model *model)
             explainer_add(ex, COOKIE_UPLINK, cookie_name_id(uplink),
                           describe("uplink", uplink, &obj->loc));
         }
+        SSET_FOR_EACH (uplink, &obj->machines) {
+            explainer_add(ex, COOKIE_UPLINK, cookie_name_id(uplink),
+                          describe("virtual machine's port", uplink,
+                                   &obj->loc));
+        }
     }
 }
 

@@ -13,6 +13,8 @@ ovsdb_sync_libsnsync_la_SOURCES = \
 	ovsdb-sync/db-probe.h \
 	ovsdb-sync/exit-views.c \
 	ovsdb-sync/exit-views.h \
+	ovsdb-sync/machine-ports.c \
+	ovsdb-sync/machine-ports.h \
 	ovsdb-sync/found.c \
 	ovsdb-sync/found.h \
 	ovsdb-sync/fallback.c \

@@ -8,6 +8,7 @@
 #include "openvswitch/hmap.h"
 #include "openvswitch/shash.h"
 #include "ovsdb-sync/exit-views.h"
+#include "ovsdb-sync/machine-ports.h"
 #include "state/model.h"
 
 struct fallback;
@@ -22,6 +23,7 @@ struct model_sync {
     struct hmap ports;          /* struct port_entry, by uuid. */
     struct hmap port_owners;    /* struct port_entry, by container. */
     struct exit_views exits;
+    struct machine_ports machines;
     bool has_adopted;           /* Containers that nobody declared. */
     int64_t generation;
     bool read_once;

@@ -53,6 +53,7 @@ model_sync_add_columns(struct ovsdb_idl *idl)
     static const struct ovsdb_idl_column *const port_columns[] = {
         &sndb_port_status_col_node, &sndb_port_status_col_container,
         &sndb_port_status_col_mac, &sndb_port_status_col_state,
+        &sndb_port_status_col_name,
     };
 
     model_rows_add_columns(idl);
@@ -79,6 +80,7 @@ model_sync_create(struct ovsdb_idl *idl)
     hmap_init(&sync->ports);
     hmap_init(&sync->port_owners);
     exit_views_init(&sync->exits);
+    machine_ports_init(&sync->machines);
     return sync;
 }
 
@@ -122,6 +124,7 @@ model_sync_destroy(struct model_sync *sync)
     hmap_destroy(&sync->ports);
     hmap_destroy(&sync->port_owners);
     exit_views_destroy(&sync->exits);
+    machine_ports_destroy(&sync->machines);
     fallback_destroy(sync->fallback);
     model_destroy(sync->model);
     node_silence_destroy(sync->silence);
@@ -306,6 +309,8 @@ model_sync_apply_status(const struct model_sync *sync, enum model_kind kind,
         container_apply_status(sync, object);
     } else if (kind == MODEL_EXIT) {
         exit_views_apply(&sync->exits, object);
+    } else if (kind == MODEL_NODE) {
+        machine_ports_apply(&sync->machines, object);
     }
 }
 
@@ -346,6 +351,20 @@ row_present(struct model_sync *sync, enum model_kind kind,
     }
     model_put(sync->model, kind, key, object);
     free(key);
+}
+
+/* What the agents say of virtual machines' ports. */
+static void
+machines_run(struct model_sync *sync, struct model_changes *changes)
+{
+    struct shash_node *node;
+
+    machine_ports_read(&sync->machines, sync->idl);
+    SHASH_FOR_EACH (node, &sync->model->nodes) {
+        if (machine_ports_apply(&sync->machines, node->data)) {
+            model_changes_add(changes, MODEL_NODE, node->name);
+        }
+    }
 }
 
 /* What the agents say of exits, for exits that are there already. */
@@ -411,6 +430,7 @@ model_sync_run_all(struct model_sync *sync, struct model_changes *changes)
         port_changed(sync, port, false, &touched);
     }
     exits_run(sync, changes);
+    machines_run(sync, changes);
     for (enum model_kind kind = 0; kind < MODEL_N_KINDS; kind++) {
         const struct ovsdb_idl_table_class *table
             = model_rows_get(kind)->table;
@@ -474,6 +494,9 @@ run_changes(struct model_sync *sync, struct model_changes *changes)
     }
     if (exit_views_are_stale(sync->idl)) {
         exits_run(sync, changes);
+    }
+    if (machine_ports_are_stale(&sync->machines, sync->idl)) {
+        machines_run(sync, changes);
     }
     /* Desired rows do not count while they are not obeyed. */
     for (enum model_kind kind = 0; !sync->fallen && kind < MODEL_N_KINDS;

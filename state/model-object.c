@@ -118,6 +118,7 @@ model_node_create(void)
     struct model_node *node = xzalloc(sizeof *node);
 
     sset_init(&node->uplinks);
+    sset_init(&node->machines);
     sset_init(&node->refused_keys);
     model_socks_init(&node->socks);
     node->ip_forward = true;
@@ -180,6 +181,7 @@ model_node_free(struct model_node *node)
     }
     free(node->routes);
     sset_destroy(&node->uplinks);
+    sset_destroy(&node->machines);
     model_vpn_free(node->vpn);
     sset_destroy(&node->refused_keys);
     model_socks_destroy(&node->socks);
@@ -219,6 +221,7 @@ model_node_equals(const struct model_node *a, const struct model_node *b)
         || a->listen_port != b->listen_port
         || !sn_prefix_equals(&a->address, &b->address)
         || !sset_equals(&a->uplinks, &b->uplinks)
+        || !sset_equals(&a->machines, &b->machines)
         || a->ip_forward != b->ip_forward
         || a->mesh_kbps != b->mesh_kbps
         || a->key_epoch != b->key_epoch

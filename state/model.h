@@ -113,6 +113,10 @@ struct model_node {
     bool relay;                 /* For others (default: has an endpoint). */
     struct model_socks socks;
     char *other;                /* JSON object: kept verbatim. */
+
+    /* Status, from its agent: ports of virtual machines that no name tells
+     * from a container's. */
+    struct sset machines;
 };
 
 /* How an exit's health is found out: 0, NULL and none stand for the agent's

@@ -333,6 +333,46 @@ def test_uplinks_and_machines(lab, pve, lan):
     assert "eno1" not in pve.ports() and "tap100i0" not in pve.ports()
 
 
+def test_machine_behind_a_firewall(lab, pve, lan):
+    """firewall=1 of a virtual machine: by its name the port might be a
+    container's, by the files of Proxmox it is none."""
+    host, there = pve.host, lab.lab.ns("vmf")
+    ns.ns_add(there)
+    ns.run(["ip", "link", "add", "tap160i0", "netns", host.ns, "type", "veth",
+            "peer", "name", "eth0", "netns", there])
+    if lab.lab.netdev:
+        ns.run(["ip", "netns", "exec", there, "ethtool", "-K", "eth0", "tx",
+                "off"])
+    ns.ip(there, "addr add 192.168.7.4/24 dev eth0", "link set eth0 up",
+          "route add 10.0.0.0/24 dev eth0")
+    ns.ip(host.ns, "link add fwbr160i0 type bridge forward_delay 0",
+          "link set fwbr160i0 up", "link set tap160i0 up",
+          "link set tap160i0 master fwbr160i0")
+    conf = pve.path("qemu-server", "160.conf")
+    try:
+        pve.sh("ovs-vsctl -- add-port vmbr0 fwln160o0 -- set Interface "
+               "fwln160o0 type=internal")
+        ns.ip(host.ns, "link set fwln160o0 up",
+              "link set fwln160o0 master fwbr160i0")
+        becomes(pve, "fwln160o0", "quarantine: no container of this node")
+        assert not pings(there, "192.168.7.1")
+        with open(conf, "w") as f:
+            f.write("name: firewalled\nnet0: virtio=BC:24:11:00:16:00,"
+                    "bridge=vmbr0,firewall=1\n")
+        pve.bump()
+        becomes(pve, "fwln160o0", "machine")
+        assert eventually(lambda: pings(there, "192.168.7.1"))
+        assert pings(there, "192.168.7.3") and pings(lan["vm"], "192.168.7.4")
+        assert not pings(there, "10.0.0.102")
+        pve.sh("ovs-vsctl del-port fwln160o0")
+        assert eventually(lambda: "fwln160o0" not in pve.ports())
+    finally:
+        pve.sh("ovs-vsctl --if-exists del-port fwln160o0")
+        ns.ip(host.ns, "link del fwbr160i0", "link del tap160i0")
+        os.unlink(conf)
+        pve.bump()
+
+
 def from_containers(lab, capture):
     macs = [lab.container(n).mac.lower() for n in ("front", "api")]
     return [f for f in capture.frames if Ether(f).src in macs]

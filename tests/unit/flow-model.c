@@ -45,7 +45,7 @@ void
 fm_node(struct model *model, const char *name, const char *subnets,
         const char *address, const char *uplinks)
 {
-    struct model_node *node = xzalloc(sizeof *node);
+    struct model_node *node = model_object_create(MODEL_NODE);
     struct svec list;
 
     node->name = xstrdup(name);
@@ -61,8 +61,6 @@ fm_node(struct model *model, const char *name, const char *subnets,
     }
     node->n_subnets = list.n;
     svec_destroy(&list);
-    sset_init(&node->uplinks);
-    sset_init(&node->refused_keys);
     split_set(uplinks, &node->uplinks);
     node->ip_forward = true;
     model_put(model, MODEL_NODE, name, node);
