@@ -22,33 +22,78 @@
 #include "openvswitch/json.h"
 #include "openvswitch/match.h"
 #include "openvswitch/shash.h"
+#include "ovs-atomic.h"
+#include "ovs-thread.h"
 #include "packets.h"
 #include "state/model.h"
 #include "util.h"
+
+/* Hosts are proven one by one, by as many threads as there are cores. */
+struct job {
+    const struct fabric *fabric;
+    const struct shash_node **nodes;
+    struct proof *proofs;       /* One for each node. */
+    size_t n;
+    atomic_count next;
+};
+
+static void
+prove_node(const struct job *job, struct expect_rules *rules, size_t i)
+{
+    const char *node = job->nodes[i]->name;
+    const struct offline *offline = fabric_offline(job->fabric, node);
+    const struct compiler *compiler = offline_compiler(offline);
+    struct prove_bridge bridge = {
+        .node = node,
+        .ports = offline_ports(offline),
+        .flows = compiler_flows(compiler),
+        .objects = compiler_objects(compiler),
+        .pending = compiler_pending(compiler),
+    };
+
+    prove_bridge(&job->proofs[i], rules, &bridge);
+}
+
+static void *
+prove_nodes(void *job_)
+{
+    struct job *job = job_;
+    struct expect_rules *rules
+        = expect_rules_create(fabric_model(job->fabric));
+
+    for (size_t i; (i = atomic_count_inc(&job->next)) < job->n; ) {
+        prove_node(job, rules, i);
+    }
+    expect_rules_destroy(rules);
+    return NULL;
+}
 
 static void
 prove_all(const struct fabric *fabric, struct proof *proof)
 {
     const struct model *model = fabric_model(fabric);
-    struct expect_rules *rules = expect_rules_create(model);
-    const struct shash_node **nodes = shash_sort(&model->nodes);
+    struct job job = {
+        .fabric = fabric, .nodes = shash_sort(&model->nodes),
+        .n = shash_count(&model->nodes),
+    };
+    size_t n_threads = MIN(MAX(count_cpu_cores(), 1), job.n);
+    pthread_t *threads = xcalloc(n_threads + 1, sizeof *threads);
 
-    for (size_t i = 0; i < shash_count(&model->nodes); i++) {
-        const struct offline *offline = fabric_offline(fabric,
-                                                       nodes[i]->name);
-        const struct compiler *compiler = offline_compiler(offline);
-        struct prove_bridge bridge = {
-            .node = nodes[i]->name,
-            .ports = offline_ports(offline),
-            .flows = compiler_flows(compiler),
-            .objects = compiler_objects(compiler),
-            .pending = compiler_pending(compiler),
-        };
-
-        prove_bridge(proof, rules, &bridge);
+    job.proofs = xcalloc(job.n + 1, sizeof *job.proofs);
+    atomic_count_init(&job.next, 0);
+    for (size_t i = 1; i < n_threads; i++) {
+        threads[i] = ovs_thread_create("prove", prove_nodes, &job);
     }
-    free(nodes);
-    expect_rules_destroy(rules);
+    prove_nodes(&job);
+    for (size_t i = 1; i < n_threads; i++) {
+        xpthread_join(threads[i], NULL);
+    }
+    for (size_t i = 0; i < job.n; i++) {
+        proof_add(proof, &job.proofs[i]);
+    }
+    free(job.proofs);
+    free(job.nodes);
+    free(threads);
 }
 
 /* What of a packet says something, in the syntax of ovs-ofctl. */

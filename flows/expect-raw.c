@@ -6,9 +6,9 @@
 #include <string.h>
 #include "flow.h"
 #include "flows/compiler.h"
+#include "flows/regs.h"
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/util.h"
-#include "packets.h"
 #include "state/model.h"
 #include "state/rawflow.h"
 #include "util.h"
@@ -102,8 +102,27 @@ in_port_set(struct expect *e, const struct raw_flow *flow)
     return ep ? header_in_port_set(e->space, ep->port) : SPACE_NONE;
 }
 
+/* Whether it is known of the first packet of a connection. */
+static bool
+is_known(size_t byte)
+{
+    static const struct { size_t first, end; } fields[] = {
+        { HEADER_BYTE(ct_state), HEADER_BYTE(ct_label) + 16 },
+        { HEADER_BYTE(ct_nw_src), HEADER_BYTE(ct_nw_dst) + 4 },
+        { HEADER_BYTE(ct_ipv6_src), HEADER_BYTE(ct_ipv6_dst) + 16 },
+        { HEADER_BYTE(ct_tp_src), HEADER_BYTE(ct_tp_dst) + 2 },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+        if (byte >= fields[i].first && byte < fields[i].end) {
+            return true;
+        }
+    }
+    return header_byte_is_packet(byte);
+}
+
 /* What of first packets the flow matches.  Clears '*exact' if it asks for
- * things that are not in a packet. */
+ * things that are not known of them. */
 static space_set
 match_set(struct expect *e, const struct raw_flow *flow, bool *exact)
 {
@@ -115,24 +134,16 @@ match_set(struct expect *e, const struct raw_flow *flow, bool *exact)
 
     match.flow.in_port.ofp_port = 0;
     match.wc.masks.in_port.ofp_port = 0;
-    if (match.wc.masks.ct_state) {
-        uint8_t fresh = CS_TRACKED | CS_NEW;
-
-        if (match.flow.ct_state != (fresh & match.wc.masks.ct_state)) {
-            return SPACE_NONE;
-        }
-        match.flow.ct_state = match.wc.masks.ct_state = 0;
-    }
     size_t n_bytes = header_match_from_match(&match, &bytes, &outside);
     for (size_t i = 0; i < n_bytes; i++) {
-        if (header_byte_is_packet(bytes[i].byte)) {
+        if (is_known(bytes[i].byte)) {
             bytes[n++] = bytes[i];
-        } else if (bytes[i].byte < HEADER_BYTE(packet_type)
-                   || bytes[i].byte >= HEADER_BYTE(packet_type) + 4) {
+        } else {
             outside = true;
         }
     }
     header_init(&header);
+    header_track(&header, SN_CT_ZONE);
     space_set set = header_match_set(e->space, &header, bytes, n);
     free(bytes);
     *exact = !outside;

@@ -8,6 +8,7 @@
 #include "hash.h"
 #include "openvswitch/match.h"
 #include "openvswitch/util.h"
+#include "ovs-thread.h"
 #include "packets.h"
 #include "util.h"
 
@@ -38,18 +39,53 @@ static const struct { uint16_t first, size; } packet_fields[] = {
     PACKET_FIELD(dl_src, 6),
 };
 
-enum { NO_BIT = UINT16_MAX, MAX_LITERALS = HEADER_SIZE * 8 };
+enum {
+    NO_BIT = UINT16_MAX,
+    MAX_LITERALS = HEADER_SIZE * 8,
+    MAX_FIELD = 16,             /* Bytes; MFF_IPV6_SRC. */
+};
 
 static uint16_t first_bits[HEADER_SIZE];        /* Or NO_BIT. */
 static uint16_t n_bits;
 
-/* Numbers the bits, once. */
+struct field_bytes {
+    bool plain;
+    uint16_t bytes[MAX_FIELD];
+};
+static struct field_bytes fields[MFF_N_IDS];
+
+/* Where in a struct flow each byte of the field's value ends up.  Of fields
+ * that hold ports in 32 bits, not every value is one. */
 static void
-init_bits(void)
+find_field_bytes(const struct mf_field *mf, struct field_bytes *fb)
 {
-    if (n_bits) {
-        return;
+    fb->plain = (mf->n_bytes <= MAX_FIELD && mf->n_bits == 8 * mf->n_bytes
+                 && mf->id != MFF_IN_PORT_OXM
+                 && mf->id != MFF_ACTSET_OUTPUT);
+    for (int i = 0; fb->plain && i < mf->n_bytes; i++) {
+        union mf_value value;
+        struct flow flow;
+        const uint8_t *bytes = (const uint8_t *) &flow;
+        int n = 0;
+
+        memset(&value, 0, sizeof value);
+        memset(&flow, 0, sizeof flow);
+        value.b[i] = 1;
+        fb->bytes[i] = HEADER_NOWHERE;
+        mf_set_flow_value(mf, &value, &flow);
+        for (size_t j = 0; j < sizeof flow; j++) {
+            if (bytes[j]) {
+                n += bytes[j] == 1 && j >= HEADER_FIRST ? 1 : 2;
+                fb->bytes[i] = j - HEADER_FIRST;
+            }
+        }
+        fb->plain = n <= 1;
     }
+}
+
+static void
+number_bits(void)
+{
     for (size_t i = 0; i < HEADER_SIZE; i++) {
         first_bits[i] = NO_BIT;
     }
@@ -58,6 +94,23 @@ init_bits(void)
             first_bits[packet_fields[i].first + j] = n_bits;
             n_bits += 8;
         }
+    }
+}
+
+/* What is the same for all, once for all threads. */
+static void
+init_bits(void)
+{
+    static struct ovsthread_once once = OVSTHREAD_ONCE_INITIALIZER;
+
+    if (ovsthread_once_start(&once)) {
+        number_bits();
+        for (int id = 0; id < MFF_N_IDS; id++) {
+            if (!mf_is_tun_metadata(mf_from_id(id))) {
+                find_field_bytes(mf_from_id(id), &fields[id]);
+            }
+        }
+        ovsthread_once_done(&once);
     }
 }
 
@@ -119,51 +172,51 @@ header_move(struct header *h, size_t dst, size_t src)
     h->from[dst] = h->from[src];
 }
 
-/* Fields and matches of OVS. */
-
-enum { MAX_FIELD = 16 };
-
-struct field_bytes {
-    bool known, plain;
-    uint16_t bytes[MAX_FIELD];
-};
-
-/* Where in a struct flow each byte of the field's value ends up. */
 static void
-find_field_bytes(const struct mf_field *mf, struct field_bytes *fb)
+move_bytes(struct header *h, size_t dst, size_t src, size_t n)
 {
-    fb->known = true;
-    fb->plain = mf->n_bytes <= MAX_FIELD && mf->n_bits == 8 * mf->n_bytes;
-    for (int i = 0; fb->plain && i < mf->n_bytes; i++) {
-        union mf_value value;
-        struct flow flow;
-        const uint8_t *bytes = (const uint8_t *) &flow;
-        int n = 0;
-
-        memset(&value, 0, sizeof value);
-        memset(&flow, 0, sizeof flow);
-        value.b[i] = UINT8_MAX;
-        fb->bytes[i] = HEADER_NOWHERE;
-        mf_set_flow_value(mf, &value, &flow);
-        for (size_t j = 0; j < sizeof flow; j++) {
-            if (bytes[j]) {
-                n += bytes[j] == UINT8_MAX && j >= HEADER_FIRST ? 1 : 2;
-                fb->bytes[i] = j - HEADER_FIRST;
-            }
-        }
-        fb->plain = n <= 1;
+    for (size_t i = 0; i < n; i++) {
+        header_move(h, dst + i, src + i);
     }
 }
+
+static void
+set_bytes(struct header *h, size_t byte, const void *value_, size_t n)
+{
+    const uint8_t *value = value_;
+
+    for (size_t i = 0; i < n; i++) {
+        header_set(h, byte + i, value[i], UINT8_MAX);
+    }
+}
+
+/* Of the two families, flows look at that of the packet alone. */
+void
+header_track(struct header *h, uint16_t zone)
+{
+    static const uint8_t nothing[16];
+    uint8_t state = CS_TRACKED | CS_NEW;
+
+    set_bytes(h, HEADER_BYTE(ct_state), &state, sizeof state);
+    set_bytes(h, HEADER_BYTE(ct_zone), &zone, sizeof zone);
+    set_bytes(h, HEADER_BYTE(ct_mark), nothing, 4);
+    set_bytes(h, HEADER_BYTE(ct_label), nothing, 16);
+    move_bytes(h, HEADER_BYTE(ct_nw_proto), HEADER_BYTE(nw_proto), 1);
+    move_bytes(h, HEADER_BYTE(ct_tp_src), HEADER_BYTE(tp_src), 2);
+    move_bytes(h, HEADER_BYTE(ct_tp_dst), HEADER_BYTE(tp_dst), 2);
+    move_bytes(h, HEADER_BYTE(ct_nw_src), HEADER_BYTE(nw_src), 4);
+    move_bytes(h, HEADER_BYTE(ct_nw_dst), HEADER_BYTE(nw_dst), 4);
+    move_bytes(h, HEADER_BYTE(ct_ipv6_src), HEADER_BYTE(ipv6_src), 16);
+    move_bytes(h, HEADER_BYTE(ct_ipv6_dst), HEADER_BYTE(ipv6_dst), 16);
+}
+
+/* Fields and matches of OVS. */
 
 bool
 header_field_bytes(const struct mf_field *mf, const uint16_t **ret_bytes)
 {
-    static struct field_bytes fields[MFF_N_IDS];
-    struct field_bytes *fb = &fields[mf->id];
+    const struct field_bytes *fb = &fields[mf->id];
 
-    if (!fb->known) {
-        find_field_bytes(mf, fb);
-    }
     *ret_bytes = fb->bytes;
     return fb->plain;
 }

@@ -39,6 +39,8 @@ bool header_equals(const struct header *, const struct header *);
 uint32_t header_hash(const struct header *);
 void header_set(struct header *, size_t byte, uint8_t value, uint8_t mask);
 void header_move(struct header *, size_t dst, size_t src);
+/* Conntrack has looked the packets up, the first ones of connections. */
+void header_track(struct header *, uint16_t zone);
 /* Whether the byte is one that packets come with, and how its bits are
  * numbered from the most significant on. */
 bool header_byte_is_packet(size_t byte);

@@ -52,6 +52,35 @@ proof_uninit(struct proof *proof)
     free(proof->unproven);
 }
 
+void
+proof_add(struct proof *proof, struct proof *other)
+{
+    size_t n = proof->n_findings + other->n_findings;
+    size_t n_unproven = proof->n_unproven + other->n_unproven;
+
+    proof->findings = xrealloc(proof->findings,
+                               (n + 1) * sizeof *proof->findings);
+    proof->unproven = xrealloc(proof->unproven,
+                               (n_unproven + 1) * sizeof *proof->unproven);
+    for (size_t i = 0; i < other->n_findings; i++) {
+        proof->findings[proof->n_findings++] = other->findings[i];
+    }
+    for (size_t i = 0; i < other->n_unproven; i++) {
+        proof->unproven[proof->n_unproven++] = other->unproven[i];
+    }
+    proof->allocated_findings = n + 1;
+    for (int i = 0; i < PROVE_N_INVARIANTS; i++) {
+        proof->n_refuted[i] += other->n_refuted[i];
+    }
+    proof->n_hosts += other->n_hosts;
+    proof->n_flows += other->n_flows;
+    proof->n_states += other->n_states;
+    proof->n_nodes = MAX(proof->n_nodes, other->n_nodes);
+    proof->memory = MAX(proof->memory, other->memory);
+    free(other->findings);
+    free(other->unproven);
+}
+
 /* Findings. */
 
 static struct prove_finding *

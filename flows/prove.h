@@ -85,7 +85,10 @@ struct proof {
 
 void proof_init(struct proof *);
 void proof_uninit(struct proof *);
-/* Adds what is found of one bridge. */
+/* Moves what 'other' has, and leaves nothing to be freed in it. */
+void proof_add(struct proof *, struct proof *other);
+/* Adds what is found of one bridge.  Threads may do this at the same time,
+ * each with a proof and rules of its own. */
 void prove_bridge(struct proof *, struct expect_rules *,
                   const struct prove_bridge *);
 

@@ -14,11 +14,9 @@
 
 /* What tables to come look at.
  *
- * A first packet is either not looked up or "+new+trk"; its mark and its label
- * are 0.  Flows that match anything else get none, and do not count.  Neither
- * does what stands below a flow that is known to take all: one that asks for
- * nothing but flags which the packets have, as flags are set and never
- * cleared. */
+ * What stands below a flow that is known to take all does not count: one that
+ * asks for nothing but flags which the packets have, as flags are set and
+ * never cleared. */
 
 static bool
 is_within(size_t byte, size_t first, size_t size)
@@ -26,9 +24,8 @@ is_within(size_t byte, size_t first, size_t size)
     return byte >= first && byte < first + size;
 }
 
-/* Whether no first packet can have this. */
-static bool
-never_matches(const struct header_match *m)
+bool
+sym_never_matches(const struct header_match *m)
 {
     uint8_t fresh = CS_TRACKED | CS_NEW;
 
@@ -60,9 +57,7 @@ get_relevance(const struct sym_flow *sf, uint32_t flags)
         const struct header_match *m = &sf->matches[i];
         size_t flag = m->byte - HEADER_REG(SN_REG_FLAGS);
 
-        if (never_matches(m)) {
-            return NEVER;
-        } else if (!is_within(m->byte, HEADER_REG(SN_REG_FLAGS), 4)) {
+        if (!is_within(m->byte, HEADER_REG(SN_REG_FLAGS), 4)) {
             only_flags = false;
         } else if (has[flag] & m->mask & ~m->value) {
             return NEVER;

@@ -86,9 +86,17 @@ void sym_tables_uninit(struct sym *);
 const struct sym_partition *sym_partition_get(struct sym *,
                                               struct sym_table *,
                                               const struct header *);
+/* Whether packets fare the same by the actions of two flows.  Without
+ * 'strict', which rule gets the credit may differ, and how fast they may
+ * go. */
+bool sym_have_same_fate(const struct sn_flow *, const struct sn_flow *,
+                        bool strict);
 /* Bytes that are neither of a packet nor of a connection's tuple. */
 bool sym_is_meta(size_t byte);
 
+/* Whether no first packet of a connection can have this: such a packet is
+ * either not looked up or "+new+trk", its mark and its label are 0. */
+bool sym_never_matches(const struct header_match *);
 /* Makes headers equal that no flow from 'table' on tells apart. */
 void sym_forget(struct sym *, int table, struct header *);
 void sym_looks_uninit(struct sym_table *);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "flows/compiler.h"
-#include "flows/regs.h"
 #include "hash.h"
 #include "openvswitch/match.h"
 #include "openvswitch/ofp-actions.h"
@@ -91,6 +90,13 @@ add_flow(struct sym_table *t, const struct sn_flow *flow)
     sf->flow = flow;
     sf->n_matches = header_match_from_match(&match, &sf->matches,
                                             &sf->outside);
+    for (size_t i = 0; i < sf->n_matches; i++) {
+        if (sym_never_matches(&sf->matches[i])) {
+            free(sf->matches);
+            free(sf);
+            return;
+        }
+    }
     sf->soft = (flow->ofpacts_len
                 && flow->ofpacts->type == OFPACT_CONJUNCTION);
     for (size_t i = 0; i < sf->n_matches; i++) {
@@ -251,67 +257,6 @@ find_candidates(const struct sym_table *t, const struct header *h,
 
 /* Partitions. */
 
-static bool
-is_accounting(const struct ofpact *a)
-{
-    return (a->type == OFPACT_METER || a->type == OFPACT_NOTE
-            || a->type == OFPACT_SET_IP_DSCP
-            || (a->type == OFPACT_SET_FIELD
-                && ofpact_get_SET_FIELD(a)->field->id
-                   == MFF_REG0 + SN_REG_RULE));
-}
-
-static const struct ofpact *
-skip_accounting(const struct ofpact *a, const struct ofpact *end)
-{
-    while (a < end && is_accounting(a)) {
-        a = ofpact_next(a);
-    }
-    return a;
-}
-
-/* Between the value of a field and its mask there may be anything. */
-static bool
-is_same_action(const struct ofpact *a, const struct ofpact *b)
-{
-    if (a->type != b->type || a->len != b->len) {
-        return false;
-    } else if (a->type == OFPACT_SET_FIELD) {
-        const struct ofpact_set_field *x = ofpact_get_SET_FIELD(a);
-        const struct ofpact_set_field *y = ofpact_get_SET_FIELD(b);
-        size_t n = x->field->n_bytes;
-
-        return (x->field == y->field && !memcmp(x->value, y->value, n)
-                && !memcmp(ofpact_set_field_mask(x),
-                           ofpact_set_field_mask(y), n));
-    }
-    return !memcmp(a, b, a->len);
-}
-
-/* Whether the packet fares the same.  Without 'strict', which rule gets the
- * credit may differ, and how fast it may go. */
-static bool
-have_same_fate(const struct sn_flow *x, const struct sn_flow *y, bool strict)
-{
-    const struct ofpact *x_end = ofpact_end(x->ofpacts, x->ofpacts_len);
-    const struct ofpact *y_end = ofpact_end(y->ofpacts, y->ofpacts_len);
-    const struct ofpact *a = x->ofpacts, *b = y->ofpacts;
-
-    for (;;) {
-        if (!strict) {
-            a = skip_accounting(a, x_end);
-            b = skip_accounting(b, y_end);
-        }
-        if (a >= x_end || b >= y_end) {
-            return a >= x_end && b >= y_end;
-        } else if (!is_same_action(a, b)) {
-            return false;
-        }
-        a = ofpact_next(a);
-        b = ofpact_next(b);
-    }
-}
-
 static struct sym_region *
 get_region(struct sym_partition *p, const struct sn_flow *flow)
 {
@@ -319,7 +264,7 @@ get_region(struct sym_partition *p, const struct sn_flow *flow)
         struct sym_region *r = &p->regions[i];
 
         if (r->flow->ofpacts_len == flow->ofpacts_len
-            && have_same_fate(r->flow, flow, true)) {
+            && sym_have_same_fate(r->flow, flow, true)) {
             return r;
         }
     }
@@ -384,7 +329,8 @@ find_ties(struct sym *sym, struct sym_partition *p,
             space_set both = space_and(sym->space, sets[i], sets[j]);
 
             if (both != SPACE_NONE
-                && !have_same_fate(flows[i]->flow, flows[j]->flow, false)) {
+                && !sym_have_same_fate(flows[i]->flow, flows[j]->flow,
+                                       false)) {
                 add_trouble(p, &(struct symbolic_trouble) {
                     .kind = SYMBOLIC_TIE, .flow = flows[i]->flow,
                     .table_id = flows[i]->flow->table_id,

@@ -143,14 +143,6 @@ output(struct run *r, ofp_port_t port)
 }
 
 static void
-move_bytes(struct header *h, size_t dst, size_t src, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        header_move(h, dst + i, src + i);
-    }
-}
-
-static void
 set_bytes(struct header *h, size_t byte, const void *value_, size_t n)
 {
     const uint8_t *value = value_;
@@ -158,27 +150,6 @@ set_bytes(struct header *h, size_t byte, const void *value_, size_t n)
     for (size_t i = 0; i < n; i++) {
         header_set(h, byte + i, value[i], UINT8_MAX);
     }
-}
-
-/* The tuple of a connection that begins with these packets.  Of the two
- * families, flows look at that of the packet alone. */
-static void
-track(struct header *h, uint16_t zone)
-{
-    static const uint8_t nothing[16];
-    uint8_t state = CS_TRACKED | CS_NEW;
-
-    set_bytes(h, HEADER_BYTE(ct_state), &state, sizeof state);
-    set_bytes(h, HEADER_BYTE(ct_zone), &zone, sizeof zone);
-    set_bytes(h, HEADER_BYTE(ct_mark), nothing, 4);
-    set_bytes(h, HEADER_BYTE(ct_label), nothing, 16);
-    move_bytes(h, HEADER_BYTE(ct_nw_proto), HEADER_BYTE(nw_proto), 1);
-    move_bytes(h, HEADER_BYTE(ct_tp_src), HEADER_BYTE(tp_src), 2);
-    move_bytes(h, HEADER_BYTE(ct_tp_dst), HEADER_BYTE(tp_dst), 2);
-    move_bytes(h, HEADER_BYTE(ct_nw_src), HEADER_BYTE(nw_src), 4);
-    move_bytes(h, HEADER_BYTE(ct_nw_dst), HEADER_BYTE(nw_dst), 4);
-    move_bytes(h, HEADER_BYTE(ct_ipv6_src), HEADER_BYTE(ipv6_src), 16);
-    move_bytes(h, HEADER_BYTE(ct_ipv6_dst), HEADER_BYTE(ipv6_dst), 16);
 }
 
 static void
@@ -213,7 +184,7 @@ conntrack(struct run *r, const struct ofpact_conntrack *ct)
         }
     }
     if (ct->recirc_table != NX_CT_RECIRC_NONE) {
-        track(&r->header, ct->zone_imm);
+        header_track(&r->header, ct->zone_imm);
         r->next = ct->recirc_table;
     }
 }
