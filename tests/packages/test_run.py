@@ -104,7 +104,7 @@ class Ping:
 
 def main_pid(box, unit):
     pid = int(box.show(unit, 'MainPID'))
-    assert pid, unit + ' does not run'
+    assert pid, box.sh('journalctl --no-pager -n 20 -u ' + unit)
     return pid
 
 
