@@ -316,7 +316,11 @@ class Proxy:
             except OSError:
                 return
             far = socket.socket(socket.AF_UNIX)
-            far.connect(self.switch)
+            try:
+                far.connect(self.switch)
+            except OSError:             # The switch does not run.
+                near.close()
+                continue
             for a, b, answer in ((near, far, self.answer), (far, near, None)):
                 threading.Thread(target=self.copy, args=(a, b, answer),
                                  daemon=True).start()
@@ -330,6 +334,11 @@ class Proxy:
             except OSError:
                 data = b''
             if not data:
+                try:
+                    # Closing alone would wait for who reads from it.
+                    b.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
                 b.close()
                 return
             buf += data

@@ -301,6 +301,39 @@ def test_switch_restarted(one):
     assert one.c.stats()['connects'] == 4
 
 
+def test_via(world):
+    """Where only somebody who passes on may use the switch's socket: a switch
+    that comes back is filled as soon, one that is gone is left in peace."""
+    world.expected = ['connection to .* lost', 'rconn']
+    world.db.create_mesh('a')
+    sw = world.switch()
+    sw.add_port('veth101')
+    world.db.apply(container(1))
+    via = world.folder / 'via'
+    via.mkdir()
+    asked = []
+    world.things.append(Proxy(via / 'vmbr0.mgmt', sw, asked.append))
+    c = world.controller('--node=a', '--bridge=a=' + sw.target,
+                         '--via=%s' % via)
+    world.db.wait_enforced('a')
+    assert asked
+    wanted = len(sw.our_flows())
+    sw.vswitchd.kill()
+    sw.vswitchd.start()
+    sw.wait_ready()
+    start = time.monotonic()
+    wait_for(lambda: len(sw.our_flows()) == wanted, 5)
+    assert time.monotonic() - start < 1
+
+    sw.vsctl('del-br', 'vmbr0')
+    wait_for(lambda: 'no such socket' in c.appctl('status'))
+    assert sw.target in c.appctl('status')
+    sw.vsctl('add-br', 'vmbr0', '--', 'set', 'bridge', 'vmbr0',
+             'fail-mode=secure', 'other-config:hwaddr=02:00:00:00:00:fe')
+    sw.add_port('veth101')
+    wait_for(lambda: len(sw.our_flows()) == wanted)
+
+
 def test_bridge_deleted_and_added(one):
     one.expected = ['connection to .* lost', 'rconn', 'changed by somebody']
     wanted = len(one.sw.our_flows())
