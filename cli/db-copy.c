@@ -172,8 +172,11 @@ db_upgrade(const struct db_options *o)
 {
     bool needed = false;
     char *output;
-    char *error = needs_conversion(o->db, &needed);
+    char *error = db_check_model(o->db, true);
 
+    if (!error) {
+        error = needs_conversion(o->db, &needed);
+    }
     if (!error && needed) {
         error = check_not_newer(o->db);
     }

@@ -13,6 +13,7 @@
 #include "cli/make-dirs.h"
 #include "cli/pki-cert.h"
 #include "lib/prefix.h"
+#include "ovsdb-sync/db-probe.h"
 #include "util.h"
 
 char *
@@ -60,6 +61,21 @@ db_check_address(const char *option, const char *address)
         free(reason);
     }
     free(bare);
+    return error;
+}
+
+char *
+db_check_model(const char *db, bool or_alone)
+{
+    struct db_probe probe;
+    char *error = db_probe_run(db, &probe);
+
+    if (!error && strcmp(probe.model, "clustered")
+        && !(or_alone && !strcmp(probe.model, "standalone"))) {
+        error = xasprintf("%s: the server there is no member of a cluster "
+                          "(%s)", db, probe.model);
+    }
+    db_probe_destroy(&probe);
     return error;
 }
 

@@ -258,9 +258,12 @@ char *
 db_leave(const struct db_options *o)
 {
     char *control = db_control_path(o->db);
-    char *text;
-    char *error = db_cluster_command(control, "cluster/leave", NULL, &text);
+    char *text = NULL;
+    char *error = db_check_model(o->db, false);
 
+    if (!error) {
+        error = db_cluster_command(control, "cluster/leave", NULL, &text);
+    }
     free(text);
     free(control);
     if (!error) {
@@ -287,25 +290,35 @@ names_member(const char *server, const struct db_member *member)
     return same;
 }
 
+/* Of two at the same address, the one that is not there any more. */
 static const struct db_member *
 find_member(const struct db_cluster *cluster, const char *server)
 {
+    const struct db_member *found = NULL;
+
     for (size_t i = 0; i < cluster->n_members; i++) {
-        if (names_member(server, &cluster->members[i])) {
-            return &cluster->members[i];
+        const struct db_member *member = &cluster->members[i];
+
+        if (names_member(server, member) && (!found || found->reachable)) {
+            found = member;
         }
     }
-    return NULL;
+    return found;
 }
 
 static bool
-is_gone(const struct db_cluster *cluster, const char *server)
+is_gone(const struct db_cluster *cluster, const char *sid)
 {
-    return !find_member(cluster, server);
+    for (size_t i = 0; i < cluster->n_members; i++) {
+        if (!strcmp(cluster->members[i].sid, sid)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static char *
-kick(const char *server, const char *control)
+kick(const char *server, const char *control, char **ret_sid)
 {
     struct db_cluster cluster;
     char *text = NULL;
@@ -322,6 +335,7 @@ kick(const char *server, const char *control)
     } else if (member->self) {
         error = xstrdup("that is this host's own member: `socknet db leave`");
     } else {
+        *ret_sid = xstrdup(member->sid);
         error = db_cluster_command(control, "cluster/kick", member->sid,
                                    &text);
     }
@@ -334,14 +348,19 @@ char *
 db_kick(const char *server, const struct db_options *o)
 {
     char *control = db_control_path(o->db);
-    char *error = kick(server, control);
+    char *sid = NULL;
+    char *error = db_check_model(o->db, false);
 
+    if (!error) {
+        error = kick(server, control, &sid);
+    }
+    if (!error) {
+        error = wait_until(o, is_gone, sid, "removing a member");
+    }
+    if (!error) {
+        printf("%s (%s) is no member any more\n", server, sid);
+    }
+    free(sid);
     free(control);
-    if (!error) {
-        error = wait_until(o, is_gone, server, "removing a member");
-    }
-    if (!error) {
-        printf("%s is no member any more\n", server);
-    }
     return error;
 }

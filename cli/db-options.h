@@ -63,6 +63,9 @@ void db_keys_destroy(struct db_keys *);
 /* Whether 'address' can be written into "ssl:ADDRESS:PORT": "192.0.2.1" or
  * "[2001:db8::1]".  'option' is for the error. */
 char *db_check_address(const char *option, const char *address);
+/* NULL if the server at 'db' is a member of a cluster, or ('or_alone') alone:
+ * no relay. */
+char *db_check_model(const char *db, bool or_alone);
 /* Folders above 'file'. */
 char *db_make_parent(const char *file);
 /* Makes 'file', which must not exist, from nothing or 'from'. */

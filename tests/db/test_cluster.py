@@ -305,12 +305,14 @@ def test_upgrade(make_cluster, srcdir, tmp_path):
     b.serve().ok()
     a.transact(insert('Node', name='n1', other='kept'))
     assert eventually(lambda: b.info().get('schema') == '0.9.0')
-    b.status()
+    relay = cluster.add('relay')
+    relay.relay(a.target, b.target).ok()
+    assert eventually(lambda: relay.info().get('schema') == '0.9.0')
     r = b.socknet('db', 'status', '--db', b.remote)
     assert r.code == 1 and '`socknet db upgrade`' in r.out
     # At any member, here a follower.
     b.socknet('db', 'upgrade', '--db', b.remote).ok()
-    for server in a, b:
+    for server in a, b, relay:
         assert eventually(server.is_healthy)
         row, = server.rows('Node')
         assert (row['name'], row['other']) == ('n1', 'kept')
@@ -342,8 +344,17 @@ def test_leave_and_kick(three):
     e.serve().ok()
     assert eventually(e.is_healthy)
     e.kill()
+    # It comes back empty, as another at the same address: the one before
+    # is what is to go.
+    e.file.unlink()
+    e.join(three.a.address).ok()
+    e.serve().ok()
+    assert eventually(lambda: len(three.a.status().json['members']) == 5)
     three.a.socknet('db', 'kick', e.address, '--db', three.a.remote).ok()
-    assert len(three.a.status().json['members']) == 3
+    assert eventually(e.is_healthy)
+    e.socknet('db', 'leave', '--db', e.remote).ok()
+    assert eventually(lambda: len(three.a.status().json['members']) == 3)
+    e.stop()
     assert eventually(three.a.is_healthy)
 
 
@@ -382,6 +393,9 @@ def test_serve_errors(three):
               '--listen', a.address).fails('--from: ')
     a.socknet('db', 'relay', '--from', a.remote, '--db',
               f'unix:{three.folder}/x.sock').fails('--pki and')
+    for command in ('leave',), ('kick', 'x'), ('upgrade',):
+        a.socknet('db', *command, '--db', three.relays[0].remote) \
+            .fails('is no member of a cluster (relay)')
     for command in ('leave',), ('kick', 'x'), ('status',):
         a.socknet('db', *command, '--db', 'unix:/nonexistent/db.sock') \
             .fails('/nonexistent/db')
