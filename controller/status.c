@@ -161,13 +161,21 @@ end_txn(struct status *s, enum ovsdb_idl_txn_status status)
     s->txn = NULL;
 }
 
+/* Not while the database is still being read for the first time: what it says
+ * of our bridges may be yet to come. */
+static bool
+may_write(const struct status *s)
+{
+    return (ovsdb_idl_has_ever_connected(s->idl)
+            && ovsdb_idl_is_connected(s->idl));
+}
+
 void
 status_run(struct status *s, struct fleet *fleet)
 {
     s->waiting = false;
     if (!s->txn) {
-        if (!ovsdb_idl_has_ever_connected(s->idl)
-            || !ovsdb_idl_is_connected(s->idl)
+        if (!may_write(s)
             || (current_seqno(s, fleet) == s->written
                 && time_msec() < s->heartbeat_ms)) {
             return;
@@ -194,7 +202,7 @@ status_wait(struct status *s)
         ovsdb_idl_txn_wait(s->txn);
     } else if (s->waiting) {
         poll_timer_wait_until(s->next_ms);
-    } else if (ovsdb_idl_is_connected(s->idl)) {
+    } else if (may_write(s)) {
         poll_timer_wait_until(s->heartbeat_ms);
     }
 }
