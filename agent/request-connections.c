@@ -10,12 +10,13 @@
 #include "agent/vswitchd-call.h"
 #include "flows/regs.h"
 #include "openvswitch/dynamic-string.h"
+#include "smap.h"
 #include "util.h"
 
 /* The connections that the bridge knows: a line "PROTOCOL SRC SPORT DST DPORT"
  * for each that is not over, as its first packet was before and after a
- * service was translated.  At most MAX_CONNECTIONS of a zone; "more N" tells
- * of the others. */
+ * service was translated.  At most MAX_CONNECTIONS of a zone, or what the
+ * request says; "more N" tells of the others. */
 
 enum { MAX_CONNECTIONS = 10000 };
 
@@ -25,7 +26,7 @@ struct connections {
     struct vswitchd_call *call;
     size_t zone;                /* Index into 'zones'. */
     struct ds text;
-    size_t n_more;
+    size_t max, n_more;
 };
 
 static void
@@ -39,10 +40,13 @@ ask(struct connections *c)
 }
 
 static void *
-start(struct agent *a OVS_UNUSED, const struct smap *args OVS_UNUSED,
+start(struct agent *a OVS_UNUSED, const struct smap *args,
       char **ret_error OVS_UNUSED)
 {
     struct connections *c = xzalloc(sizeof *c);
+    int max = smap_get_int(args, "max", MAX_CONNECTIONS);
+
+    c->max = MIN(MAX(max, 0), MAX_CONNECTIONS);
 
     ds_init(&c->text);
     ask(c);
@@ -61,7 +65,7 @@ take_dump(struct connections *c, char *text)
         if (!ct_entry_parse(line, &e) || ct_entry_is_over(&e)) {
             continue;
         }
-        if (n++ < MAX_CONNECTIONS) {
+        if (n++ < c->max) {
             ds_put_format(&c->text, "%s %s %"PRIu16" %s %"PRIu16"\n",
                           e.proto, e.src, e.sport, e.vip, e.dport);
         } else {

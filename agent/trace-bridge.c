@@ -59,22 +59,11 @@ find_port_number(const struct trace *t, uint32_t ofport)
 static const struct model_container *
 find_container(const struct trace *t, const struct sn_prefix *address)
 {
-    const struct model *model = central_model(t->agent->central);
-    const struct shash_node *item;
+    const struct model_container *container
+        = model_find_container(central_model(t->agent->central), address);
 
-    SHASH_FOR_EACH (item, &model->containers) {
-        const struct model_container *container = item->data;
-
-        for (size_t i = 0; i < container->n_addresses; i++) {
-            struct sn_prefix own = sn_prefix_host(&container->addresses[i]);
-
-            if (sn_prefix_equals(&own, address)
-                && !strcmp(container->node, t->agent->node)) {
-                return container;
-            }
-        }
-    }
-    return NULL;
+    return container && !strcmp(container->node, t->agent->node) ? container
+           : NULL;
 }
 
 static struct eth_addr

@@ -22,8 +22,9 @@
 #include "state/model.h"
 #include "util.h"
 
-/* A plan does not wait for long. */
-enum { TIMEOUT_MS = 3000 };
+/* A plan does not wait for long, nor take in more than so many connections of
+ * all hosts together, and of one. */
+enum { TIMEOUT_MS = 3000, MAX_ALL = 200000, MAX_ONE = 10000 };
 
 /* Connections that no rule tells from each other: all but the client's
  * port. */
@@ -141,7 +142,9 @@ connections_read(struct session *session)
     }
     struct ask *asks = xcalloc(sset_count(&asked) + 1, sizeof *asks);
     SSET_FOR_EACH (name, &asked) {
-        ask_init(&asks[n++], name, "connections");
+        ask_init(&asks[n], name, "connections");
+        smap_add_format(&asks[n++].arguments, "max", "%"PRIuSIZE,
+                        MIN(MAX_ONE, MAX_ALL / sset_count(&asked)));
     }
     free(n ? ask_agents(session, asks, n, TIMEOUT_MS) : NULL);
     for (size_t i = 0; i < n; i++) {
@@ -165,25 +168,6 @@ connections_destroy(struct connections *c)
 }
 
 /* Judging. */
-
-static const struct model_container *
-find_container(const struct model *model, const struct sn_prefix *address)
-{
-    const struct shash_node *item;
-
-    SHASH_FOR_EACH (item, &model->containers) {
-        const struct model_container *c = item->data;
-
-        for (size_t i = 0; i < c->n_addresses; i++) {
-            struct sn_prefix own = sn_prefix_host(&c->addresses[i]);
-
-            if (sn_prefix_equals(&own, address)) {
-                return c;
-            }
-        }
-    }
-    return NULL;
-}
 
 static const char *
 find_node(const struct model *model, const struct sn_prefix *address)
@@ -247,7 +231,7 @@ judge(const struct fabric *fabric, const struct explainer *explainer,
 {
     const struct model *model = fabric_model(fabric);
     struct fabric_packet packet = {
-        .src = find_container(model, &conn->src),
+        .src = model_find_container(model, &conn->src),
         .src_node = find_node(model, &conn->src),
         .src_address = conn->src, .dst_address = conn->dst,
         .ip_proto = conn->ip_proto, .port = conn->dport,
@@ -280,7 +264,8 @@ struct cutting {
 static char *
 name_end(const struct model *model, const struct sn_prefix *address)
 {
-    const struct model_container *container = find_container(model, address);
+    const struct model_container *container
+        = model_find_container(model, address);
     const char *node = find_node(model, address);
 
     return container ? xstrdup(container->name)

@@ -127,9 +127,33 @@ advise_drop(uint64_t cookie, const char *node)
     }
 }
 
+/* What the agent says of the port that the drop is about, to free; or NULL. */
+static char *
+describe_port(const struct session *session, uint64_t cookie,
+              const struct trace_question *asked,
+              const struct trace_end *src)
+{
+    int reason = cookie_detail(cookie);
+    const struct model_container *container
+        = reason == SN_WHY_DROP_QUARANTINE ? src->container
+          : reason == SN_WHY_DROP_NOT_PLUGGED && asked
+          ? model_find_container(session_model(session), &asked->dst) : NULL;
+    const struct sndb_port_status *row
+        = container ? session_port_status(session, container->node,
+                                          container->veth) : NULL;
+
+    return !container ? NULL
+           : !row ? xasprintf("%s has no port %s", container->node,
+                              container->veth)
+           : xasprintf("port %s of %s: %s%s%s", container->veth,
+                       container->name, row->state, row->reason ? ", " : "",
+                       row->reason ? row->reason : "");
+}
+
 /* The flow that dropped it says why. */
 static void
 blame_flow(const struct session *session, const struct explainer *explainer,
+           const struct trace_question *asked, const struct trace_end *src,
            struct trace_way *way)
 {
     const struct trace_step *last = NULL;
@@ -147,12 +171,15 @@ blame_flow(const struct session *session, const struct explainer *explainer,
         way->fix = advise_controller(session, last->node);
     } else {
         char *cause = describe_drop(explainer, last->cookie);
+        char *port = describe_port(session, last->cookie, asked, src);
 
-        way->why = xasprintf("%s (table %s of %s)", cause,
+        way->why = xasprintf("%s (table %s of %s)%s%s", cause,
                              sn_table_name(last->table)
-                             ? sn_table_name(last->table) : "?", last->node);
+                             ? sn_table_name(last->table) : "?", last->node,
+                             port ? "; " : "", port ? port : "");
         way->fix = advise_drop(last->cookie, last->node);
         free(cause);
+        free(port);
     }
 }
 
@@ -268,6 +295,6 @@ trace_blame(struct session *session, const struct trace_question *asked,
     if (way->verdict == TRACE_STOPPED && !way->why
         && !(is_comparable(session, asked, src)
              && compare(session, asked, src, explainer, way))) {
-        blame_flow(session, explainer, way);
+        blame_flow(session, explainer, asked, src, way);
     }
 }

@@ -74,17 +74,7 @@ take_address(struct trace_end *end, const struct model *model,
     const struct shash_node *item;
 
     add_address(end, address);
-    SHASH_FOR_EACH (item, &model->containers) {
-        const struct model_container *c = item->data;
-
-        for (size_t i = 0; i < c->n_addresses; i++) {
-            struct sn_prefix own = sn_prefix_host(&c->addresses[i]);
-
-            if (sn_prefix_equals(&own, &end->addresses[0])) {
-                end->container = c;
-            }
-        }
-    }
+    end->container = model_find_container(model, &end->addresses[0]);
     SHASH_FOR_EACH (item, &model->services) {
         const struct model_service *service = item->data;
 

@@ -116,3 +116,23 @@ model_assign_addresses(struct model *model, const struct model *previous,
     sset_destroy(&taken);
     free(nodes);
 }
+
+const struct model_container *
+model_find_container(const struct model *model,
+                     const struct sn_prefix *address)
+{
+    const struct shash_node *item;
+
+    SHASH_FOR_EACH (item, &model->containers) {
+        const struct model_container *container = item->data;
+
+        for (size_t i = 0; i < container->n_addresses; i++) {
+            struct sn_prefix own = sn_prefix_host(&container->addresses[i]);
+
+            if (sn_prefix_equals(&own, address)) {
+                return container;
+            }
+        }
+    }
+    return NULL;
+}

@@ -380,7 +380,10 @@ char *model_probe_target_parse(const char *, struct sn_prefix *ret_address,
                                uint16_t *ret_port);
 const struct model_container *model_get_container(const struct model *,
                                                   const char *);
-/* The same as seen from node 'from': containers of another node that was
+/* That has an address (a host), by a search among all. */
+const struct model_container *model_find_container(const struct model *,
+                                                   const struct sn_prefix *);
+/* A container as seen from node 'from': containers of another node that was
  * revoked are not there. */
 const struct model_container *model_get_trusted(const struct model *,
                                                 const char *name,

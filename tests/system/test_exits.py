@@ -445,6 +445,18 @@ def test_proxy_fails_closed(lab, far_warp):
     assert eventually(lambda: WARP in curl(lab, "internet", WEB4)[1], 15)
 
 
+def test_trace(lab):
+    """By an exit of another host; and why not, if its tunnel is down."""
+    p = lab.socknet(A, "--json", "trace", "redis", "internet", "tcp/443",
+                    check=False)
+    answer = json.loads(p.stdout)
+    verdict = answer["verdicts"][0]
+    assert p.returncode == 0, verdict
+    assert (verdict["node"], verdict["name"]) == (A, "oo1424oo/warp")
+    assert [s["where"] for s in answer["steps"] if s["node"] == A] \
+        == ["tunnel", "route", "guard", "tunnel"]
+
+
 def test_exit_test(lab, far_warp):
     """What the operator sees, from the host and from elsewhere."""
     def exits(node, *args, status=0):

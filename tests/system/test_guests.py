@@ -163,6 +163,27 @@ def test_hosts_by_rule(lan, phone):
     assert not phone.tcp("10.0.0.1", 22)
 
 
+@pytest.mark.parametrize("src,dst,proto,end", [
+    ("client:phone", "mcp-server", "tcp/9573", "mcp-server"),
+    ("client:phone", "vector-db", "tcp/6333", "vector-db"),
+    ("client:phone", "redis", "tcp/6379", "no rule allows it"),
+    ("client:phone", "node:oo1424oo", "tcp/7777", A),
+    ("client:phone", "node:oo1424oo", "icmp", A),
+    ("client:phone", "node:node2", "tcp/7777", B),
+    ("client:phone", "node:node2", "icmp", "no rule"),
+    ("client:phone", "internet", "tcp/80", A + "/warp"),
+    ("op-dbus-api", "client:phone", "icmp", "phone"),
+    ("vector-db", "client:phone", "icmp", "phone"),
+    ("mcp-server", "client:phone", "icmp", "no rule allows it")])
+def test_trace(lan, phone, src, dst, proto, end):
+    p = lan.socknet(A, "--json", "trace", src, dst, proto, check=False)
+    verdict = json.loads(p.stdout)["verdicts"][0]
+    if p.returncode == 0:
+        assert verdict["name"] == end, verdict
+    else:
+        assert " " in end and end in verdict["why"], verdict
+
+
 def test_internet_by_the_exit(lan, phone):
     seen = sockets.http_client_seen(phone.ns, WEB4, 5.0)
     assert seen == inet.egress(1)[0]

@@ -220,6 +220,32 @@ def test_exit_down(net, broken):
     assert_blames(net, "xray", "internet", "tcp/443", words=["exit", "down"])
 
 
+def test_quarantine(net, expect_logs):
+    """A plug with another MAC address than the state declares."""
+    expect_logs += NOISE
+    name, space = "op-dbus-api", net.ns("op-dbus-api")
+    net.run(CLI, "ovs-vsctl", "del-port", "veth201")
+    net.run(CLI, "ip", "link", "del", "veth201")
+    v = trace(net, name, "vector-db", "tcp/6333", status=1)
+    assert "not plugged in at oo1424oo" in v["why"]
+    net.run(CLI, "ip", "link", "add", "veth201", "type", "veth", "peer",
+            "name", "eth0", "address", "02:00:00:00:00:66", "netns", space)
+    net.run(CLI, "ip", "link", "set", "veth201", "up")
+    net.run(name, "ip", "link", "set", "eth0", "up")
+    net.run(CLI, "ovs-vsctl", "add-port", "vmbr0", "veth201")
+    try:
+        assert_blames(net, name, "vector-db", "tcp/6333",
+                      words=["quarantine", "socknet containers"])
+        v = trace(net, "mcp-server", name, "tcp/9574", status=1)
+        assert "quarantine" in v["why"]
+    finally:
+        net.lab.cont_del(CLI, name)
+        net.lab.cont_add(CLI, name)
+        net.serve()
+    assert eventually(lambda: trace(net, name, "vector-db",
+                                    "tcp/6333")["arrives"], 10)
+
+
 def test_tunnel_that_nobody_hears(net, broken):
     broken("node2", ["nft", "delete", "table", "inet", TABLE])
     net.run("node2", "nft", "-f", "-", input="""
