@@ -204,6 +204,46 @@ def test_pki_server_certificate(site):
         assert r.code == 0, r.err
 
 
+def test_pki_member(site):
+    site.make_pki('n1')
+    site.socknet('pki', 'member', 'db1', '--dir', site.pki).ok()
+    ca = (site.pki / 'cluster-ca-cert.pem').read_text()
+    site.socknet('pki', 'member', 'db2', '--dir', site.pki).ok()
+    assert (site.pki / 'cluster-ca-cert.pem').read_text() == ca
+    for name in 'cluster-ca', 'cluster-db1', 'cluster-db2':
+        assert mode(site.pki / f'{name}-key.pem') == 0o600
+    cert = site.pki / 'cluster-db1-cert.pem'
+    # Members know it by the cluster's authority, hosts by the mesh's.
+    assert run('openssl', 'verify', '-CAfile',
+               site.pki / 'cluster-ca-cert.pem', cert).code == 0
+    assert run('openssl', 'verify', '-CAfile', site.pki / 'ca-cert.pem',
+               '-untrusted', site.pki / 'cluster-ca-cross.pem',
+               '-purpose', 'sslserver', cert).code == 0
+    assert run('openssl', 'verify', '-CAfile', site.pki / 'ca-cert.pem',
+               cert).code
+    # A host's is none of the cluster's.
+    assert run('openssl', 'verify', '-CAfile',
+               site.pki / 'cluster-ca-cert.pem',
+               site.pki / 'n1-cert.pem').code
+    site.socknet('pki', 'member', 'db1', '--dir', site.pki) \
+        .fails('not overwritten')
+    site.socknet('pki', 'node', 'cluster-db3', '--dir', site.pki) \
+        .fails("socknet's own")
+
+
+def test_pki_member_below_an_old_authority(site):
+    """It may sign no other authority."""
+    site.pki.mkdir()
+    assert run('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+               'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=old',
+               '-addext', 'basicConstraints=critical,CA:TRUE,pathlen:0',
+               '-keyout', site.pki / 'ca-key.pem',
+               '-out', site.pki / 'ca-cert.pem').code == 0
+    site.socknet('pki', 'member', 'db1', '--dir', site.pki) \
+        .fails('knew no clusters')
+    assert not list(site.pki.glob('cluster-*'))
+
+
 def contents(folder):
     return {p.name: p.read_bytes() for p in pathlib.Path(folder).iterdir()}
 
