@@ -302,28 +302,37 @@ output_verdict(const struct proof *proof, struct output *out)
 }
 
 bool
+prove_output(const struct fabric *fabric, const struct proof *proof,
+             bool brief, struct output *out)
+{
+    struct explainer *explainer = explainer_create(fabric_model(fabric));
+    size_t n_refuted = count_refuted(proof);
+
+    output_invariants(proof, brief, out);
+    output_begin(out, "refutations", OUTPUT_LINES, NULL);
+    for (size_t i = 0; i < proof->n_findings; i++) {
+        output_finding(fabric, &proof->findings[i], explainer, out);
+    }
+    output_left_out(proof, out);
+    output_verdict(proof, out);
+    if (n_refuted) {
+        command_fail("%"PRIuSIZE" of %d invariants do not hold", n_refuted,
+                     PROVE_N_INVARIANTS);
+    }
+    explainer_destroy(explainer);
+    return !n_refuted;
+}
+
+bool
 prove_run(struct model *model, bool brief, struct output *out)
 {
     struct fabric *fabric = fabric_create(model);
-    struct explainer *explainer = explainer_create(model);
     struct proof proof;
 
     proof_init(&proof);
     prove_all(fabric, &proof);
-    output_invariants(&proof, brief, out);
-    output_begin(out, "refutations", OUTPUT_LINES, NULL);
-    for (size_t i = 0; i < proof.n_findings; i++) {
-        output_finding(fabric, &proof.findings[i], explainer, out);
-    }
-    output_left_out(&proof, out);
-    output_verdict(&proof, out);
-    bool ok = !count_refuted(&proof);
-    if (!ok) {
-        command_fail("%"PRIuSIZE" of %d invariants do not hold",
-                     count_refuted(&proof), PROVE_N_INVARIANTS);
-    }
+    bool ok = prove_output(fabric, &proof, brief, out);
     proof_uninit(&proof);
-    explainer_destroy(explainer);
     fabric_destroy(fabric);
     return ok;
 }

@@ -13,8 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include "cli/fabric.h"
+#include "cli/offline.h"
+#include "cli/output.h"
+#include "cli/prove-run.h"
 #include "flow.h"
 #include "flows/compiler.h"
+#include "flows/expect.h"
 #include "flows/prove.h"
 #include "flows/walk.h"
 #include "openvswitch/dynamic-string.h"
@@ -240,11 +246,66 @@ test_tampering(void **state OVS_UNUSED)
     model_destroy(h.model);
 }
 
+/* How a refutation looks: the packet, and its way through the tables.  The
+ * flows are those of the fabric, held against a state in which a rule is
+ * gone. */
+static void
+test_output(void **state OVS_UNUSED)
+{
+    struct model *before = make_model(), *after = make_model();
+    struct fabric *fabric = fabric_create(before);
+    const struct offline *offline = fabric_offline(fabric, "a");
+    const struct compiler *compiler = offline_compiler(offline);
+    struct expect_rules *rules;
+    struct prove_bridge bridge = {
+        .node = "a", .ports = offline_ports(offline),
+        .flows = compiler_flows(compiler),
+        .objects = compiler_objects(compiler),
+        .pending = compiler_pending(compiler),
+    };
+    char text[8192];
+    struct proof proof;
+
+    model_remove(after, MODEL_ACL, "ask");
+    rules = expect_rules_create(after);
+    proof_init(&proof);
+    prove_bridge(&proof, rules, &bridge);
+    assert_int_equal(proof.n_refuted[PROVE_HOST], 1);
+    assert_true(proof.findings[0].confirmed);
+
+    FILE *file = tmpfile();
+    int keep = dup(STDOUT_FILENO);
+    fflush(stdout);
+    dup2(fileno(file), STDOUT_FILENO);
+    struct output *out = output_create(false, "prove");
+    assert_false(prove_output(fabric, &proof, false, out));
+    output_finish(out);
+    fflush(stdout);
+    dup2(keep, STDOUT_FILENO);
+    close(keep);
+    rewind(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    assert_non_null(strstr(text, "host: at a: db: no rule allows it"));
+    assert_non_null(strstr(text, "tcp,in_port=veth101,"));
+    assert_non_null(strstr(text, "tp_dst=22"));
+    assert_non_null(strstr(text, "# acl ask"));
+    assert_non_null(strstr(text, "Refuted: "));
+    assert_null(strstr(text, "a mistake of socknet's"));
+
+    proof_uninit(&proof);
+    expect_rules_destroy(rules);
+    fabric_destroy(fabric);
+    model_destroy(before);
+    model_destroy(after);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tampering),
+        cmocka_unit_test(test_output),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
