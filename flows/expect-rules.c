@@ -64,6 +64,19 @@ selector_key(const struct model_selector *sel)
                      ? sel->ports[0].first : 0);
 }
 
+/* Neighbouring addresses together: their sets are the cheaper to unite. */
+static int
+compare_containers(const void *a_, const void *b_)
+{
+    const struct model_container *const *a = a_;
+    const struct model_container *const *b = b_;
+
+    return (!(*a)->n_addresses || !(*b)->n_addresses
+            ? !!(*b)->n_addresses - !!(*a)->n_addresses
+            : memcmp(&(*a)->addresses[0].addr, &(*b)->addresses[0].addr,
+                     sizeof (*a)->addresses[0].addr));
+}
+
 const struct model_container *const *
 expect_rules_find(struct expect_rules *rules,
                   const struct model_selector *sel, size_t *ret_n)
@@ -82,6 +95,10 @@ expect_rules_find(struct expect_rules *rules,
             if (model_selector_matches(rules->model, sel, item->data)) {
                 members->containers[members->n++] = item->data;
             }
+        }
+        if (members->n) {
+            qsort(members->containers, members->n,
+                  sizeof *members->containers, compare_containers);
         }
         shash_add(&rules->members, key, members);
     }
@@ -105,31 +122,55 @@ address_set(struct expect *e, enum expect_role role,
     return header_prefix_set(e->space, role == EXPECT_SRC, &host);
 }
 
+/* The addresses of one family, as sets of packets of either. */
 static space_set
-containers_set(struct expect *e, enum expect_role role, bool local_only,
-               const struct model_selector *sel)
+addresses_set(struct expect *e, enum expect_role role, bool is_v4,
+              const struct model_container *const *containers, size_t n)
 {
-    size_t n, n_sets = 0, allocated = 0;
-    const struct model_container *const *containers
-        = expect_rules_find(e->rules, sel, &n);
+    size_t n_sets = 0, allocated = 0;
     space_set *sets = NULL, set;
 
     for (size_t i = 0; i < n; i++) {
-        const struct model_container *container = containers[i];
+        for (size_t j = 0; j < containers[i]->n_addresses; j++) {
+            struct sn_prefix a = sn_prefix_host(&containers[i]->addresses[j]);
 
-        if (local_only ? strcmp(container->node, e->node) != 0
-            : !expect_is_trusted(e, container)) {
-            continue;
-        }
-        for (size_t j = 0; j < container->n_addresses; j++) {
+            if (a.is_v4 != is_v4) {
+                continue;
+            }
             if (n_sets >= allocated) {
                 sets = x2nrealloc(sets, &allocated, sizeof *sets);
             }
-            sets[n_sets++] = address_set(e, role, &container->addresses[j]);
+            sets[n_sets++] = header_address_set(e->space, role == EXPECT_SRC,
+                                                &a);
         }
     }
     set = space_union(e->space, sets, n_sets);
     free(sets);
+    return set;
+}
+
+static space_set
+containers_set(struct expect *e, enum expect_role role, bool local_only,
+               const struct model_selector *sel)
+{
+    size_t n, n_wanted = 0;
+    const struct model_container *const *containers
+        = expect_rules_find(e->rules, sel, &n);
+    const struct model_container **wanted = xmalloc((n + 1) * sizeof *wanted);
+    space_set set = SPACE_NONE;
+
+    for (size_t i = 0; i < n; i++) {
+        if (local_only ? !strcmp(containers[i]->node, e->node)
+            : expect_is_trusted(e, containers[i])) {
+            wanted[n_wanted++] = containers[i];
+        }
+    }
+    for (int is_v4 = 0; is_v4 < 2; is_v4++) {
+        add(e, &set, space_and(e->space, header_family_set(e->space, is_v4),
+                               addresses_set(e, role, is_v4, wanted,
+                                             n_wanted)));
+    }
+    free(wanted);
     return set;
 }
 

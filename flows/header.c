@@ -351,26 +351,28 @@ header_family_set(struct space *s, bool is_v4)
 }
 
 space_set
-header_prefix_set(struct space *s, bool src, const struct sn_prefix *p)
+header_address_set(struct space *s, bool src, const struct sn_prefix *p)
 {
-    space_set family = header_family_set(s, p->is_v4);
-    space_set address;
+    struct in6_addr mask = ipv6_create_mask(p->plen);
 
     if (p->is_v4) {
         ovs_be32 addr = in6_addr_get_mapped_ipv4(&p->addr);
-        ovs_be32 mask = be32_prefix_mask(p->plen);
+        ovs_be32 mask4 = be32_prefix_mask(p->plen);
 
-        address = header_bytes_set(s, src ? HEADER_BYTE(nw_src)
-                                          : HEADER_BYTE(nw_dst),
-                                   &addr, &mask, sizeof addr);
-    } else {
-        struct in6_addr mask = ipv6_create_mask(p->plen);
-
-        address = header_bytes_set(s, src ? HEADER_BYTE(ipv6_src)
-                                          : HEADER_BYTE(ipv6_dst),
-                                   &p->addr, &mask, sizeof mask);
+        return header_bytes_set(s, src ? HEADER_BYTE(nw_src)
+                                       : HEADER_BYTE(nw_dst),
+                                &addr, &mask4, sizeof addr);
     }
-    return space_and(s, family, address);
+    return header_bytes_set(s, src ? HEADER_BYTE(ipv6_src)
+                                   : HEADER_BYTE(ipv6_dst),
+                            &p->addr, &mask, sizeof mask);
+}
+
+space_set
+header_prefix_set(struct space *s, bool src, const struct sn_prefix *p)
+{
+    return space_and(s, header_family_set(s, p->is_v4),
+                     header_address_set(s, src, p));
 }
 
 space_set

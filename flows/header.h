@@ -75,6 +75,9 @@ space_set header_family_set(struct space *, bool is_v4);
 /* Source or destination within the prefix, and of its family. */
 space_set header_prefix_set(struct space *, bool src,
                             const struct sn_prefix *);
+/* The same of packets of any family. */
+space_set header_address_set(struct space *, bool src,
+                             const struct sn_prefix *);
 space_set header_in_port_set(struct space *, ofp_port_t);
 
 /* The packets that satisfy 'set', were it about them as 'header' has them
