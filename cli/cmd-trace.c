@@ -141,6 +141,10 @@ make_question(const struct trace_args *args, const struct trace_end *src,
         return command_fail("%s and %s have no addresses of one family",
                             src->name, dst->name);
     }
+    if (src->container && sn_prefix_equals(&q->src, &q->dst)) {
+        return command_fail("%s sends nothing to itself through a bridge",
+                            src->name);
+    }
     q->from = source_place(src);
     q->has_src = !src->node;
     set_protocol(args, dst, q);

@@ -87,6 +87,17 @@ def test_rule_that_denies_is_named(net):
     assert "no rule allows it" in v["why"] and "socknet why" in v["fix"]
 
 
+def test_what_cannot_be_traced(net):
+    for args, message in (
+            (("nobody", "xray"), "is no container"),
+            (("xray", "nobody"), "or internet"),
+            (("xray", "xray"), "nothing to itself"),
+            (("xray", "redis", "tcp/0"), "no port from 1 to 65535"),
+            (("gateway", "fd00:53::102"), "addresses of one family")):
+        p = net.socknet(CLI, "trace", *args, check=False)
+        assert p.returncode == 1 and message in p.stderr, p.stderr
+
+
 def test_exit(net):
     v = trace(net, "xray", "internet", "tcp/443", status=0)
     assert v["end"] == "left" and v["name"] == "oo1424oo/warp"
