@@ -38,7 +38,8 @@ wg_message_classify(const void *data, size_t n)
     case WG_MSG_COOKIE:
         return n == COOKIE_LEN ? WG_MSG_COOKIE : WG_MSG_NONE;
     case WG_MSG_DATA:
-        return (n >= DATA_MIN_LEN && !(n % 16) ? WG_MSG_DATA : WG_MSG_NONE);
+        /* Filled up to a multiple of 16, but not above the device's MTU. */
+        return n >= DATA_MIN_LEN ? WG_MSG_DATA : WG_MSG_NONE;
     default:
         return WG_MSG_NONE;
     }

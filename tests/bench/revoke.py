@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""revoke.py BUILDDIR [N]: how long a revoked node stays known to another.
+"""revoke.py SRCDIR BUILDDIR [N]: how long a revoked node stays known to another.
 
 In a lab of examples/two-hosts.yaml, N times (default 40): the time from the
 start of `socknet node revoke` until the other host has neither its peer nor
@@ -69,17 +69,17 @@ def measure(net, n):
 
 
 def main():
-    if len(sys.argv) < 2 or os.geteuid():
+    if len(sys.argv) < 3 or os.geteuid():
         sys.exit(__doc__)
     name = os.environ.get("SOCKNET_LAB", "revoke")
     tmp = subprocess.run(["mktemp", "-d"], capture_output=True, text=True,
                          check=True).stdout.strip()
     try:
-        net = harness.System(name, pathlib.Path(sys.argv[1]).resolve(),
+        net = harness.System(name, pathlib.Path(sys.argv[2]).resolve(),
                              TOP / "examples" / "two-hosts.yaml", tmp)
         net.apply()
         assert net.reaches(A, "100.64.0.2")
-        measure(net, int(sys.argv[2]) if len(sys.argv) > 2 else 40)
+        measure(net, int(sys.argv[3]) if len(sys.argv) > 3 else 40)
     finally:
         harness.Lab(name).down()
         subprocess.run(["rm", "-rf", tmp], check=True)

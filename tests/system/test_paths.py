@@ -104,6 +104,14 @@ def test_each_pair_is_connected(net):
         assert net.reaches(a, GATEWAY[b], timeout=6), (a, b, peers(net)[a, b])
 
 
+def test_relays_carry_the_largest_packets(net):
+    """WireGuard fills up what it sends to 16 octets, but not those."""
+    for a, b in (("sym", "sym2"), ("blocked", "cone"), ("addr", "cone")):
+        assert "1 received" in net.run(
+            a, "ping", "-nc1", "-W2", "-M", "do", "-s", "1392", GATEWAY[b],
+            check=False).stdout, (a, b)
+
+
 def test_status_counts_the_relayed(net):
     out = daemons.socknet(net.lab, "hub", "status").stdout
     n = sum("relay" in right_path(*p) for p in PAIRS)

@@ -121,14 +121,14 @@ test_classify(void **state)
     } rows[] = {
         { 148, { 1 }, WG_MSG_INITIATION }, { 147, { 1 }, WG_MSG_NONE },
         { 92, { 2 }, WG_MSG_RESPONSE }, { 64, { 3 }, WG_MSG_COOKIE },
-        { 32, { 4 }, WG_MSG_DATA }, { 33, { 4 }, WG_MSG_NONE },
-        { 16, { 4 }, WG_MSG_NONE }, { 64, { 4, 0, 1 }, WG_MSG_NONE },
+        { 32, { 4 }, WG_MSG_DATA }, { 1452, { 4 }, WG_MSG_DATA },
+        { 31, { 4 }, WG_MSG_NONE }, { 64, { 4, 0, 1 }, WG_MSG_NONE },
         { 80, "SNp1", WG_MSG_NONE }, { 3, { 4 }, WG_MSG_NONE },
         { 64, { 5 }, WG_MSG_NONE }, { 64, { 0 }, WG_MSG_NONE },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        uint8_t msg[148] = { 0 };
+        uint8_t msg[1452] = { 0 };
 
         memcpy(msg, rows[i].bytes, 4);
         assert_int_equal(wg_message_classify(msg, rows[i].n), rows[i].type);
