@@ -25,6 +25,7 @@ struct central {
     struct smap keys, next_keys;
     struct smap acks;           /* Node -> our next key, which it has. */
     struct smap psks;           /* All that is told of pre-shared keys. */
+    struct sset sought;         /* Nodes of which all reports are wanted. */
     bool keys_changed;
     struct ovsdb_idl_txn *txn;
     unsigned int seqno;
@@ -37,6 +38,56 @@ static char *
 cache_path(const char *state_dir)
 {
     return xasprintf("%s/agent-cache.db", state_dir);
+}
+
+/* In a large mesh there is a report of each pair, and more news of them than a
+ * host could read.  This one wants what it says itself, what others say of it
+ * or ask of it as a relay, and, of the nodes that are not where their
+ * 'endpoint' says, what any other knows of them. */
+static void
+central_want_reports(struct central *c)
+{
+    struct ovsdb_idl_condition cond = OVSDB_IDL_CONDITION_INIT(&cond);
+    const char *node;
+
+    sndb_peer_status_add_clause_node(&cond, OVSDB_F_EQ, c->node);
+    sndb_peer_status_add_clause_peer(&cond, OVSDB_F_EQ, c->node);
+    sndb_peer_status_add_clause_relay(&cond, OVSDB_F_EQ, c->node);
+    SSET_FOR_EACH (node, &c->sought) {
+        sndb_peer_status_add_clause_peer(&cond, OVSDB_F_EQ, node);
+    }
+    sndb_peer_status_set_condition(c->conn->idl, &cond);
+    ovsdb_idl_condition_destroy(&cond);
+}
+
+/* Behind NAT, or not reached directly. */
+static void
+central_seek(struct central *c)
+{
+    const struct model *model = model_sync_model(c->sync);
+    struct sset sought = SSET_INITIALIZER(&sought);
+    const struct sndb_peer_status *row;
+    const struct shash_node *snode;
+
+    SHASH_FOR_EACH (snode, &model->nodes) {
+        const struct model_node *node = snode->data;
+
+        if (!node->endpoint && strcmp(snode->name, c->node)) {
+            sset_add(&sought, snode->name);
+        }
+    }
+    SNDB_PEER_STATUS_FOR_EACH (row, c->conn->idl) {
+        if (!strcmp(row->node, c->node)
+            && row->path && (!strcmp(row->path, "none")
+                             || strstr(row->path, "relay"))) {
+            sset_add(&sought, row->peer);
+        }
+    }
+    if (!sset_equals(&sought, &c->sought)) {
+        sset_swap(&sought, &c->sought);
+        central_want_reports(c);
+    }
+    sset_destroy(&sought);
 }
 
 struct central *
@@ -66,6 +117,8 @@ central_create(const char *remote, const char *node, const char *state_dir)
     smap_init(&c->next_keys);
     smap_init(&c->acks);
     smap_init(&c->psks);
+    sset_init(&c->sought);
+    central_want_reports(c);
     return c;
 }
 
@@ -80,6 +133,7 @@ central_destroy(struct central *c)
         smap_destroy(&c->next_keys);
         smap_destroy(&c->acks);
         smap_destroy(&c->psks);
+        sset_destroy(&c->sought);
         /* Not ovsdb_idl_loop_destroy(): the IDL is the connection's. */
         if (c->loop.committing_txn) {
             ovsdb_idl_txn_destroy(c->loop.committing_txn);
@@ -184,6 +238,7 @@ central_run(struct central *c)
         changed = (!c->ready || generation != c->generation
                    || !model_changes_is_empty(&c->changes));
         changed |= central_read_keys(c);
+        central_seek(c);
         c->generation = generation;
         c->ready = true;
     }

@@ -482,7 +482,9 @@ def test_endpoint_by_name(mesh, two_hosts):
         key = next(iter(peers(mesh, A)))
         agents.apply(mesh, state)
         assert eventually(lambda: peers(mesh, A)[key][0]
-                          == "198.51.100.12:51821")
+                          == "198.51.100.12:51821", 20), (
+            peers(mesh, A), mesh.appctl(A, "socknet-agent", "status"),
+            mesh.appctl(A, "socknet-agent", "peers"))
         assert mesh.reaches(A, "10.1.0.1")
     finally:
         out(mesh, A, "umount", "/etc/hosts")

@@ -2,8 +2,10 @@
 what it relays, and what becomes of it when something changes."""
 
 import json
+import os
 import re
 import socket
+import sqlite3
 import struct
 import time
 
@@ -126,6 +128,25 @@ def test_peers_says_why(net):
         in relayed["reason"]
     blocked = peers(net)["blocked", "cone"]
     assert "no UDP from anybody reaches blocked" in blocked["reason"]
+
+
+def known_reports(net, node):
+    """(reporter, peer) of the reports that a node's agent keeps."""
+    path = os.path.join(os.path.dirname(agents.key_file(net, node)),
+                        "agent-cache.db")
+    with sqlite3.connect("file:%s?mode=ro" % path, uri=True) as db:
+        rows = db.execute("SELECT columns FROM rows"
+                          " WHERE name = 'Peer_Status'").fetchall()
+    return {(r["node"], r["peer"]) for r in (json.loads(x) for x, in rows)}
+
+
+def test_agents_are_told_what_concerns_them(net):
+    """Not of each pair: reports grow with the square of the mesh."""
+    public = {"hub", "hub2"}
+    wanted = {(a, b) for a in NODES for b in NODES if a != b and (
+        b not in public or "addr" in (a, b))}
+    assert eventually(lambda: known_reports(net, "addr") == wanted, 20, 0.5)
+    assert len(wanted) < len(NODES) * (len(NODES) - 1)
 
 
 def wg_message(payload):
