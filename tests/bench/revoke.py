@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""revoke.py SRCDIR BUILDDIR [N]: how long a revoked node stays known to another.
+"""revoke.py SRCDIR BUILDDIR [N]: how long others know a revoked node.
 
 In a lab of examples/two-hosts.yaml, N times (default 40): the time from the
 start of `socknet node revoke` until the other host has neither its peer nor
