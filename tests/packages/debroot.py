@@ -109,15 +109,24 @@ class Box:
     def __init__(self, root, hostname, log, binds=()):
         self.root = pathlib.Path(root)
         (self.root / 'etc/hostname').write_text(hostname + '\n')
-        argv = nspawn(root, '--machine=' + hostname,
-                      '--hostname=' + hostname, '--bind=/dev/net/tun',
-                      '--boot', *('--bind-ro=%s:%s' % b for b in binds))
+        self.boot_argv = nspawn(
+            root, '--machine=' + hostname, '--hostname=' + hostname,
+            '--bind=/dev/net/tun', '--boot',
+            *('--bind-ro=%s:%s' % b for b in binds))
         self.log = open(log, 'wb')
-        self.process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=self.log,
-            stderr=subprocess.STDOUT)
+        self.boot()
+
+    def boot(self):
         self.leader = None
+        self.process = subprocess.Popen(
+            self.boot_argv, stdin=subprocess.DEVNULL, stdout=self.log,
+            stderr=subprocess.STDOUT)
         self.wait_for_boot()
+
+    def reboot(self):
+        """What is only in the kernel's memory is gone."""
+        self.power_off()
+        self.boot()
 
     def find_leader(self):
         pid = self.process.pid
@@ -174,7 +183,7 @@ class Box:
             assert time.time() < end, script + '\n' + r.stdout
             time.sleep(0.2)
 
-    def destroy(self):
+    def power_off(self):
         if self.leader:
             self.run('systemctl', 'poweroff', '--force', '--force',
                      check=False, timeout=30)
@@ -183,4 +192,7 @@ class Box:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+    def destroy(self):
+        self.power_off()
         self.log.close()
