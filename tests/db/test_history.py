@@ -320,3 +320,26 @@ def test_clock_of_the_operator_is_wrong(served, state, other, daemon):
     assert port(served) == '5433'
     eventually(lambda: port(served) == '5432')
     assert time.monotonic() - started > 3
+
+
+def ask(site, created):
+    site.transact({'op': 'insert', 'table': 'Request',
+                   'row': {'asker': 'killed', 'node': 'n1', 'kind': 'trace',
+                           'created': int(created)}})
+    assert len(site.rows('Request')) == 1
+
+
+@pytest.mark.skipif('SOCKNET_SLOW' not in os.environ,
+                    reason='waits 60 s; set SOCKNET_SLOW to run it')
+def test_controller_removes_what_nobody_waits_for(served, state, daemon):
+    served.socknet('apply', state).ok()
+    ask(served, time.time())
+    eventually(lambda: not served.rows('Request'), 75)
+
+
+def test_command_removes_what_nobody_waits_for(served, state):
+    served.socknet('apply', state).ok()
+    ask(served, time.time() - 3600)
+    r = served.socknet('trace', 'node:n1', 'internet', '--wait', '1')
+    assert r.code == 1 and 'the agent of n1 does not answer' in r.out
+    assert not served.rows('Request')
