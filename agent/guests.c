@@ -314,6 +314,9 @@ guests_add_routes(struct nlk *nlk, const struct links *links,
             add_route(links, &r->dst, r->device, routes);
         }
     }
+    for (size_t i = 0; i < g->pools.n; i++) {
+        add_route(links, &g->pools.prefixes[i], g->interface, routes);
+    }
     const struct link *tunnel = g->exit ? links_find(links, g->exit->tunnel)
                                 : NULL;
     for (size_t i = 0; i < ARRAY_SIZE(any); i++) {

@@ -108,12 +108,18 @@ put_from_guests(const struct plan *plan, struct ds *ds)
         ds_put_cstr(ds, "\t\tmeta nfproto ipv6 counter drop\n");
     }
     ds_put_format(ds, "\t\toifname \"%s\" return\n"
-                  "\t\toifname \"%s\" return\n", SN_BRIDGE,
-                  plan->interface);
+                  "\t\toifname \"%s\" return\n"
+                  "\t\toifname \"%s\" goto guests_to_guests\n", SN_BRIDGE,
+                  plan->interface, g->interface);
     if (g->exit) {
         ds_put_format(ds, "\t\toifname \"%s\" goto guests_to_internet\n",
                       g->exit->tunnel);
     }
+    ds_put_cstr(ds, "\t\tcounter drop\n\t}\n\n"
+                "\tchain guests_to_guests {\n"
+                "\t\tct direction reply return\n"
+                "\t\tct state related return\n");
+    put_guest_rules(&g->between, ds);
     ds_put_cstr(ds, "\t\tcounter drop\n\t}\n\n");
     if (g->exit) {
         ds_put_cstr(ds, "\tchain guests_to_internet {\n");
@@ -122,7 +128,8 @@ put_from_guests(const struct plan *plan, struct ds *ds)
     }
 }
 
-/* Who may send to guests: containers and the mesh, as the flows allow. */
+/* Who may send to guests: containers and the mesh, as the flows allow; and
+ * other guests, who have passed from_guests. */
 static void
 put_to_guests(const struct plan *plan, struct ds *ds)
 {
@@ -130,8 +137,9 @@ put_to_guests(const struct plan *plan, struct ds *ds)
 
     ds_put_format(ds, "\tchain to_guests {\n"
                   "\t\tiifname \"%s\" return\n"
+                  "\t\tiifname \"%s\" return\n"
                   "\t\tiifname \"%s\" return\n", SN_BRIDGE,
-                  plan->interface);
+                  plan->interface, g->interface);
     if (g->exit) {
         ds_put_format(ds, "\t\tiifname \"%s\" ct state "
                       "established,related return\n", g->exit->tunnel);

@@ -100,6 +100,7 @@ plan_guests_init(struct plan *plan, const struct model *model,
     }
     add_clients(g, model, self);
     guest_rules_to_internet(model, self->name, add_rule, &g->internet);
+    guest_rules_between(model, self->name, add_rule, &g->between);
 }
 
 void
@@ -114,4 +115,5 @@ plan_guests_destroy(struct plan_guests *g)
     free(g->addresses.prefixes);
     free(g->pools.prefixes);
     free(g->internet.rules);
+    free(g->between.rules);
 }

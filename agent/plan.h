@@ -164,6 +164,7 @@ struct plan_guests {
     struct plan_client *clients; /* In order of names. */
     size_t n_clients;
     struct plan_guest_rules internet; /* What none matches is accepted. */
+    struct plan_guest_rules between; /* What none matches is dropped. */
 };
 
 /* Their routing table: no exit has it. */

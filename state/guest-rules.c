@@ -12,6 +12,7 @@ struct walk {
     const struct model *model;
     const char *node;           /* Whose guests. */
     const struct model_client *only;    /* Perhaps not in 'model'; or all. */
+    bool between;               /* What they may do with each other. */
     void (*cb)(void *aux, const struct guest_rule *);
     void *aux;
 };
@@ -70,6 +71,32 @@ walk_ports(const struct walk *w, const struct model_acl *acl,
     }
 }
 
+/* 'rule' for each guest that 'dst' means. */
+static void
+walk_guests(const struct walk *w, const struct model_acl *acl,
+            const struct model_selector *dst, struct guest_rule *rule)
+{
+    const struct shash_node **clients;
+
+    if (dst->kind == SEL_ANY || dst->kind == SEL_CIDR) {
+        walk_ports(w, acl, dst, rule);
+        return;
+    }
+    clients = shash_sort(&w->model->clients);
+    for (size_t i = 0; i < shash_count(&w->model->clients); i++) {
+        const struct model_client *client = clients[i]->data;
+
+        for (size_t j = 0; j < client->n_addresses
+                           && walk_has_client(w, client)
+                           && model_selector_matches_client(w->model, dst,
+                                                            client); j++) {
+            rule->dst = &client->addresses[j];
+            walk_ports(w, acl, dst, rule);
+        }
+    }
+    free(clients);
+}
+
 static void
 walk_acls(const struct walk *w, enum model_tier tier,
           enum model_action action)
@@ -89,8 +116,10 @@ walk_acls(const struct walk *w, enum model_tier tier,
                 .accept = action == ACTION_ACCEPT,
             };
 
-            if (dst->kind == SEL_ANY || dst->kind == SEL_INTERNET
-                || dst->kind == SEL_CIDR) {
+            if (w->between) {
+                walk_guests(w, acl, dst, &rule);
+            } else if (dst->kind == SEL_ANY || dst->kind == SEL_INTERNET
+                       || dst->kind == SEL_CIDR) {
                 walk_ports(w, acl, dst, &rule);
             }
         }
@@ -121,13 +150,44 @@ walk_segments(const struct walk *w, enum model_action action)
     free(segments);
 }
 
+/* Members of one segment that keep away from those of another. */
+static void
+walk_isolation(const struct walk *w)
+{
+    const struct shash_node **segments = shash_sort(&w->model->segments);
+
+    for (size_t i = 0; i < shash_count(&w->model->segments); i++) {
+        const struct model_segment *segment = segments[i]->data;
+
+        for (size_t j = 0; j < segment->isolated_from.n; j++) {
+            struct model_selector src = {
+                .kind = SEL_SEGMENT, .text = segment->name,
+            };
+            struct model_selector dst = {
+                .kind = SEL_SEGMENT, .text = segment->isolated_from.names[j],
+            };
+            struct model_acl acl = {
+                .name = segment->name, .src = &src, .n_src = 1,
+            };
+            struct guest_rule rule = { .name = segment->name };
+
+            walk_guests(w, &acl, &dst, &rule);
+        }
+    }
+    free(segments);
+}
+
 static void
 walk(const struct walk *w)
 {
     walk_acls(w, TIER_EMERGENCY, ACTION_DENY);
     walk_acls(w, TIER_EMERGENCY, ACTION_ACCEPT);
-    walk_segments(w, ACTION_DENY);
-    walk_segments(w, ACTION_ACCEPT);
+    if (w->between) {
+        walk_isolation(w);
+    } else {
+        walk_segments(w, ACTION_DENY);
+        walk_segments(w, ACTION_ACCEPT);
+    }
     walk_acls(w, TIER_ACLS, ACTION_DENY);
     walk_acls(w, TIER_ACLS, ACTION_ACCEPT);
 }
@@ -139,6 +199,15 @@ guest_rules_to_internet(const struct model *model, const char *node,
 {
     walk(&(struct walk) { .model = model, .node = node, .cb = cb,
                           .aux = aux });
+}
+
+void
+guest_rules_between(const struct model *model, const char *node,
+                    void (*cb)(void *aux, const struct guest_rule *),
+                    void *aux)
+{
+    walk(&(struct walk) { .model = model, .node = node, .between = true,
+                          .cb = cb, .aux = aux });
 }
 
 struct verdict {

@@ -1,9 +1,9 @@
 #ifndef SN_GUEST_RULES_H
 #define SN_GUEST_RULES_H 1
 
-/* The rules about what guests may do with the internet, which the flows never
- * see.  In the order in which they are to be tried: tier by tier, denials
- * first. */
+/* The rules about what guests may do with the internet, and with other guests
+ * of their node, which the flows never see.  In the order in which they are to
+ * be tried: tier by tier, denials first. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,6 +23,10 @@ struct guest_rule {
 void guest_rules_to_internet(const struct model *, const char *node,
                              void (*cb)(void *aux, const struct guest_rule *),
                              void *aux);
+/* The same about each other; what none matches is denied. */
+void guest_rules_between(const struct model *, const char *node,
+                         void (*cb)(void *aux, const struct guest_rule *),
+                         void *aux);
 /* Whether everything a client sends to the internet is denied. */
 bool guest_is_denied_internet(const struct model *,
                               const struct model_client *);

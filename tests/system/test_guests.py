@@ -41,6 +41,11 @@ RULES = """
     src: ["client:phone"]
     dst: ["node:oo1424oo"]
     proto: icmp
+  - name: to-kids
+    action: accept
+    src: ["client:phone"]
+    dst: ["tag:kept-in"]
+    proto: icmp
   - {name: not-out, action: deny, src: ["tag:kept-in"], dst: [internet]}
 """
 
@@ -200,8 +205,9 @@ def test_kept_in_by_a_rule(lan, phone):
             sockets.http_client_seen(guest.ns, WEB4, 0.9)
         assert guest.tcp(lan.address("mcp-server"), 9573)
         assert not guest.tcp("10.0.0.1", 7777)
-        # Guests do not reach each other.
+        # Guests reach each other by rule: phone this one, and not back.
         assert not guest.ping("10.8.0.2")
+        assert phone.ping(guest.addresses()[0])
     finally:
         guest.down()
 

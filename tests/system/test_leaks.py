@@ -18,9 +18,10 @@ VPN = """      vpn_server: {interface: wg9, listen_port: 51829, exit: warp,
 """
 # On the first tunnel of A; its own addresses are 172.16.1.2 and fd00:aa:1::2.
 # (Where the agent itself calls, the far end knows this host's anyway.)
-FOREIGN = ("src net 10.0.0.0/8 or (src net 198.51.100.0/24 and dst host %s) "
-           "or src net 169.254.0.0/16 or src net 100.64.0.0/24 or (ip6 and "
-           "not host fd00:aa:1::2 and not src net fe80::/10)" % inet.WEB4)
+FOREIGN = ("src net 10.0.0.0/8 or src net 169.254.0.0/16 or src net "
+           "100.64.0.0/24 or (src net 198.51.100.0/24 and dst host %s and "
+           "not port 53) or (ip6 and not host fd00:aa:1::2 and not src net "
+           "fe80::/10)" % inet.WEB4)
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +139,14 @@ def test_switch_port_deleted(lab, sealed):
     with sealed():
         lab.run(A, "ovs-vsctl", "del-port", "vmbr0", "x-warp0")
         assert eventually(lambda: seen(lab), 15)
+
+
+def test_switch_killed(lab, sealed):
+    with sealed():
+        lab.kill(A, "vswitchd")
+        pause(0.3)
+        lab.start(A, "vswitchd")
+        assert eventually(lambda: seen(lab) == inet.egress(1)[0], 15)
 
 
 def test_agent_killed(lab, sealed):
