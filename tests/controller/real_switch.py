@@ -273,14 +273,26 @@ class Fabric:
         names = {states.veth(c): states.name(c) for c in state['containers']}
         return 'delivered to ' + ', '.join(names.get(p, p) for p in ports)
 
+    def refuted(self):
+        """The invariants of `socknet prove` that do not hold."""
+        r = subprocess.run([self.program, 'prove', self.file, '--json'],
+                           text=True, capture_output=True, timeout=60)
+        assert r.returncode in (0, 1) and r.stdout, r.stderr
+        return [i['invariant'] for i in json.loads(r.stdout)['invariants']
+                if not i['proven']]
+
     def compare(self, state, sabotage=None):
-        """The pairs of which rules, flows and switch do not say the same."""
+        """The pairs of which rules, flows and switch do not say the same, and
+        what the proof has against it."""
         self.file.write_text(states.yaml(state))
         rules, flows = states.expected(state), self.told()
         switch = self.sent(state, sorted(rules), sabotage)
-        return {key: (rules.get(key), flows.get(key), switch.get(key))
-                for key in set(rules) | set(flows)
-                if not rules.get(key) == flows.get(key) == switch.get(key)}
+        wrong = {key: (rules.get(key), flows.get(key), switch.get(key))
+                 for key in set(rules) | set(flows)
+                 if not rules.get(key) == flows.get(key) == switch.get(key)}
+        wrong.update({('*', '*', i): ('proven', 'refuted', '-')
+                      for i in self.refuted()})
+        return wrong
 
     def verify(self, state):
         """`plan --verify`: what OVS's own trace finds of it, as JSON."""
@@ -289,7 +301,7 @@ class Fabric:
             [self.program, 'plan', self.file, '--from', self.file, '--verify',
              '--json'], text=True, capture_output=True, timeout=120)
         assert r.returncode in (0, 1) and r.stdout, r.stderr
-        return json.loads(r.stdout)
+        return dict(json.loads(r.stdout), failed=r.returncode)
 
     def stop(self):
         for host in self.hosts:
