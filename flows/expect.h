@@ -67,6 +67,9 @@ struct expect {
     space_set services[EXPECT_N_ROLES]; /* Where virtual addresses are. */
     space_set local[EXPECT_N_ROLES];    /* This host's containers. */
     space_set remote_src;       /* Of the mesh, and not of this host. */
+    /* In other nodes' subnets, but of nobody: flows may say of the whole
+     * subnet what holds for everybody in it. */
+    space_set nobody[EXPECT_N_ROLES];
 
     /* Where routes lead, by the destination. */
     space_set to_host;          /* The host, or beyond it the mesh... */

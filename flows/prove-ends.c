@@ -148,7 +148,8 @@ check_container(struct prove *p, const struct symbolic_end *end,
     claim_port(p, PROVE_MATRIX, "from outside, and no rule allows it, but a "
                "packet reaches ", name, end,
                minus(p, without_neighbours(p, and(p, end->set,
-                                                  e->from_host)), allowed));
+                                                  e->from_host)),
+                     or(p, allowed, e->nobody[EXPECT_SRC])));
 }
 
 static void
@@ -177,7 +178,8 @@ check_host(struct prove *p, const struct symbolic_end *end)
     claim_port(p, PROVE_MATRIX, "no rule allows it, but its packet goes into "
                "the mesh", NULL, end,
                minus(p, and(p, beyond, as_it_leaves(p, end, e->to_host)),
-                     or(p, allowed, as_it_leaves(p, end, e->raw_mesh))));
+                     or(p, or(p, allowed, as_it_leaves(p, end, e->raw_mesh)),
+                        as_it_leaves(p, end, e->nobody[EXPECT_DST]))));
     claim_port(p, PROVE_HOST, "what is no IP packet reaches node:",
                p->bridge->node, end, minus(p, sent, e->ip));
 }

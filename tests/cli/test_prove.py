@@ -20,6 +20,41 @@ def test_states_of_the_tree(socknet, srcdir, state):
     assert r.json['proof']['proven'] and r.json['proof']['flows'] > 100
 
 
+def test_subnet_that_is_all_alike(socknet, tmp_path):
+    """Where all containers of a node have the same identity, flows of others
+    say so of its whole subnet: that is of nobody besides."""
+    path = tmp_path / 'state.yaml'
+    path.write_text('''\
+mesh: {name: m, prefix: 100.64.0.0/24}
+nodes:
+  a:
+    endpoint: 198.51.100.1
+    subnet: 10.0.0.0/24
+    lxc:
+      containers:
+        - id: "101"
+          properties: {name: db, ipv4_address: 10.0.0.101/24}
+  b:
+    endpoint: 198.51.100.2
+    subnet: 10.1.0.0/24
+    lxc:
+      containers:
+        - id: "201"
+          tags: [web]
+          properties: {name: w1, ipv4_address: 10.1.0.201/24}
+        - id: "202"
+          tags: [web]
+          properties: {name: w2, ipv4_address: 10.1.0.202/24}
+        - id: "203"
+          tags: [web]
+          properties: {name: w3, ipv4_address: 10.1.0.203/24}
+acls:
+  - {action: accept, src: ["tag:web"], dst: ["db:5432"], proto: tcp}
+  - {action: accept, src: [db], dst: ["tag:web:80"], proto: tcp}
+''')
+    assert socknet('prove', path, '--json').ok().json['proof']['proven']
+
+
 def test_text(socknet, srcdir):
     out = socknet('prove', srcdir / TWO_HOSTS).ok().out
     assert out.count(' proven ') == len(INVARIANTS)
