@@ -11,7 +11,7 @@
 #include "timeval.h"
 #include "util.h"
 
-#define COUNTERS_INTERVAL_MS 10000
+#define COUNTERS_INTERVAL_MS 60000
 
 /* Who was not seen for STATUS_SEEN_S is not running.  Several writes fit in,
  * so that one that is lost or late raises no alarm. */

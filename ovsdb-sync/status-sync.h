@@ -80,9 +80,9 @@ struct status_peer {
     int64_t latest_handshake;   /* Unix seconds; 0: never. */
     int64_t rx_bytes, tx_bytes;
 };
-/* Counters alone are a reason to write only every 10 s; a changed endpoint or
- * handshake at once.  '*next_counters_ms' remembers when: the caller keeps it,
- * from 0. */
+/* Counters alone are a reason to write only once a minute; a changed endpoint
+ * or handshake at once.  '*next_counters_ms' remembers when: the caller keeps
+ * it, from 0. */
 void status_sync_peers(struct ovsdb_idl_txn *, const char *node,
                        const struct status_peer *, size_t n,
                        long long int *next_counters_ms);
