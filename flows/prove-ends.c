@@ -333,8 +333,10 @@ prove_check_missing(struct prove *p)
     const struct expect *e = &p->expect;
     space_set left_out = or(p, e->raw, e->raw_unproven);
     space_set sent = minus(p, own_sources(p), or(p, e->odd, left_out));
-    space_set from_host = minus(p, e->from_host, or(p, e->odd_host,
-                                                    left_out));
+    space_set from_host = minus(p, minus(p, e->from_host,
+                                         e->nobody[EXPECT_SRC]),
+                                or(p, e->odd_host, left_out));
+    space_set to_host = minus(p, e->to_host, e->nobody[EXPECT_DST]);
     space_set any = symbolic_any_packet(p->space);
 
     for (size_t i = 0; i < e->n_endpoints; i++) {
@@ -342,7 +344,7 @@ prove_check_missing(struct prove *p)
     }
     claim_missing(p, "a rule allows it, but its packet does not get to the "
                   "host or into the mesh", NULL, OFPP_LOCAL,
-                  and(p, and(p, and(p, e->egress, e->to_host), sent), any),
+                  and(p, and(p, and(p, e->egress, to_host), sent), any),
                   leaving_by(p, OFPP_LOCAL));
     for (size_t i = 0; i < e->n_exits; i++) {
         space_set members = SPACE_NONE;
