@@ -466,8 +466,8 @@ def test_apply_configuration_with_stanza(lab, pve, lan, tmp_path, builddir):
 
 
 @agents.not_in_vm
-@pytest.mark.skipif(not lxc.find(), reason="LXC is not installed, nor "
-                    "unpacked in a folder that SOCKNET_LXC names")
+@pytest.mark.skipif(not lxc.find(), reason="no LXC here, nor in a "
+                    "folder that SOCKNET_LXC names: build-aux/lxc-unpack")
 def test_real_lxc(lab):
     there = lab.pve["pve2"]
     c = lxc.Container(lab, "pve2", "lxcweb", "vethlxc", "00:16:3e:11:22:33",
