@@ -380,7 +380,8 @@ agent_pass(struct agent *a)
     a->report = true;
     a->last_pass_ms = time_msec();
     a->next_pass_ms = MIN(a->last_pass_ms + FULL_INTERVAL_MS,
-                          guests_next_ms(a->guests));
+                          MIN(guests_next_ms(a->guests),
+                              rotation_next_ms(&a->rotation)));
     a->next_poll_ms = a->last_pass_ms + agent_poll_interval(a);
 }
 

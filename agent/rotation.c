@@ -1,6 +1,7 @@
 #include <config.h>
 #include "agent/rotation.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ VLOG_DEFINE_THIS_MODULE(rotation);
 
 /* A rotation takes well below a second; then it is worth a word. */
 #define PATIENCE_MS 10000
+#define RETRY_MS 1000
 
 static char *
 key_to_string(const struct wg_key *key)
@@ -199,11 +201,18 @@ rotation_run(struct rotation *r, struct mesh *mesh, const struct plan *plan,
         r->commit = all_have_next(r, mesh, plan, psks, central,
                                   &ring->next_public, problems);
     }
+    r->pending = !plan->revoked && plan->key_epoch > r->epoch;
     if (plan->revoked) {
         sset_add_and_free(problems, xasprintf(
             "this node is revoked: the other nodes refuse it, until "
             "`socknet node restore %s`", plan->node));
     }
+}
+
+long long int
+rotation_next_ms(const struct rotation *r)
+{
+    return r->pending ? time_msec() + RETRY_MS : LLONG_MAX;
 }
 
 char *

@@ -35,6 +35,7 @@ struct sset;
 struct rotation {
     int64_t epoch;              /* Rotation that the key came from; -1. */
     bool commit;                /* The next key is to be told as the key. */
+    bool pending;               /* One is asked for, and not done. */
     long long int waits_since;  /* time_msec(); 0: waits for nobody. */
 };
 
@@ -44,6 +45,10 @@ void rotation_init(struct rotation *);
 void rotation_run(struct rotation *, struct mesh *, const struct plan *,
                   const struct psks *, const struct central *,
                   struct sset *problems);
+
+/* When rotation_run() is to be called again at the latest, time_msec(): whom it
+ * waits for can have been ready before this agent was. */
+long long int rotation_next_ms(const struct rotation *);
 
 /* What to report.  Base64, to free; NULL: none. */
 char *rotation_public_key(const struct rotation *, const struct keyring *);
