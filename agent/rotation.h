@@ -46,8 +46,8 @@ void rotation_run(struct rotation *, struct mesh *, const struct plan *,
                   const struct psks *, const struct central *,
                   struct sset *problems);
 
-/* When rotation_run() is to be called again at the latest, time_msec(): whom it
- * waits for can have been ready before this agent was. */
+/* When rotation_run() is to be called again at the latest, time_msec(): whom
+ * it waits for can have been ready before this agent was. */
 long long int rotation_next_ms(const struct rotation *);
 
 /* What to report.  Base64, to free; NULL: none. */
