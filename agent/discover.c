@@ -206,7 +206,9 @@ report_container(struct discover_run *run, struct port_report *r,
 {
     const struct link *veth = links_find(run->links, c->veth);
     struct eth_addr seen = (veth ? plugs_get_mac(run->d->plugs, run->nlk,
-                                                 veth, run->problems)
+                                                 veth, c->has_hwaddr
+                                                 ? &c->hwaddr : NULL,
+                                                 run->problems)
                             : eth_addr_zero);
     char *contradiction = find_contradiction(run, c, veth, seen);
 
@@ -288,7 +290,8 @@ report_stranger(struct discover_run *run, struct port_report *r,
     const struct ct_nic *nic;
 
     if (link && model->mesh.adopt) {
-        r->mac = plugs_get_mac(run->d->plugs, run->nlk, link, run->problems);
+        r->mac = plugs_get_mac(run->d->plugs, run->nlk, link, NULL,
+                               run->problems);
     } else if (link) {
         link_read_peer_mac(run->nlk, link, &r->mac);
     }

@@ -156,7 +156,7 @@ plugs_set_stale(struct plugs *plugs)
 
 struct eth_addr
 plugs_get_mac(struct plugs *plugs, struct nlk *nlk, const struct link *veth,
-              struct sset *problems)
+              const struct eth_addr *declared, struct sset *problems)
 {
     struct plug *plug = shash_find_data(&plugs->by_name, veth->name);
 
@@ -176,7 +176,9 @@ plugs_get_mac(struct plugs *plugs, struct nlk *nlk, const struct link *veth,
         && !link_read_peer_mac(nlk, veth, &plug->now)) {
         plug->next_ms = time_msec() + MAC_INTERVAL_MS;
     }
-    if (eth_addr_is_zero(plug->mac)) {
+    if (eth_addr_is_zero(plug->mac)
+        || (declared && !eth_addr_equals(plug->mac, *declared)
+            && eth_addr_equals(plug->now, *declared))) {
         plug->mac = plug->now;
         plugs->changed |= !eth_addr_is_zero(plug->mac);
     } else if (!eth_addr_equals(plug->mac, plug->now)) {

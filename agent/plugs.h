@@ -25,9 +25,11 @@ void plugs_cleanup(const char *state_dir);
 /* The next calls read every MAC address anew, not only those that are due. */
 void plugs_set_stale(struct plugs *);
 
-/* Zero while it is not known.  One that came later is a problem. */
+/* Zero while it is not known.  One that came later is a problem, unless it is
+ * the 'declared' one (or NULL): LXC sets it after the plug. */
 struct eth_addr plugs_get_mac(struct plugs *, struct nlk *,
                               const struct link *veth,
+                              const struct eth_addr *declared,
                               struct sset *problems);
 /* After a round of plugs_get_mac(): what was not asked for is unplugged. */
 void plugs_end_round(struct plugs *, struct sset *problems);
