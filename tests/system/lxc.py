@@ -64,6 +64,12 @@ class Container:
                                self.folder, "-n", self.name, *args])
 
     def start(self):
+        # On a busy machine LXC itself gives up on a start now and then.
+        for _ in range(2):
+            if not ns.run(self._argv("lxc-start"), env=self.env,
+                          check=False).returncode:
+                return
+            self.stop()
         ns.run(self._argv("lxc-start"), env=self.env)
 
     def stop(self):
