@@ -46,11 +46,8 @@ pki_init(const struct pki_options *o)
     char *error = make_dirs(o->dir, 0700);
 
     if (!error) {
-        error = pki_create_ca(o->dir, o->days ? o->days : CA_DAYS);
-    }
-    if (!error) {
-        error = pki_create_cert(o->dir, PKI_DB_NAME, PKI_SERVER,
-                                o->days ? o->days : CERT_DAYS);
+        error = pki_create_ca(o->dir, o->days ? o->days : CA_DAYS,
+                              o->days ? o->days : CERT_DAYS);
     }
     if (!error) {
         printf("%s/ca-cert.pem: the authority that hosts trust; its key "

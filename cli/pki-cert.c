@@ -226,13 +226,6 @@ create_ca(const char *dir, const char *name, const char *common_name,
     return error;
 }
 
-char *
-pki_create_ca(const char *dir, int days)
-{
-    /* One more below it: the cluster's. */
-    return create_ca(dir, "ca", "socknet CA", "critical,CA:TRUE,pathlen:1",
-                     days);
-}
 
 static char *
 read_ca(const char *dir, const char *name, X509 **ret_cert,
@@ -321,6 +314,42 @@ pki_create_cert(const char *dir, const char *name, unsigned int uses,
     return create_cert(dir, "ca", name, uses, days);
 }
 
+static void
+remove_file(const char *dir, const char *file)
+{
+    char *path = xasprintf("%s/%s", dir, file);
+
+    unlink(path);
+    free(path);
+}
+
+char *
+pki_create_ca(const char *dir, int ca_days, int days)
+{
+    /* One more below it: the cluster's. */
+    char *error = create_ca(dir, "ca", "socknet CA",
+                            "critical,CA:TRUE,pathlen:1", ca_days);
+
+    if (!error) {
+        error = pki_create_cert(dir, PKI_DB_NAME, PKI_SERVER, days);
+        if (error) {
+            remove_file(dir, "ca-key.pem");
+            remove_file(dir, "ca-cert.pem");
+        }
+    }
+    return error;
+}
+
+static bool
+file_exists(const char *dir, const char *file)
+{
+    char *path = xasprintf("%s/%s", dir, file);
+    bool exists = !access(path, F_OK);
+
+    free(path);
+    return exists;
+}
+
 /* The cluster's authority once more, as the mesh's authority sees it. */
 static char *
 write_cross(const char *dir, X509 *mesh, EVP_PKEY *mesh_key, int days)
@@ -344,6 +373,7 @@ write_cross(const char *dir, X509 *mesh, EVP_PKEY *mesh_key, int days)
     return error;
 }
 
+/* Makes what of it is missing. */
 static char *
 create_cluster_ca(const char *dir, int days)
 {
@@ -356,11 +386,11 @@ create_cluster_ca(const char *dir, int days)
                           "below it: it was made by a socknet that knew no "
                           "clusters; make another one", dir);
     }
-    if (!error) {
+    if (!error && !file_exists(dir, PKI_CLUSTER_CA "-cert.pem")) {
         error = create_ca(dir, PKI_CLUSTER_CA, CLUSTER_CA_NAME,
                           "critical,CA:TRUE,pathlen:0", days);
     }
-    if (!error) {
+    if (!error && !file_exists(dir, PKI_CLUSTER_CROSS)) {
         error = write_cross(dir, cert, key, days);
     }
     X509_free(cert);
@@ -371,16 +401,16 @@ create_cluster_ca(const char *dir, int days)
 char *
 pki_create_member(const char *dir, const char *name, int ca_days, int days)
 {
-    char *ca = xasprintf("%s/" PKI_CLUSTER_CA "-cert.pem", dir);
     char *file = xasprintf(PKI_MEMBER_PREFIX "%s", name);
-    char *error = access(ca, F_OK) ? create_cluster_ca(dir, ca_days) : NULL;
+    bool complete = (file_exists(dir, PKI_CLUSTER_CA "-cert.pem")
+                     && file_exists(dir, PKI_CLUSTER_CROSS));
+    char *error = complete ? NULL : create_cluster_ca(dir, ca_days);
 
     if (!error) {
         error = create_cert(dir, PKI_CLUSTER_CA, file,
                             PKI_CLIENT | PKI_SERVER, days);
     }
     free(file);
-    free(ca);
     return error;
 }
 

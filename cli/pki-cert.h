@@ -19,7 +19,8 @@ enum pki_use {
 /* The name of the database's own certificate. */
 #define PKI_DB_NAME "socknet-db"
 
-char *pki_create_ca(const char *dir, int days);
+/* With the database's certificate. */
+char *pki_create_ca(const char *dir, int ca_days, int days);
 char *pki_create_cert(const char *dir, const char *name, unsigned int uses,
                       int days);
 
