@@ -365,6 +365,7 @@ agent_pass(struct agent *a)
     SSET_FOR_EACH (text, &a->plan_problems) {
         sset_add(&problems, text);
     }
+    central_add_problems(a->central, &problems);
     if (error) {
         sset_add_and_free(&problems, xasprintf("cannot list links: %s",
                                                ovs_strerror(error)));

@@ -273,6 +273,16 @@ central_format_status(const struct central *c, struct ds *ds)
     db_connection_format_status(c->conn, ds);
 }
 
+void
+central_add_problems(const struct central *c, struct sset *problems)
+{
+    char *problem = db_connection_cache_problem(c->conn);
+
+    if (problem) {
+        sset_add_and_free(problems, problem);
+    }
+}
+
 const struct model *
 central_model(const struct central *c)
 {

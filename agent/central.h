@@ -14,6 +14,7 @@ struct model;
 struct ovsdb_idl;
 struct ovsdb_idl_txn;
 struct smap;
+struct sset;
 
 /* What the database said last is kept in 'state_dir'. */
 struct central *central_create(const char *remote, const char *node,
@@ -28,6 +29,7 @@ void central_commit_and_wait(struct central *);
 
 bool central_is_connected(const struct central *);
 void central_format_status(const struct central *, struct ds *);
+void central_add_problems(const struct central *, struct sset *problems);
 /* NULL until the database has been read once. */
 const struct model *central_model(const struct central *);
 int64_t central_generation(const struct central *);

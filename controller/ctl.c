@@ -116,7 +116,13 @@ ctl_status(struct unixctl_conn *conn, int argc, const char *argv[],
     struct ds s = DS_EMPTY_INITIALIZER;
     struct ctl *ctl = ctl_;
 
+    char *problem = db_connection_cache_problem(ctl->db);
+
     db_connection_format_status(ctl->db, &s);
+    if (problem) {
+        ds_put_format(&s, "problem: %s\n", problem);
+        free(problem);
+    }
     reply_per_bridge(ctl, conn, argc > 1 ? argv[1] : NULL, s,
                      bridge_format_status);
 }
@@ -125,6 +131,7 @@ bool
 ctl_summarize(const struct ctl *ctl, struct ds *ds)
 {
     struct sset problems = SSET_INITIALIZER(&problems);
+    char *problem = db_connection_cache_problem(ctl->db);
     size_t n, n_current = 0, n_flows = 0;
     struct bridge **bridges = fleet_bridges(ctl->fleet, &n);
 
@@ -132,6 +139,9 @@ ctl_summarize(const struct ctl *ctl, struct ds *ds)
         n_current += bridge_is_current(bridges[i]);
         n_flows += bridge_n_installed(bridges[i]);
         bridge_get_problems(bridges[i], &problems);
+    }
+    if (problem) {
+        sset_add_and_free(&problems, problem);
     }
     db_connection_format_status(ctl->db, ds);
     ds_chomp(ds, '\n');

@@ -269,7 +269,7 @@ run(struct fleet *fleet, struct db_connection *db, struct sweep *sweep,
     struct unixctl_server *unixctl)
 {
     struct model_sync *sync = model_sync_create(db->idl);
-    struct status *status = status_create(db->idl);
+    struct status *status = status_create(db);
     struct undo *undo = undo_create(db, sync);
     struct model_changes changes;
 

@@ -7,6 +7,7 @@
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "ovsdb-idl.h"
+#include "ovsdb-sync/db-connection.h"
 #include "ovsdb-sync/status-sync.h"
 #include "sset.h"
 #include "timeval.h"
@@ -23,7 +24,8 @@ VLOG_DEFINE_THIS_MODULE(status);
 #define SETTLE_MS 1000
 
 struct status {
-    struct ovsdb_idl *idl;
+    const struct db_connection *db;
+    struct ovsdb_idl *idl;      /* Its. */
     struct ovsdb_idl_txn *txn;
     unsigned int written;       /* What was written, by its sequence number. */
     unsigned int writing;       /* The same of 'txn'. */
@@ -35,11 +37,12 @@ struct status {
 };
 
 struct status *
-status_create(struct ovsdb_idl *idl)
+status_create(const struct db_connection *db)
 {
     struct status *s = xzalloc(sizeof *s);
 
-    s->idl = idl;
+    s->db = db;
+    s->idl = db->idl;
     s->settled_ms = time_msec() + SETTLE_MS;
     return s;
 }
@@ -89,8 +92,12 @@ static void
 write_bridge(struct status *s, const struct bridge *b)
 {
     struct sset problems = SSET_INITIALIZER(&problems);
+    char *problem = db_connection_cache_problem(s->db);
 
     bridge_get_problems(b, &problems);
+    if (problem) {
+        sset_add_and_free(&problems, problem);
+    }
 
     struct status_bridge row = {
         .node = bridge_node(b),

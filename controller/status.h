@@ -5,11 +5,11 @@
  * transaction at a time, only when something changed, and nothing while the
  * database is away. */
 
+struct db_connection;
 struct fleet;
-struct ovsdb_idl;
 
 struct status;
-struct status *status_create(struct ovsdb_idl *);
+struct status *status_create(const struct db_connection *);
 void status_destroy(struct status *);
 void status_run(struct status *, struct fleet *);
 void status_wait(struct status *);

@@ -163,8 +163,10 @@ file_check(struct cache_file *f)
     return verdict ? verdict : xstrdup(sqlite3_errmsg(f->db));
 }
 
+/* 'alone': nobody else can have it open, and what SQLite otherwise has in a
+ * file beside it, for all, is in memory. */
 static char *
-file_connect(struct cache_file *f)
+file_connect(struct cache_file *f, bool alone)
 {
     char *error = NULL;
 
@@ -173,6 +175,9 @@ file_connect(struct cache_file *f)
         return xstrdup(f->db ? sqlite3_errmsg(f->db) : "out of memory");
     }
     sqlite3_busy_timeout(f->db, 100);
+    if (alone) {
+        file_exec(f, "PRAGMA locking_mode = EXCLUSIVE");
+    }
     /* With the write-ahead log, a crash can cost the last changes, never the
      * file; and a change costs no wait for the disk. */
     if (!file_exec(f, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
@@ -224,6 +229,16 @@ file_is_bad(const struct cache_file *f)
            && error != SQLITE_IOERR && error != SQLITE_PERM;
 }
 
+/* What is in the file can be read without room for anything beside it. */
+static bool
+file_lacks_room(const struct cache_file *f)
+{
+    int error = sqlite3_errcode(f->db);
+
+    return (error == SQLITE_IOERR || error == SQLITE_FULL
+            || error == SQLITE_CANTOPEN);
+}
+
 char *
 cache_file_open(const char *path, struct cache_file **ret_file)
 {
@@ -233,7 +248,12 @@ cache_file_open(const char *path, struct cache_file **ret_file)
 
     f->path = xstrdup(path);
     if (!error) {
-        why = file_connect(f);
+        why = file_connect(f, false);
+    }
+    if (why && file_lacks_room(f)) {
+        free(why);
+        file_disconnect(f);
+        why = file_connect(f, true);
     }
     if (why && file_is_bad(f)) {
         VLOG_WARN("%s: %s; it is moved to %s.bad and begun anew", path, why,
@@ -242,7 +262,7 @@ cache_file_open(const char *path, struct cache_file **ret_file)
         file_disconnect(f);
         file_set_aside(f);
         error = file_create(path);
-        why = error ? NULL : file_connect(f);
+        why = error ? NULL : file_connect(f, false);
     }
     if (why) {
         error = xasprintf("%s: %s", path, why);

@@ -39,7 +39,7 @@ struct db_cache {
     struct shash pending;       /* UUID to struct pending. */
     unsigned int seqno;         /* Of the IDL, when it was looked at. */
     bool complete;              /* 'saved' and 'pending' make what it holds. */
-    bool failed;                /* The last write. */
+    char *failure;              /* Of the last write, or NULL. */
     int64_t connected;
     long long int flush_ms;     /* Not before. */
     long long int alive_ms;     /* At the latest. */
@@ -61,8 +61,9 @@ note_saved(const char *table OVS_UNUSED, const char *uuid,
     shash_replace(saved, uuid, row_hash(columns));
 }
 
-struct db_cache *
-db_cache_create(const char *path, struct ovsdb_idl *idl)
+char *
+db_cache_create(const char *path, struct ovsdb_idl *idl,
+                struct db_cache **ret_cache)
 {
     struct db_cache *c = xzalloc(sizeof *c);
     char *error;
@@ -76,16 +77,12 @@ db_cache_create(const char *path, struct ovsdb_idl *idl)
         error = cache_file_read(c->file, note_saved, &c->saved);
     }
     if (error) {
-        VLOG_WARN("%s; without it, this daemon cannot start while the "
-                  "database is away", error);
-        free(error);
-        cache_file_close(c->file);
-        c->file = NULL;
         db_cache_destroy(c);
-        return NULL;
+        return error;
     }
     c->connected = cache_file_get(c->file, "connected");
-    return c;
+    *ret_cache = c;
+    return NULL;
 }
 
 static void
@@ -121,18 +118,19 @@ flush(struct db_cache *c)
     char *error = cache_file_commit(c->file);
     c->alive_ms = time_msec() + ALIVE_INTERVAL_MS;
     if (error) {
-        if (!c->failed) {
+        if (!c->failure) {
             VLOG_WARN("%s; it is behind until this is solved", error);
         }
-        free(error);
-        c->failed = true;
+        free(c->failure);
+        c->failure = error;
         c->flush_ms = time_msec() + RETRY_INTERVAL_MS;
         return;
     }
-    if (c->failed) {
+    if (c->failure) {
         VLOG_INFO("%s: written again", c->path);
+        free(c->failure);
+        c->failure = NULL;
     }
-    c->failed = false;
     c->flush_ms = time_msec() + FLUSH_INTERVAL_MS;
     SHASH_FOR_EACH (node, &c->pending) {
         const struct pending *p = node->data;
@@ -157,6 +155,7 @@ db_cache_destroy(struct db_cache *c)
         shash_destroy(&c->pending);
         shash_destroy(&c->saved);
         cache_file_close(c->file);
+        free(c->failure);
         free(c->path);
         free(c);
     }
@@ -172,6 +171,12 @@ int64_t
 db_cache_connected(const struct db_cache *c)
 {
     return c->connected;
+}
+
+const char *
+db_cache_failure(const struct db_cache *c)
+{
+    return c->failure;
 }
 
 struct cache_file *

@@ -17,15 +17,18 @@ struct cache_file;
 struct db_cache;
 struct ovsdb_idl;
 
-/* With the file at 'path', for 'idl'.  If it cannot be used, that is logged
- * and NULL returned: a daemon works without. */
-struct db_cache *db_cache_create(const char *path, struct ovsdb_idl *);
+/* With the file at 'path', for 'idl'.  Returns NULL, or why it cannot be used
+ * (caller frees): a daemon works without. */
+char *db_cache_create(const char *path, struct ovsdb_idl *,
+                      struct db_cache **ret_cache);
 /* Writes what is not written yet. */
 void db_cache_destroy(struct db_cache *);
 
 bool db_cache_is_empty(const struct db_cache *);
 /* When the database was last heard (seconds since 1970), by the cache. */
 int64_t db_cache_connected(const struct db_cache *);
+/* Why the last write failed, or NULL. */
+const char *db_cache_failure(const struct db_cache *);
 struct cache_file *db_cache_file(struct db_cache *);
 
 /* While the IDL is connected to the database, after each ovsdb_idl_run() and

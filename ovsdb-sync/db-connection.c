@@ -32,6 +32,7 @@ VLOG_DEFINE_THIS_MODULE(db_connection);
 #define CACHE_GRACE_MS 3000
 /* What is in this process answers at once, or something is wrong. */
 #define REPLAY_LIMIT_MS 5000
+#define CACHE_RETRY_MS 60000
 
 const char *
 db_connection_default_remote(void)
@@ -139,6 +140,7 @@ db_connection_destroy(struct db_connection *conn)
         db_cache_destroy(conn->cache);
         cache_replay_destroy(conn->replay);
         free(conn->cache_path);
+        free(conn->cache_error);
         ovsdb_idl_destroy(conn->idl);
         free(conn->remote);
         free(conn);
@@ -155,12 +157,41 @@ db_connection_set_lock(struct db_connection *conn, const char *name)
 void
 db_connection_set_cache(struct db_connection *conn, const char *path)
 {
-    conn->cache = db_cache_create(path, conn->idl);
-    if (conn->cache) {
-        conn->cache_path = xstrdup(path);
+    conn->cache_path = xstrdup(path);
+    conn->cache_error = db_cache_create(path, conn->idl, &conn->cache);
+    if (conn->cache_error) {
+        VLOG_WARN("%s; without it, this daemon cannot start while the "
+                  "database is away", conn->cache_error);
+        conn->cache_ms = time_msec() + CACHE_RETRY_MS;
+    } else {
         conn->replayed = db_cache_is_empty(conn->cache);
         conn->replay_ms = time_msec() + CACHE_GRACE_MS;
     }
+}
+
+/* There may be room by now. */
+static void
+reopen_cache(struct db_connection *conn)
+{
+    char *error = db_cache_create(conn->cache_path, conn->idl, &conn->cache);
+
+    if (!error) {
+        VLOG_INFO("%s: can be used again", conn->cache_path);
+    }
+    free(conn->cache_error);
+    conn->cache_error = error;
+    conn->cache_ms = time_msec() + CACHE_RETRY_MS;
+}
+
+char *
+db_connection_cache_problem(const struct db_connection *conn)
+{
+    const char *error = (conn->cache ? db_cache_failure(conn->cache)
+                         : conn->cache_error);
+
+    return error ? xasprintf("%s: a start without the database would know "
+                             "%s", error, conn->cache ? "an older state"
+                             : "no state") : NULL;
 }
 
 void
@@ -290,6 +321,9 @@ db_connection_run(struct db_connection *conn)
         conn->next_ms = 0;
         log_away(conn, false);
         conn->seen = time_wall();
+        if (conn->cache_error && now >= conn->cache_ms) {
+            reopen_cache(conn);
+        }
         if (conn->cache && ovsdb_idl_has_ever_connected(conn->idl)) {
             db_cache_run(conn->cache);
         }
@@ -314,8 +348,12 @@ db_connection_wait(struct db_connection *conn)
     if (conn->replay || !conn->replayed) {
         poll_timer_wait_until(conn->replay_ms);
     }
-    if (conn->cache && ovsdb_idl_is_connected(conn->idl)) {
-        db_cache_wait(conn->cache);
+    if (ovsdb_idl_is_connected(conn->idl)) {
+        if (conn->cache) {
+            db_cache_wait(conn->cache);
+        } else if (conn->cache_error) {
+            poll_timer_wait_until(conn->cache_ms);
+        }
     }
 }
 

@@ -30,7 +30,9 @@ struct db_connection {
     long long int next_ms;      /* When to start the session afresh. */
     bool away;                  /* And the log says so. */
     struct db_cache *cache;     /* Or NULL. */
-    char *cache_path;
+    char *cache_path;           /* Or NULL: none is wanted. */
+    char *cache_error;          /* Why it cannot be used, or NULL. */
+    long long int cache_ms;     /* When to try again to open it. */
     struct cache_replay *replay; /* Instead of the database, for a moment. */
     long long int replay_ms;    /* When to begin it, or to give it up. */
     bool replayed;              /* It was tried, or needs not be. */
@@ -59,6 +61,9 @@ void db_connection_set_lock(struct db_connection *, const char *name);
 
 /* After the columns are registered; 'path' is the cache's file. */
 void db_connection_set_cache(struct db_connection *, const char *path);
+
+/* NULL, or what is wrong with the cache, for people; caller frees. */
+char *db_connection_cache_problem(const struct db_connection *);
 
 /* Removes such a file that no daemon uses. */
 void db_connection_forget_cache(const char *path);

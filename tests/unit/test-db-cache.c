@@ -1,11 +1,13 @@
 #include <config.h>
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -335,6 +337,81 @@ test_damaged_file_is_begun_anew(void **state OVS_UNUSED)
     free(loose);
 }
 
+/* As on a full disk: no file grows beyond 'size'. */
+static void
+limit_files(rlim_t size)
+{
+    struct rlimit limit;
+
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = MIN(size, limit.rlim_max);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void
+put_number(struct cache_file *f, int64_t number)
+{
+    cache_file_begin(f);
+    cache_file_set(f, "connected", number);
+    assert_null(cache_file_commit(f));
+}
+
+static void
+test_full_disk(void **state OVS_UNUSED)
+{
+    char *path = xasprintf("%s/full.db", server.dir);
+    struct cache_file *f;
+
+    assert_null(cache_file_open(path, &f));
+    put_number(f, 7);
+    cache_file_close(f);
+
+    /* What SQLite has beside the file does not fit. */
+    signal(SIGXFSZ, SIG_IGN);
+    limit_files(4096);
+    assert_null(cache_file_open(path, &f));
+    assert_int_equal(cache_file_get(f, "connected"), 7);
+    cache_file_begin(f);
+    cache_file_set(f, "connected", 8);
+    char *error = cache_file_commit(f);
+    assert_non_null(error);
+    free(error);
+    assert_int_equal(cache_file_get(f, "connected"), 7);
+
+    limit_files(RLIM_INFINITY);
+    put_number(f, 9);
+    cache_file_close(f);
+    assert_null(cache_file_open(path, &f));
+    assert_int_equal(cache_file_get(f, "connected"), 9);
+    cache_file_close(f);
+    free(path);
+}
+
+/* There is none at first, for want of room, and one as soon as there is. */
+static void
+test_cache_is_opened_later(void **state OVS_UNUSED)
+{
+    struct daemon_ d;
+
+    cache_file_unlink(cache_path);
+    limit_files(0);
+    daemon_open(&d, true);
+    char *problem = db_connection_cache_problem(d.conn);
+    assert_non_null(problem);
+    assert_non_null(strstr(problem, "would know no state"));
+    free(problem);
+    limit_files(RLIM_INFINITY);
+
+    assert_true(daemon_wait(&d, true, 10000));
+    assert_null(d.conn->cache);
+    d.conn->cache_ms = time_msec();
+    daemon_run_for(&d, 50);
+    assert_null(db_connection_cache_problem(d.conn));
+    assert_non_null(d.conn->cache);
+    daemon_close(&d);
+    assert_int_equal(access(cache_path, F_OK), 0);
+}
+
 static void
 test_unusable_path_is_an_error(void **state OVS_UNUSED)
 {
@@ -383,6 +460,8 @@ main(void)
         cmocka_unit_test(test_removed_while_away),
         cmocka_unit_test(test_empty_database_does_not_empty_it),
         cmocka_unit_test(test_damaged_file_is_begun_anew),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_cache_is_opened_later),
         cmocka_unit_test(test_unusable_path_is_an_error),
     };
 
