@@ -464,19 +464,26 @@ db_file_join_cluster(const char *file, const char *cid, const char *address,
                      const struct svec *remotes)
 {
     struct svec args = SVEC_EMPTY_INITIALIZER;
+    char *tmp = xasprintf("%s.new", file);
     char *output, *error;
 
     svec_add_nocopy(&args, xasprintf("--cid=%s", cid));
     svec_add(&args, "join-cluster");
-    svec_add(&args, file);
+    svec_add(&args, tmp);
     svec_add(&args, "Socknet");
     svec_add(&args, address);
     svec_append(&args, remotes);
     svec_terminate(&args);
+    remove_with_lock(tmp);
     error = db_tool((const char *const *) args.names, NULL, &output);
-    if (!error && chmod(file, 0600)) {
-        error = xasprintf("%s: %s", file, ovs_strerror(errno));
+    if (!error && chmod(tmp, 0600)) {
+        error = xasprintf("%s: %s", tmp, ovs_strerror(errno));
     }
+    if (!error) {
+        error = move_into_place(tmp, file);
+    }
+    remove_with_lock(tmp);
+    free(tmp);
     free(output);
     svec_destroy(&args);
     return error;

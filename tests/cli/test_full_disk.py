@@ -67,10 +67,3 @@ def test_corrected_file(cramped, tmp_path):
     assert_too_large(cramped(100, 'check', '--node=h', '--fix', path))
     assert path.read_text() == HOST
     assert os.listdir(tmp_path) == ['host.yaml']
-
-
-def test_database(cramped, socknet, tmp_path):
-    r = cramped(1000, 'db', 'create', tmp_path / 'a.db')
-    assert r.code == 1 and 'File too large' in r.err
-    assert os.listdir(tmp_path) == []
-    socknet('db', 'create', tmp_path / 'a.db').ok()

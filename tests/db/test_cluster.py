@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -378,6 +379,24 @@ def test_join_errors(three, builddir, tmp_path):
     r.fails('is a member of a cluster')
     r = new.socknet('db', 'init', new.file)
     r.fails('--listen ADDRESS')
+
+
+def test_join_on_a_full_disk(three, tmp_path):
+    """Nothing stays that would be in the way of the next join."""
+    new = three.add('late')
+    real = shutil.which('ovsdb-tool')
+    tool = tmp_path / 'ovsdb-tool'
+    tool.write_text(f'''#!/bin/sh
+trap "" XFSZ
+case "$*" in
+*join-cluster*) exec prlimit --fsize=9 -- {real} "$@";;
+esac
+exec {real} "$@"
+''')
+    tool.chmod(0o755)
+    new.env['PATH'] = f'{tmp_path}:{os.environ["PATH"]}'
+    new.join(three.a.address).fails('File too large')
+    assert os.listdir(new.file.parent) == []
 
 
 def test_serve_errors(three):
