@@ -163,6 +163,23 @@ compose_model(struct ovsdb_idl_txn *txn, const void *model,
     model_apply_compose(txn, model, apply);
 }
 
+/* A large change takes a database longer than a small one: a millisecond per
+ * object is more than it needs. */
+static long long int
+commit_deadline(const struct command_context *ctx, struct session *session,
+                struct model *model)
+{
+    struct model *old = CONST_CAST(struct model *, session_model(session));
+    long long int deadline = time_msec() + ctx->timeout_ms;
+
+    for (enum model_kind kind = MODEL_MESH + 1;
+         kind < MODEL_N_KINDS && !ctx->timeout_given; kind++) {
+        deadline += shash_count(model_table(model, kind));
+        deadline += shash_count(model_table(old, kind));
+    }
+    return deadline;
+}
+
 int
 apply_run(const struct command_context *ctx, struct session *session,
           struct model *model, const struct apply_job *o)
@@ -178,7 +195,7 @@ apply_run(const struct command_context *ctx, struct session *session,
         .ends_pending = o->ends_pending,
     };
     error = commit_run(session, &commit, o->dry_run,
-                       time_msec() + ctx->timeout_ms, &apply);
+                       commit_deadline(ctx, session, model), &apply);
     if (error) {
         status = command_fail("%s", error);
         free(error);
