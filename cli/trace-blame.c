@@ -121,7 +121,8 @@ advise_drop(uint64_t cookie, const char *node)
     case SN_WHY_DROP_SPOOFED:
         return xstrdup("`socknet containers` shows the MAC address and the "
                        "addresses it may use");
-        return xstrdup("`socknet services` says which backends are down");
+    case SN_WHY_DROP_NO_SERVICE:
+        return xstrdup("`socknet services` lists those that there are");
     default:
         return NULL;
     }
@@ -284,7 +285,8 @@ is_comparable(const struct session *session,
             return false;
         }
     }
-    return asked && (src->container || src->node);
+    return (asked && asked->src.is_v4 == asked->dst.is_v4
+            && (src->container || src->node));
 }
 
 void

@@ -97,15 +97,16 @@ take_steps(struct trace_way *way, const struct json *answer,
     }
 }
 
+/* No host makes a packet one of another family. */
 static void
-take_address(const struct json *answer, const char *key,
+take_address(const struct json *answer, const char *key, bool is_v4,
              struct sn_prefix *address)
 {
     const char *text = get_string(answer, key);
     struct sn_prefix p;
     char *error = text ? sn_prefix_parse(text, &p) : NULL;
 
-    if (text && !error) {
+    if (text && !error && p.is_v4 == is_v4) {
         *address = sn_prefix_host(&p);
     }
     free(error);
@@ -121,8 +122,9 @@ take_end(struct trace_way *way, const struct json *answer,
 
     free(way->name);
     way->name = dup_string(answer, "name");
-    take_address(answer, "src", &q->src);
-    take_address(answer, "dst", &q->dst);
+    bool is_v4 = q->dst.is_v4;
+    take_address(answer, "src", is_v4, &q->src);
+    take_address(answer, "dst", is_v4, &q->dst);
     q->has_src = true;
     if (get_integer(answer, "dport") > 0) {
         q->dport = get_integer(answer, "dport");
