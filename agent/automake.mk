@@ -78,7 +78,6 @@ agent_libsnagent_la_SOURCES = \
 	agent/queues.h \
 	agent/resolve.c agent/resolve.h \
 	agent/rotation.c agent/rotation.h \
-	agent/ovs-trace.c agent/ovs-trace.h \
 	agent/requests.c agent/requests.h \
 	agent/request-connections.c agent/request-private.h \
 	agent/route.c agent/route.h \

@@ -10,11 +10,11 @@
 #include "agent/central.h"
 #include "agent/discover.h"
 #include "agent/link.h"
-#include "agent/ovs-trace.h"
 #include "agent/plan.h"
 #include "agent/vswitch.h"
 #include "agent/vswitchd-call.h"
 #include "flow.h"
+#include "lib/ofproto-trace.h"
 #include "openvswitch/dynamic-string.h"
 #include "ovsdb-idl.h"
 #include "packets.h"
@@ -96,74 +96,60 @@ is_on_link(const struct model_container *container,
     return false;
 }
 
-static const char *
-proto_name(uint8_t ip_proto, bool is_v4)
+static void
+packet_to_flow(const struct trace_packet *p, struct flow *f)
 {
-    switch (ip_proto) {
-    case IPPROTO_TCP: return "tcp";
-    case IPPROTO_UDP: return "udp";
-    case IPPROTO_SCTP: return "sctp";
-    default: return is_v4 ? "icmp" : "icmpv6";
+    f->nw_ttl = 64;
+    f->nw_proto = p->ip_proto;
+    if (p->dst.is_v4) {
+        f->dl_type = htons(ETH_TYPE_IP);
+        f->nw_src = in6_addr_get_mapped_ipv4(&p->src.addr);
+        f->nw_dst = in6_addr_get_mapped_ipv4(&p->dst.addr);
+    } else {
+        f->dl_type = htons(ETH_TYPE_IPV6);
+        f->ipv6_src = p->src.addr;
+        f->ipv6_dst = p->dst.addr;
     }
-}
-
-/* Each protocol has names of its own for the two. */
-static void
-put_ports(const struct trace_packet *p, struct ds *s)
-{
-    const char *name = proto_name(p->ip_proto, p->dst.is_v4);
-    bool icmp = !strncmp(name, "icmp", 4);
-
-    ds_put_format(s, ",%s_%s=%"PRIu16",%s_%s=%"PRIu16, name,
-                  icmp ? "type" : "src", p->sport, name,
-                  icmp ? "code" : "dst", p->dport);
-}
-
-/* The switch does not ask conntrack when it traces, but takes what the packet
- * brings with it: so it brings the tuple that conntrack would give it, and a
- * hash, by which one of a service's backends is chosen. */
-static char *
-format_flow(const struct trace *t, uint32_t in_port, struct eth_addr dl_src,
-            struct eth_addr dl_dst)
-{
-    const struct trace_packet *p = &t->packet, *o = &t->tuple;
-    bool v4 = p->dst.is_v4;
-    char *src = sn_prefix_addr_to_string(&p->src);
-    char *dst = sn_prefix_addr_to_string(&p->dst);
-    char *osrc = sn_prefix_addr_to_string(&o->src);
-    char *odst = sn_prefix_addr_to_string(&o->dst);
-    struct ds s = DS_EMPTY_INITIALIZER;
-
-    ds_put_format(&s, "in_port=%"PRIu32",dl_src="ETH_ADDR_FMT",dl_dst="
-                  ETH_ADDR_FMT",dl_type=0x%04x,nw_proto=%"PRIu8, in_port,
-                  ETH_ADDR_ARGS(dl_src), ETH_ADDR_ARGS(dl_dst),
-                  v4 ? ETH_TYPE_IP : ETH_TYPE_IPV6, p->ip_proto);
-    ds_put_format(&s, ",%s_src=%s,%s_dst=%s,nw_ttl=64,dp_hash=1",
-                  v4 ? "nw" : "ipv6", src, v4 ? "nw" : "ipv6", dst);
-    put_ports(p, &s);
-    ds_put_format(&s, ",ct_state=%s,ct_%s_src=%s,ct_%s_dst=%s,"
-                  "ct_nw_proto=%"PRIu8",ct_tp_src=%"PRIu16
-                  ",ct_tp_dst=%"PRIu16,
-                  t->reply ? "est|rpl|trk" : "new|trk",
-                  v4 ? "nw" : "ipv6", osrc, v4 ? "nw" : "ipv6", odst,
-                  o->ip_proto, o->sport, o->dport);
-    free(src);
-    free(dst);
-    free(osrc);
-    free(odst);
-    return ds_steal_cstr(&s);
+    f->tp_src = htons(p->sport);
+    f->tp_dst = htons(p->dport);
 }
 
 static void
-ask(struct trace *t, const char *flow)
+tuple_to_flow(const struct trace_packet *p, bool reply, struct flow *f)
 {
-    const char *args[2 + 2 * N_LOOKUPS] = { SN_BRIDGE, flow };
+    f->ct_state = CS_TRACKED | (reply ? CS_ESTABLISHED | CS_REPLY_DIR
+                                : CS_NEW);
+    f->ct_nw_proto = p->ip_proto;
+    if (p->dst.is_v4) {
+        f->dl_type = htons(ETH_TYPE_IP);
+        f->ct_nw_src = in6_addr_get_mapped_ipv4(&p->src.addr);
+        f->ct_nw_dst = in6_addr_get_mapped_ipv4(&p->dst.addr);
+    } else {
+        f->dl_type = htons(ETH_TYPE_IPV6);
+        f->ct_ipv6_src = p->src.addr;
+        f->ct_ipv6_dst = p->dst.addr;
+    }
+    f->ct_tp_src = htons(p->sport);
+    f->ct_tp_dst = htons(p->dport);
+}
 
+/* With a hash, by which one of a service's backends is chosen. */
+static void
+ask(struct trace *t, const struct flow *packet)
+{
+    struct flow tuple = { .dl_type = 0 };
+    struct ds flow = DS_EMPTY_INITIALIZER;
+
+    tuple_to_flow(&t->tuple, t->reply, &tuple);
+    ofproto_trace_format_flow(packet, &tuple, 1, &flow);
+
+    const char *args[2 + 2 * N_LOOKUPS] = { SN_BRIDGE, ds_cstr(&flow) };
     for (int i = 0; i < N_LOOKUPS; i++) {
         args[2 + 2 * i] = "--ct-next";
         args[3 + 2 * i] = t->reply ? "est,rpl,trk" : "new,trk";
     }
     t->call = vswitchd_call_start("ofproto/trace", args, ARRAY_SIZE(args));
+    ds_destroy(&flow);
 }
 
 /* The packet goes into the bridge, from the container or the host. */
@@ -172,22 +158,22 @@ ask_from(struct trace *t)
 {
     const struct model_container *src = find_container(t, &t->packet.src);
     const struct model_container *dst = find_container(t, &t->packet.dst);
-    struct eth_addr to = dst ? container_mac(t, dst) : eth_addr_zero;
-    uint32_t in_port = ofp_to_u16(OFPP_LOCAL);
-    struct eth_addr from = bridge_mac(t);
     const struct port_report *port;
-    char *flow;
+    struct flow flow = {
+        .in_port.ofp_port = OFPP_LOCAL,
+        .dl_src = bridge_mac(t),
+        .dl_dst = dst ? container_mac(t, dst) : eth_addr_zero,
+    };
 
+    packet_to_flow(&t->packet, &flow);
     if (!t->in && src && (port = find_port(t, src->name))) {
-        in_port = port->ofport;
-        from = container_mac(t, src);
+        flow.in_port.ofp_port = u16_to_ofp(port->ofport);
+        flow.dl_src = container_mac(t, src);
         if (!dst || !is_on_link(src, &t->packet.dst)) {
-            to = bridge_mac(t);
+            flow.dl_dst = bridge_mac(t);
         }
     }
-    flow = format_flow(t, in_port, from, to);
-    ask(t, flow);
-    free(flow);
+    ask(t, &flow);
 }
 
 static bool
@@ -299,7 +285,7 @@ leave_by_port(struct trace *t, uint32_t ofport)
 
 /* Where a service's address led. */
 static bool
-get_translation(const struct ovs_trace *found, struct sn_prefix *ret_dst)
+get_translation(const struct ofproto_trace *found, struct sn_prefix *ret_dst)
 {
     char *error = found->nat_dst ? sn_prefix_parse(found->nat_dst, ret_dst)
                   : xstrdup("");
@@ -316,8 +302,9 @@ translate(struct trace_packet *p, const struct sn_prefix *dst, uint16_t port)
 }
 
 static void
-take_trace(struct trace *t, const struct ovs_trace *found)
+take_trace(struct trace *t, const struct ofproto_trace *found)
 {
+    const char *error = found->error ? found->error : found->failure;
     struct sn_prefix dst;
     bool translates = get_translation(found, &dst);
 
@@ -329,7 +316,7 @@ take_trace(struct trace *t, const struct ovs_trace *found)
         return;
     }
     for (size_t i = 0; i < found->n_steps; i++) {
-        trace_add_flow(t, found->steps[i].table, found->steps[i].matched,
+        trace_add_flow(t, found->steps[i].table_id, found->steps[i].matched,
                        found->steps[i].cookie);
     }
     if (translates) {
@@ -337,16 +324,15 @@ take_trace(struct trace *t, const struct ovs_trace *found)
         trace_step(t, "service", true, "to %s port %"PRIu16", for instance",
                    found->nat_dst, t->packet.dport);
     }
-    if (found->error) {
-        trace_stop(t, xasprintf("the switch cannot tell: %s", found->error),
-                   NULL);
-    } else if (found->dropped || (!found->local && !found->port)) {
+    if (error) {
+        trace_stop(t, xasprintf("the switch cannot tell: %s", error), NULL);
+    } else if (found->dropped || found->output == OFPP_NONE) {
         /* The flow says why: who asked has the names. */
         trace_stop(t, NULL, NULL);
-    } else if (found->local) {
+    } else if (found->output == OFPP_LOCAL) {
         trace_route(t, SN_BRIDGE);
     } else {
-        leave_by_port(t, found->port);
+        leave_by_port(t, ofp_to_u16(found->output));
     }
 }
 
@@ -363,11 +349,11 @@ trace_bridge_run(struct trace *t)
     if (error) {
         trace_stop(t, xasprintf("the switch does not say: %s", error), NULL);
     } else {
-        struct ovs_trace found;
+        struct ofproto_trace found;
 
-        ovs_trace_parse(text, &found);
+        ofproto_trace_parse(text, &found);
         take_trace(t, &found);
-        ovs_trace_destroy(&found);
+        ofproto_trace_uninit(&found);
     }
     free(text);
     free(error);

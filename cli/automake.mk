@@ -125,8 +125,6 @@ cli_libsncli_la_SOURCES = \
 	cli/scratch-process.h \
 	cli/scratch-switch.c \
 	cli/scratch-switch.h \
-	cli/scratch-trace.c \
-	cli/scratch-trace.h \
 	cli/session.c \
 	cli/session.h \
 	cli/state-file.c \

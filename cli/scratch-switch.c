@@ -2,15 +2,16 @@
 
 #include "cli/scratch-switch.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include "cli/scratch-process.h"
-#include "cli/scratch-trace.h"
 #include "flow.h"
 #include "flows/compiler.h"
 #include "flows/objects.h"
 #include "jsonrpc.h"
+#include "lib/ofproto-trace.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "openvswitch/namemap.h"
@@ -222,7 +223,8 @@ scratch_switch_add_bridge(struct scratch_switch *sw,
     insert_port(sw, name, OFPP_LOCAL, ports);
     HMAP_FOR_EACH (node, number_node, &map->map.by_number) {
         ofp_port_t ofport = u16_to_ofp(node->number);
-        char *port = scratch_port_name(sw->n_bridges, ofport);
+        char *port = xasprintf("p%"PRIuSIZE"x%"PRIu16, sw->n_bridges,
+                               ofp_to_u16(ofport));
 
         insert_port(sw, port, ofport, ports);
         free(port);
@@ -451,22 +453,36 @@ scratch_switch_load(struct scratch_switch *sw, size_t bridge,
 char *
 scratch_switch_trace(struct scratch_switch *sw, size_t bridge,
                      const struct flow *packet, const struct flow *tuple,
-                     uint32_t hash, struct scratch_trace *trace)
+                     uint32_t hash, struct ofproto_trace *trace)
 {
     struct ds flow = DS_EMPTY_INITIALIZER;
     char *name = xasprintf("b%"PRIuSIZE, bridge);
     char *reply = NULL;
 
-    scratch_trace_format_flow(packet, tuple, hash, &flow);
+    ofproto_trace_format_flow(packet, tuple, hash, &flow);
     char *argv[] = {
         CONST_CAST(char *, "--names"), name, ds_steal_cstr(&flow),
     };
     char *error = ask(sw, "ofproto/trace", ARRAY_SIZE(argv), argv, &reply);
     if (!error) {
-        scratch_trace_parse(reply, trace);
+        ofproto_trace_parse(reply, trace);
     }
     free(argv[2]);
     free(name);
     free(reply);
     return error;
+}
+
+/* By the names that scratch_switch_add_bridge() gave. */
+bool
+scratch_switch_parse_output(const char *action, ofp_port_t *ret_port)
+{
+    uint16_t bridge, number;
+
+    if (ovs_scan(action, "p%"SCNu16"x%"SCNu16, &bridge, &number)) {
+        *ret_port = u16_to_ofp(number);
+        return true;
+    }
+    *ret_port = OFPP_LOCAL;
+    return action[0] == 'b' && isdigit((unsigned char) action[1]);
 }

@@ -21,6 +21,7 @@
 
 struct compiler;
 struct flow;
+struct ofproto_trace;
 struct ofputil_port_map;
 
 struct scratch_switch;
@@ -38,31 +39,13 @@ char *scratch_switch_configure(struct scratch_switch *);
 char *scratch_switch_load(struct scratch_switch *, size_t bridge,
                           const struct compiler *);
 
-struct scratch_step {
-    uint8_t table_id;
-    bool matched;
-    uint16_t priority;          /* If matched. */
-    uint64_t cookie;
-};
-
-struct scratch_trace {
-    struct scratch_step *steps;
-    size_t n_steps, allocated_steps;
-    ofp_port_t *outputs;
-    size_t n_outputs, allocated_outputs;
-    uint32_t bucket_id;         /* Of the group that it met last, or 0. */
-    char *failure;              /* What OVS says that went wrong, or NULL. */
-};
-
-/* The way of the first packet of a connection, as `ofproto/trace` tells it.
- * That has no connections: the packet is said to be tracked, as new, from the
- * start (no table before conntrack looks), with the ct_* tuple of 'tuple', as
- * conntrack would have it when the policy asks.  'hash' chooses among the
- * buckets of a group. */
+/* The way of the first packet of a connection; see lib/ofproto-trace.h for
+ * 'tuple' and 'hash'.  Ports of the datapath have names of ours. */
 char *scratch_switch_trace(struct scratch_switch *, size_t bridge,
                            const struct flow *packet,
                            const struct flow *tuple, uint32_t hash,
-                           struct scratch_trace *);
-void scratch_trace_uninit(struct scratch_trace *);
+                           struct ofproto_trace *);
+/* Whether an action of the datapath sends the packet by a port of those. */
+bool scratch_switch_parse_output(const char *action, ofp_port_t *ret_port);
 
 #endif /* cli/scratch-switch.h */

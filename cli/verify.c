@@ -15,6 +15,7 @@
 #include "flows/explain.h"
 #include "flows/objects.h"
 #include "flows/tables.h"
+#include "lib/ofproto-trace.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-port.h"
 #include "openvswitch/shash.h"
@@ -87,10 +88,10 @@ describe_ours(const struct verify *v, const struct walk *walk, size_t i)
 }
 
 static char *
-describe_theirs(const struct verify *v, const struct scratch_trace *trace,
+describe_theirs(const struct verify *v, const struct ofproto_trace *trace,
                 size_t i)
 {
-    const struct scratch_step *step = &trace->steps[i];
+    const struct ofproto_trace_step *step = &trace->steps[i];
 
     return i >= trace->n_steps ? xstrdup("its way has ended")
            : describe_step(v, step->table_id, step->matched, step->cookie);
@@ -115,7 +116,8 @@ describe_outputs(struct ds *s)
 }
 
 static bool
-same_step(const struct walk_step *ours, const struct scratch_step *theirs)
+same_step(const struct walk_step *ours,
+          const struct ofproto_trace_step *theirs)
 {
     return (ours->table_id == theirs->table_id
             && (ours->flow != NULL) == theirs->matched
@@ -124,23 +126,32 @@ same_step(const struct walk_step *ours, const struct scratch_step *theirs)
 }
 
 static bool
-same_outputs(const struct walk *walk, const struct scratch_trace *trace)
+same_outputs(const struct walk *walk, const struct ofproto_trace *trace)
 {
-    bool same = walk->n_outputs == trace->n_outputs;
+    const char *action;
+    ofp_port_t port;
+    size_t i, n = 0;
 
-    for (size_t i = 0; same && i < walk->n_outputs; i++) {
-        same = walk->outputs[i].port == trace->outputs[i];
+    SVEC_FOR_EACH (i, action, &trace->actions) {
+        if (scratch_switch_parse_output(action, &port)) {
+            if (n >= walk->n_outputs || walk->outputs[n].port != port) {
+                return false;
+            }
+            n++;
+        }
     }
-    return same;
+    return n == walk->n_outputs;
 }
 
 /* Fills in 'ours' and 'theirs' and returns true if there is a difference. */
 static bool
 compare(const struct verify *v, const struct fabric_hop *hop,
-        const struct scratch_trace *trace, struct verify_difference *diff)
+        const struct ofproto_trace *trace, struct verify_difference *diff)
 {
     const struct walk *walk = &hop->walk;
     struct ds ours = DS_EMPTY_INITIALIZER, theirs = DS_EMPTY_INITIALIZER;
+    const char *action;
+    ofp_port_t port;
     size_t i = 0;
 
     while (i < walk->n_steps && i < trace->n_steps
@@ -161,8 +172,10 @@ compare(const struct verify *v, const struct fabric_hop *hop,
     for (i = 0; i < walk->n_outputs; i++) {
         put_output(v, hop->node, walk->outputs[i].port, &ours);
     }
-    for (i = 0; i < trace->n_outputs; i++) {
-        put_output(v, hop->node, trace->outputs[i], &theirs);
+    SVEC_FOR_EACH (i, action, &trace->actions) {
+        if (scratch_switch_parse_output(action, &port)) {
+            put_output(v, hop->node, port, &theirs);
+        }
     }
     diff->ours = describe_outputs(&ours);
     diff->theirs = describe_outputs(&theirs);
@@ -185,7 +198,7 @@ add_difference(struct verify *v, const struct verify_difference *diff)
  * the hash says: '*ret_bucket' is false if it is none of those tried. */
 static void
 trace_hop(struct verify *v, const struct fabric_hop *hop,
-          struct scratch_trace *trace, bool *ret_bucket)
+          struct ofproto_trace *trace, bool *ret_bucket)
 {
     size_t bridge = simap_get(&v->bridges, hop->node);
     size_t n_hashes = hop->walk.n_buckets ? MAX_HASHES : 1;
@@ -198,7 +211,7 @@ trace_hop(struct verify *v, const struct fabric_hop *hop,
                        && (!hop->walk.n_buckets
                            || trace->bucket_id == hop->walk.bucket_id));
         if (!v->error && !*ret_bucket) {
-            scratch_trace_uninit(trace);
+            ofproto_trace_uninit(trace);
         }
     }
 }
@@ -213,7 +226,7 @@ check_way(struct verify *v, const struct probe *probe,
     for (size_t i = 0; i < way->n_hops && !v->error; i++) {
         const struct fabric_hop *hop = &way->hops[i];
         struct verify_difference diff = { .packet = NULL };
-        struct scratch_trace trace;
+        struct ofproto_trace trace;
         bool bucket;
 
         trace_hop(v, hop, &trace, &bucket);
@@ -226,7 +239,7 @@ check_way(struct verify *v, const struct probe *probe,
             diff.node = xstrdup(hop->node);
             add_difference(v, &diff);
         }
-        scratch_trace_uninit(&trace);
+        ofproto_trace_uninit(&trace);
     }
     return traced;
 }

@@ -6,6 +6,8 @@ lib_libsnlib_la_SOURCES = \
 	lib/diag.h \
 	lib/evloop.c \
 	lib/evloop.h \
+	lib/ofproto-trace.c \
+	lib/ofproto-trace.h \
 	lib/prefix.c \
 	lib/prefix.h \
 	lib/rate.c \

@@ -25,7 +25,7 @@ UNIT_TESTS += tests/unit/test-ct-config tests/unit/test-interfaces
 UNIT_TESTS += tests/unit/test-keys tests/unit/test-plan-host \
 	tests/unit/test-plan \
 	tests/unit/test-wg
-UNIT_TESTS += tests/unit/test-handover tests/unit/test-ovs-trace \
+UNIT_TESTS += tests/unit/test-handover tests/unit/test-ofproto-trace \
 	tests/unit/test-relay
 UNIT_TESTS += tests/unit/test-notify
 UNIT_TESTS += tests/unit/test-space tests/unit/test-prove

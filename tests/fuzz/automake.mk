@@ -47,7 +47,7 @@ tests_fuzz_fuzz_profile_LDADD = agent/libsnagent.la $(FUZZ_LDADD)
 tests_fuzz_fuzz_profile_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
 
 tests_fuzz_fuzz_trace_SOURCES = tests/fuzz/fuzz-trace.c $(FUZZ_MAIN)
-tests_fuzz_fuzz_trace_LDADD = agent/libsnagent.la $(FUZZ_LDADD)
+tests_fuzz_fuzz_trace_LDADD = cli/libsncli.la agent/libsnagent.la $(FUZZ_LDADD)
 tests_fuzz_fuzz_trace_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
 
 tests_fuzz_fuzz_relay_SOURCES = tests/fuzz/fuzz-relay.c \

@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "agent/ct-count.h"
-#include "agent/ovs-trace.h"
+#include "cli/scratch-switch.h"
+#include "lib/ofproto-trace.h"
 #include "openvswitch/util.h"
 #include "util.h"
 
@@ -17,12 +18,20 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     char *text = xmemdup0((const char *) data, n), *rest = text, *line;
-    struct ovs_trace t;
+    struct ofproto_trace t;
+    const char *action;
+    size_t i;
 
-    ovs_trace_parse(text, &t);
-    ovs_assert(t.n_steps <= OVS_TRACE_MAX_STEPS);
-    ovs_assert(!t.local || !t.port);
-    ovs_trace_destroy(&t);
+    ofproto_trace_parse(text, &t);
+    ovs_assert(t.n_steps <= OFPROTO_TRACE_MAX_STEPS);
+    ovs_assert(t.nat_dst || !t.nat_port);
+    SVEC_FOR_EACH (i, action, &t.actions) {
+        ofp_port_t port;
+
+        ovs_assert(!strchr(action, '\n'));
+        scratch_switch_parse_output(action, &port);
+    }
+    ofproto_trace_uninit(&t);
     while ((line = strsep(&rest, "\n")) != NULL) {
         struct ct_entry e;
 
