@@ -82,20 +82,6 @@ bridge_mac(const struct trace *t)
     return link ? link->mac : eth_addr_zero;
 }
 
-static bool
-is_on_link(const struct model_container *container,
-           const struct sn_prefix *address)
-{
-    for (size_t i = 0; i < container->n_addresses; i++) {
-        struct sn_prefix net = sn_prefix_network(&container->addresses[i]);
-
-        if (sn_prefix_contains(&net, address)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void
 packet_to_flow(const struct trace_packet *p, struct flow *f)
 {
@@ -169,7 +155,7 @@ ask_from(struct trace *t)
     if (!t->in && src && (port = find_port(t, src->name))) {
         flow.in_port.ofp_port = u16_to_ofp(port->ofport);
         flow.dl_src = container_mac(t, src);
-        if (!dst || !is_on_link(src, &t->packet.dst)) {
+        if (!dst || !model_container_is_on_link(src, &t->packet.dst)) {
             flow.dl_dst = bridge_mac(t);
         }
     }

@@ -207,22 +207,6 @@ find_node(const struct fabric *f, const struct sn_prefix *address)
     return NULL;
 }
 
-/* Whether a container would ask for the address itself, and not its gateway
- * for the way. */
-static bool
-is_on_link(const struct model_container *container,
-           const struct sn_prefix *address)
-{
-    for (size_t i = 0; i < container->n_addresses; i++) {
-        struct sn_prefix net = sn_prefix_network(&container->addresses[i]);
-
-        if (sn_prefix_contains(&net, address)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void
 packet_to_flow(const struct fabric_packet *packet, struct flow *flow)
 {
@@ -275,7 +259,8 @@ address_from_container(const struct fabric *f, const struct fabric_node *n,
     const struct model_container *dst
         = find_container(f, &packet->dst_address);
     bool direct = (dst && !strcmp(dst->node, packet->src->node)
-                   && is_on_link(packet->src, &packet->dst_address));
+                   && model_container_is_on_link(packet->src,
+                                                 &packet->dst_address));
 
     flow->in_port.ofp_port = port ? port->ofport : OFPP_NONE;
     flow->dl_src = container_mac(packet->src);

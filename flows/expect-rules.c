@@ -391,17 +391,6 @@ destinations(struct expect *e, enum side side,
             : expect_selector(e, EXPECT_DST, true, sel));
 }
 
-static bool
-has_port(const struct model_selector *sel, uint16_t port)
-{
-    for (size_t i = 0; i < sel->n_ports; i++) {
-        if (sel->ports[i].first <= port && port <= sel->ports[i].last) {
-            return true;
-        }
-    }
-    return !sel->n_ports;
-}
-
 /* A rule to a service is one to its backends, where they serve it. */
 static void
 put_acl_to_service(struct expect *e, struct policy_sets *p, enum side side,
@@ -412,7 +401,7 @@ put_acl_to_service(struct expect *e, struct policy_sets *p, enum side side,
                                                             dst->text);
     uint16_t *ports;
 
-    if (!service || !has_port(dst, service->port)
+    if (!service || !model_selector_has_port(dst, service->port)
         || (acl->ip_proto && acl->ip_proto != service->ip_proto)) {
         return;
     }

@@ -153,17 +153,6 @@ acl_clause_create(struct policy *p, const char *rule,
     return clause;
 }
 
-static bool
-selector_has_port(const struct model_selector *sel, uint16_t port)
-{
-    for (size_t i = 0; i < sel->n_ports; i++) {
-        if (sel->ports[i].first <= port && port <= sel->ports[i].last) {
-            return true;
-        }
-    }
-    return !sel->n_ports;
-}
-
 /* The backends of a service at the ports where they serve it: a clause for
  * each port. */
 static void
@@ -204,7 +193,7 @@ policy_put_acl(struct policy *p, const struct model *model, const char *rule,
         if (first->kind == SEL_SERVICE) {
             const struct model_service *service
                 = model_get_service(model, first->text);
-            if (service && selector_has_port(first, service->port)
+            if (service && model_selector_has_port(first, service->port)
                 && (!acl->ip_proto || acl->ip_proto == service->ip_proto)) {
                 policy_put_service_acl(p, rule, acl, service, &n_clauses);
             }

@@ -231,12 +231,8 @@ lint_service_target(struct lint *lint, const struct model_acl *acl,
     const struct model_service *service
         = dst->kind == SEL_SERVICE ? model_get_service(lint->model, dst->text)
                                    : NULL;
-    bool has_port = !dst->n_ports;
+    bool has_port = service && model_selector_has_port(dst, service->port);
 
-    for (size_t i = 0; service && i < dst->n_ports; i++) {
-        has_port |= (dst->ports[i].first <= service->port
-                     && service->port <= dst->ports[i].last);
-    }
     if (service && ((acl->ip_proto && acl->ip_proto != service->ip_proto)
                     || !has_port)) {
         char *fix = xasprintf("leave protocol and port to the service: dst: "

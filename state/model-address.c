@@ -136,3 +136,15 @@ model_find_container(const struct model *model,
     }
     return NULL;
 }
+
+bool
+model_container_is_on_link(const struct model_container *container,
+                           const struct sn_prefix *address)
+{
+    for (size_t i = 0; i < container->n_addresses; i++) {
+        if (sn_prefix_contains(&container->addresses[i], address)) {
+            return true;
+        }
+    }
+    return false;
+}

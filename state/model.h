@@ -383,6 +383,10 @@ const struct model_container *model_get_container(const struct model *,
 /* That has an address (a host), by a search among all. */
 const struct model_container *model_find_container(const struct model *,
                                                    const struct sn_prefix *);
+/* Whether a container would ask for the address itself, and not its gateway
+ * for the way. */
+bool model_container_is_on_link(const struct model_container *,
+                                const struct sn_prefix *address);
 /* A container as seen from node 'from': containers of another node that was
  * revoked are not there. */
 const struct model_container *model_get_trusted(const struct model *,
@@ -436,6 +440,7 @@ char *model_selector_parse(const struct model *, const char *text,
                            bool with_ports, struct model_selector *ret_sel);
 char *model_selector_to_string(const struct model_selector *);
 void model_selector_destroy(struct model_selector *);
+bool model_selector_has_port(const struct model_selector *, uint16_t port);
 /* Whether a container satisfies a selector (not SEL_INTERNET). */
 bool model_selector_matches(const struct model *,
                             const struct model_selector *,

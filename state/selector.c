@@ -322,6 +322,17 @@ model_selector_destroy(struct model_selector *sel)
     free(sel->ports);
 }
 
+bool
+model_selector_has_port(const struct model_selector *sel, uint16_t port)
+{
+    for (size_t i = 0; i < sel->n_ports; i++) {
+        if (sel->ports[i].first <= port && port <= sel->ports[i].last) {
+            return true;
+        }
+    }
+    return !sel->n_ports;
+}
+
 static bool
 container_in_prefix(const struct model_container *container,
                     const struct sn_prefix *prefix)
