@@ -2,6 +2,7 @@
 must not depend on a controller.  Used by test_agent_*.py."""
 
 import ipaddress
+import itertools
 import json
 import os
 import re
@@ -111,6 +112,23 @@ def peers(system, node):
         f = line.split("\t")
         result[f[0]] = (f[2], sorted(f[3].split(",")), int(f[4]), f[7])
     return result
+
+
+def paths(system):
+    """(a, b) -> what `socknet peers` says of the pair."""
+    out = system.socknet(system.lab.info["db_node"], "--json", "peers").stdout
+    return {(p["a"], p["b"]): p for p in json.loads(out)["pairs"]}
+
+
+def all_pairs(nodes):
+    return list(itertools.combinations(sorted(nodes), 2))
+
+
+def wrong_paths(system, pairs, right_path):
+    """(a, b) -> what is said of it, if right_path(a, b) says otherwise."""
+    now = paths(system)
+    return {p: now.get(p) for p in pairs
+            if p not in now or now[p]["path"] != right_path(*p)}
 
 
 def key_file(system, node):

@@ -61,10 +61,8 @@ def shared_net(two_hosts, builddir, artifacts, clean_machine,
 def net(shared_net, expect_logs):
     """The shared lab, in its first state; its logs are looked at after."""
     shared_net.reset()
-    marks = shared_net.mark_logs()
-    yield shared_net
-    bad = shared_net.bad_log_lines(marks, expect_logs)
-    assert not bad, "in the daemons' logs:\n" + "\n".join(bad)
+    with shared_net.clean_logs(expect_logs):
+        yield shared_net
 
 
 @pytest.fixture

@@ -337,6 +337,15 @@ class System:
                         bad.append("%s %s: %s" % (node, name, line.rstrip()))
         return bad
 
+    @contextlib.contextmanager
+    def clean_logs(self, *expected):
+        """Meanwhile the daemons' logs say nothing bad that is not in one of
+        the lists of patterns, which may grow."""
+        marks = self.mark_logs()
+        yield
+        bad = self.bad_log_lines(marks, sum(expected, []))
+        assert not bad, "in the daemons' logs:\n" + "\n".join(bad)
+
     def down(self):
         self.stop_serving()
         self.lab.down()

@@ -57,10 +57,8 @@ def exits(make_net, two_hosts, builddir):
 
 @pytest.fixture(autouse=True)
 def clean_logs(exits, expect_logs):
-    marks = exits.mark_logs()
-    yield
-    bad = exits.bad_log_lines(marks, expect_logs + agents.CUT_OFF)
-    assert not bad, "\n".join(bad)
+    with exits.clean_logs(expect_logs, agents.CUT_OFF):
+        yield
 
 
 def warp(exits, *args):

@@ -25,17 +25,9 @@ def mesh(make_net, two_hosts, builddir):
 
 
 @pytest.fixture(autouse=True)
-def expected(expect_logs):
-    expect_logs += agents.CUT_OFF
-    return expect_logs
-
-
-@pytest.fixture(autouse=True)
-def clean_logs(mesh, expected):
-    marks = mesh.mark_logs()
-    yield
-    bad = mesh.bad_log_lines(marks, expected)
-    assert not bad, "\n".join(bad)
+def clean_logs(mesh, expect_logs):
+    with mesh.clean_logs(expect_logs, agents.CUT_OFF):
+        yield
 
 
 def test_hosts_reach_each_other(mesh):
@@ -84,8 +76,8 @@ def test_key_is_nowhere_else(mesh):
 
 
 @agents.not_in_vm
-def test_readable_key_is_refused(mesh, expected):
-    expected += ["lets others read the private key"]
+def test_readable_key_is_refused(mesh, expect_logs):
+    expect_logs += ["lets others read the private key"]
     path = agents.key_file(mesh, A)
     mesh.kill(A, "agent", signal.SIGTERM)
     os.chmod(path, 0o644)
@@ -175,8 +167,8 @@ if os.environ.get("SOCKNET_KERNEL"):
 
 @pytest.mark.parametrize("command", REMOVALS,
                          ids=lambda c: "-".join(c).replace("/", "_"))
-def test_what_is_removed_comes_back(mesh, expected, command):
-    expected += ["somebody cleared fail_mode", "fail_mode was"]
+def test_what_is_removed_comes_back(mesh, expect_logs, command):
+    expect_logs += ["somebody cleared fail_mode", "fail_mode was"]
     settled(mesh, A)
     before = snapshot(mesh, A)
     assert "10.1.0.0/24" in before and "OpenFlow15" in before
@@ -287,9 +279,9 @@ def test_headless(mesh):
 
 
 @agents.not_in_vm
-def test_start_without_database(mesh, expected):
+def test_start_without_database(mesh, expect_logs):
     """An agent that cannot see the database leaves all as it is."""
-    expected += ["no database at .* working headless"]
+    expect_logs += ["no database at .* working headless"]
     db_node = mesh.lab.info["db_node"]
     mesh.kill(db_node, "db")
     before = snapshot(mesh, B)
@@ -320,11 +312,12 @@ def is_userspace(mesh, node):
 
 
 @agents.not_in_vm
-def test_wireguard_go_is_started_again(mesh, expected):
+def test_wireguard_go_is_started_again(mesh, expect_logs):
     if not is_userspace(mesh, A):
         pytest.skip("this kernel has WireGuard")
-    expected += ["wireguard-go ended", "cannot (read|configure) the WireGuard",
-                 "cannot configure the interface"]
+    expect_logs += ["wireguard-go ended",
+                    "cannot (read|configure) the WireGuard",
+                    "cannot configure the interface"]
     first = wireguard_go(mesh, A)
     assert len(first) == 1
     with mesh.capture(A, "eth0", "icmp and dst 10.1.0.1") as leak:
@@ -361,9 +354,9 @@ def test_router_advertisements_go_on(mesh):
 
 
 @agents.not_in_vm
-def test_foreign_route_in_the_way(mesh, expected):
+def test_foreign_route_in_the_way(mesh, expect_logs):
     """It stays, and is named; one that says the same is as good as ours."""
-    expected += ["another route with this destination", "File exists"]
+    expect_logs += ["another route with this destination", "File exists"]
     other = ["10.0.0.0/24", "dev", "eth0", "proto", "static"]
     same = ["10.0.0.0/24", "dev", "nm-privacy", "proto", "static"]
     mesh.kill(B, "agent")
@@ -451,11 +444,11 @@ def agent_flags(mesh, node):
     ("/dev/null", "is not installed: apt install wireguard-go"),
     ("/bin/false", "wireguard-go ended (exit status 1)"),
 ])
-def test_no_wireguard_at_all(mesh, expected, program, problem):
+def test_no_wireguard_at_all(mesh, expect_logs, program, problem):
     """The agent says what is missing, and goes on when it is there."""
     if not is_userspace(mesh, A):
         pytest.skip("this kernel has WireGuard")
-    expected += ["wireguard-go", "cannot read the WireGuard device"]
+    expect_logs += ["wireguard-go", "cannot read the WireGuard device"]
     path = out(mesh, A, "which", "wireguard-go").strip()
     out(mesh, A, "mount", "--bind", program, path)
     try:
@@ -527,9 +520,9 @@ def test_fresh_roamed_endpoint_stays(mesh):
     assert mesh.reaches(A, "10.1.0.1", timeout=20)
 
 
-def test_foreign_link_in_the_way(mesh, expected, two_hosts):
+def test_foreign_link_in_the_way(mesh, expect_logs, two_hosts):
     """Another interface of the mesh's name is neither taken nor removed."""
-    expected += ["exists and (is not|was not made)"]
+    expect_logs += ["exists and (is not|was not made)"]
     state = two_hosts.read_text().replace("interface: nm-privacy",
                                           "interface: other0")
     state = state.replace("via: nm-privacy", "via: other0")

@@ -22,10 +22,8 @@ def lab(make_net, two_hosts, builddir):
 
 @pytest.fixture(autouse=True)
 def clean_logs(lab, expect_logs):
-    marks = lab.mark_logs()
-    yield
-    bad = lab.bad_log_lines(marks, expect_logs + agents.CUT_OFF)
-    assert not bad, "\n".join(bad)
+    with lab.clean_logs(expect_logs, agents.CUT_OFF):
+        yield
 
 
 def ports(lab, node):

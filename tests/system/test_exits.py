@@ -89,10 +89,8 @@ class Resolver(sockets.Echo):
 
 @pytest.fixture(autouse=True)
 def clean_logs(lab, expect_logs):
-    marks = lab.mark_logs()
-    yield
-    bad = lab.bad_log_lines(marks, expect_logs)
-    assert not bad, "\n".join(bad)
+    with lab.clean_logs(expect_logs):
+        yield
 
 
 def exit_state(lab, name, node=A):

@@ -31,11 +31,9 @@ def fleet(lab, expect_logs):
         if not lab.status(n):
             lab.start(n)        # A test failed.
     lab.wait_healthy()
-    marks = lab.system.mark_logs()
-    expect_logs += [*AWAY, "was not confirmed in time"]
-    yield lab
-    bad = lab.system.bad_log_lines(marks, expect_logs)
-    assert not bad, "\n".join(bad)
+    with lab.system.clean_logs(expect_logs, AWAY,
+                               ["was not confirmed in time"]):
+        yield lab
 
 
 def counters(fleet):

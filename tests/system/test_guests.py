@@ -79,10 +79,8 @@ def lan(make_net, two_hosts):
 
 @pytest.fixture(autouse=True)
 def clean_logs(lan, expect_logs):
-    marks = lan.mark_logs()
-    yield
-    bad = lan.bad_log_lines(marks, expect_logs)
-    assert not bad, "\n".join(bad)
+    with lan.clean_logs(expect_logs):
+        yield
 
 
 def wg_device(net):

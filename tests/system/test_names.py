@@ -34,10 +34,8 @@ def names(make_net, two_hosts):
 @pytest.fixture(autouse=True)
 def clean_logs(names, expect_logs):
     names.reset()
-    marks = names.mark_logs()
-    yield
-    bad = names.bad_log_lines(marks, expect_logs)
-    assert not bad, "\n".join(bad)
+    with names.clean_logs(expect_logs):
+        yield
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import time
 import agents
 import pytest
 import sockets
+from agents import all_pairs, paths, wrong_paths
 from harness import eventually
 from socklab import daemons
 
@@ -36,6 +37,7 @@ nodes:
 """
 NODES = re.findall(r"^  (\w+):", STATE, re.M)
 GATEWAY = {n: "10.0.%d.1" % k for k, n in enumerate(NODES, 1)}
+PAIRS = all_pairs(NODES)
 # Those that let in only whom they called, from the port that they called.
 STRICT = {"port", "twice", "lan", "hair"}
 # Ports of the underlay's bridge.
@@ -54,25 +56,12 @@ def right_path(a, b):
     return "direct"
 
 
-PAIRS = [(a, b) for i, a in enumerate(sorted(NODES))
-         for b in sorted(NODES)[i + 1:]]
-
-
-def peers(net):
-    """(a, b) -> what `socknet peers` says of the pair."""
-    out = daemons.socknet(net.lab, net.lab.info["db_node"], "--json",
-                          "peers").stdout
-    return {(p["a"], p["b"]): p for p in json.loads(out)["pairs"]}
-
-
 def path(net, a, b):
-    return peers(net)[min(a, b), max(a, b)]["path"]
+    return paths(net)[min(a, b), max(a, b)]["path"]
 
 
 def wrong(net):
-    now = peers(net)
-    return {p: (now[p]["path"] if p in now else None, right_path(*p))
-            for p in PAIRS if p not in now or now[p]["path"] != right_path(*p)}
+    return wrong_paths(net, PAIRS, right_path)
 
 
 @pytest.fixture(scope="module")
@@ -84,17 +73,9 @@ def net(make_net, builddir):
 
 
 @pytest.fixture(autouse=True)
-def expected(expect_logs):
-    expect_logs += agents.CUT_OFF
-    return expect_logs
-
-
-@pytest.fixture(autouse=True)
-def clean_logs(net, expected):
-    marks = net.mark_logs()
-    yield
-    bad = net.bad_log_lines(marks, expected)
-    assert not bad, "\n".join(bad)
+def clean_logs(net, expect_logs):
+    with net.clean_logs(expect_logs, agents.CUT_OFF):
+        yield
 
 
 def test_each_pair_takes_its_path(net):
@@ -103,7 +84,7 @@ def test_each_pair_takes_its_path(net):
 
 def test_each_pair_is_connected(net):
     for a, b in PAIRS:
-        assert net.reaches(a, GATEWAY[b], timeout=6), (a, b, peers(net)[a, b])
+        assert net.reaches(a, GATEWAY[b], timeout=6), (a, b, paths(net)[a, b])
 
 
 def test_relays_carry_the_largest_packets(net):
@@ -122,11 +103,11 @@ def test_status_counts_the_relayed(net):
 
 
 def test_peers_says_why(net):
-    relayed = peers(net)["sym", "sym2"]
+    relayed = paths(net)["sym", "sym2"]
     assert relayed["relay"] in ("hub", "hub2")
     assert "NAT of sym has another port for each destination" \
         in relayed["reason"]
-    blocked = peers(net)["blocked", "cone"]
+    blocked = paths(net)["blocked", "cone"]
     assert "no UDP from anybody reaches blocked" in blocked["reason"]
 
 
@@ -158,7 +139,7 @@ def wg_message(payload):
 
 
 def test_hub_sees_only_wireguard(net):
-    hub = peers(net)["sym", "sym2"]["relay"]
+    hub = paths(net)["sym", "sym2"]["relay"]
     with net.capture(hub, "eth0", "udp and " + RELAYS) as cap:
         assert net.ping("sym", GATEWAY["sym2"], 5, interval=0.05) == 5
     payloads = [f[42:] for f in cap.frames]
@@ -169,7 +150,7 @@ def test_hub_sees_only_wireguard(net):
 def test_nothing_else_passes_a_relay(net):
     """What is no handshake for one of the pair brings no answer and reaches
     nobody."""
-    hub = peers(net)["sym", "sym2"]["relay"]
+    hub = paths(net)["sym", "sym2"]["relay"]
     status = net.run(hub, "cat", "/run/socknet/relay/status").stdout
     port = int(re.search(r"^pair sym sym2 (\d+) 0", status, re.M)[1])
     address = net.lab.node(hub).endpoint
@@ -197,7 +178,7 @@ def restart_agent(net, node):
 
 
 def test_agents_restart_and_relaying_goes_on(net):
-    hub = peers(net)["sym", "sym2"]["relay"]
+    hub = paths(net)["sym", "sym2"]["relay"]
     pings = [quiet_pinger(net, "sym", "sym2"),
              quiet_pinger(net, "blocked", "cone")]
     for node in (hub, "sym", "blocked"):
@@ -207,7 +188,7 @@ def test_agents_restart_and_relaying_goes_on(net):
         got = p.stop()
         assert not got.missing, got
     assert path(net, "sym", "sym2") == "relay"
-    assert peers(net)["sym", "sym2"]["relay"] == hub
+    assert paths(net)["sym", "sym2"]["relay"] == hub
 
 
 def own_key(net, node):
@@ -237,7 +218,7 @@ def test_rotation_of_the_relayed(net, node):
 
 
 def test_killed_relay_comes_back(net):
-    hub = peers(net)["sym", "sym2"]["relay"]
+    hub = paths(net)["sym", "sym2"]["relay"]
     pid = net.run(hub, "pidof", "socknet-relay").stdout.split()
     assert len(pid) == 1
     pinger = quiet_pinger(net, "sym", "sym2")
@@ -250,7 +231,7 @@ def test_killed_relay_comes_back(net):
     assert got.gap < 3, got
     # What came by TCP: nobody waits for WireGuard to notice.
     for p in PAIRS:
-        if peers(net)[p]["path"] == "tcp-relay":
+        if paths(net)[p]["path"] == "tcp-relay":
             assert net.reaches(p[0], GATEWAY[p[1]], timeout=5), p
 
 
@@ -302,9 +283,9 @@ def forget_connections(ns):
         assert struct.unpack_from("i", s.recv(4096), 16)[0] == 0
 
 
-def test_mapping_moves(net, expected):
+def test_mapping_moves(net, expect_logs):
     """The provider gives the router another address."""
-    expected += ["no response to inactivity probe"]
+    expect_logs += ["no response to inactivity probe"]
     old, new = "198.51.100.205", "198.51.100.225"
     assert net.reaches("port", GATEWAY["twice"])
     net.run("nat-port", "ip", "addr", "del", old + "/24", "dev", "eth0")
@@ -319,12 +300,12 @@ def test_mapping_moves(net, expected):
     assert eventually(lambda: not wrong(net), 30), wrong(net)
 
 
-def test_hub_dies(net, expected):
+def test_hub_dies(net, expect_logs):
     """Whom it relayed goes by the other one.  The last test: the hub stays
     dead."""
-    expected += ["no response to inactivity probe"]
+    expect_logs += ["no response to inactivity probe"]
     hub = "hub2"
-    now = peers(net)
+    now = paths(net)
     pairs = {right_path(*p): p for p in PAIRS
              if hub not in p and now[p]["relay"] == hub}
     assert "relay" in pairs, now
@@ -332,9 +313,9 @@ def test_hub_dies(net, expected):
     net.run("ul", "ip", "link", "set", UPLINK[hub], "down")
     start = time.monotonic()
     for kind, p in pairs.items():
-        assert eventually(lambda: peers(net)[p]["relay"] == "hub"
-                          and path(net, *p) == kind, 60, 0.2), peers(net)[p]
-        assert net.reaches(p[0], GATEWAY[p[1]], timeout=20), peers(net)[p]
+        assert eventually(lambda: paths(net)[p]["relay"] == "hub"
+                          and path(net, *p) == kind, 60, 0.2), paths(net)[p]
+        assert net.reaches(p[0], GATEWAY[p[1]], timeout=20), paths(net)[p]
         print("%s by another hub: %.1f s" % (kind, time.monotonic() - start))
     for p in pings.values():
         print(p.stop())

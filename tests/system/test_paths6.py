@@ -1,12 +1,11 @@
 """Hosts that IPv4 connects badly and IPv6 well."""
 
-import json
 import re
 
 import agents
 import pytest
+from agents import all_pairs, paths, wrong_paths
 from harness import eventually
-from socklab import daemons
 
 STATE = """\
 # lab: {six: {nat: symmetric, ipv6: true}, six2: {nat: symmetric, ipv6: true}}
@@ -21,8 +20,7 @@ nodes:
 """
 NODES = re.findall(r"^  (\w+):", STATE, re.M)
 GATEWAY = {n: "10.0.%d.1" % k for k, n in enumerate(NODES, 1)}
-PAIRS = [(a, b) for i, a in enumerate(sorted(NODES))
-         for b in sorted(NODES)[i + 1:]]
+PAIRS = all_pairs(NODES)
 
 
 def right_path(a, b):
@@ -31,15 +29,8 @@ def right_path(a, b):
     return "direct" if "hub" in (a, b) else "relay"
 
 
-def peers(net):
-    out = daemons.socknet(net.lab, "hub", "--json", "peers").stdout
-    return {(p["a"], p["b"]): p for p in json.loads(out)["pairs"]}
-
-
 def wrong(net):
-    now = peers(net)
-    return {p: (now[p] if p in now else None) for p in PAIRS
-            if p not in now or now[p]["path"] != right_path(*p)}
+    return wrong_paths(net, PAIRS, right_path)
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +43,8 @@ def net(make_net, builddir):
 
 @pytest.fixture(autouse=True)
 def clean_logs(net):
-    marks = net.mark_logs()
-    yield
-    bad = net.bad_log_lines(marks, agents.CUT_OFF)
-    assert not bad, "\n".join(bad)
+    with net.clean_logs(agents.CUT_OFF):
+        yield
 
 
 def is_ipv6(net, node, peer):
@@ -69,7 +58,7 @@ def is_ipv6(net, node, peer):
 def test_ipv6_where_both_have_it(net):
     assert eventually(lambda: not wrong(net), 20, 0.3), wrong(net)
     for a, b in PAIRS:
-        assert net.reaches(a, GATEWAY[b], timeout=10), peers(net)[a, b]
+        assert net.reaches(a, GATEWAY[b], timeout=10), paths(net)[a, b]
         if right_path(a, b) == "ipv6":
             assert is_ipv6(net, a, b) and is_ipv6(net, b, a), (a, b)
     # To the hub and what it relays, where IPv4's UDP does not get through.
@@ -87,9 +76,9 @@ def test_ipv6_ends_and_comes_back(net):
     net.start("mute", "agent")
     try:
         for (a, b), kind in pairs.items():
-            assert eventually(lambda: peers(net)[a, b]["path"] == kind, 40,
-                              0.3), peers(net)
-            assert net.reaches(a, GATEWAY[b], timeout=20), peers(net)
+            assert eventually(lambda: paths(net)[a, b]["path"] == kind, 40,
+                              0.3), paths(net)
+            assert net.reaches(a, GATEWAY[b], timeout=20), paths(net)
     finally:
         for node in ("six2", "mute"):
             net.run(node, "ip", "link", "set", "eth6", "up")
@@ -100,4 +89,4 @@ def test_ipv6_ends_and_comes_back(net):
                     "2001:db8:100::ffff")
     assert eventually(lambda: not wrong(net), 40, 0.5), wrong(net)
     for a, b in pairs:
-        assert net.reaches(a, GATEWAY[b], timeout=10), peers(net)
+        assert net.reaches(a, GATEWAY[b], timeout=10), paths(net)

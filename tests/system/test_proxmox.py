@@ -61,10 +61,8 @@ def lab(make_net):
 
 @pytest.fixture(autouse=True)
 def clean_logs(lab, expect_logs):
-    marks = lab.mark_logs()
-    yield
-    bad = lab.bad_log_lines(marks, expect_logs)
-    assert not bad, "\n".join(bad)
+    with lab.clean_logs(expect_logs):
+        yield
 
 
 @pytest.fixture

@@ -36,10 +36,8 @@ def lab(make_net):
 @pytest.fixture
 def net(lab, expect_logs):
     lab.reset()
-    marks = lab.mark_logs()
-    yield lab
-    bad = lab.bad_log_lines(marks, expect_logs)
-    assert not bad, "in the daemons' logs:\n" + "\n".join(bad)
+    with lab.clean_logs(expect_logs):
+        yield lab
 
 
 def name_server(net, container):
