@@ -3,7 +3,6 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include "cli/choose-node.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/session.h"
@@ -208,9 +207,6 @@ print_containers(const struct command_context *ctx,
         return command_fail("no container \"%s\" in the state: `socknet "
                             "containers` lists them", args->name);
     }
-    if (args->node && !choose_node(model, args->node)) {
-        return EXIT_ERROR;
-    }
 
     struct output *out = output_create(ctx->json, "containers");
     output_begin(out, "containers",
@@ -241,7 +237,7 @@ cmd_containers(struct command_context *ctx, int argc, char *argv[])
         return EXIT_ERROR;
     }
 
-    struct session *session = session_open(ctx);
+    struct session *session = session_open_at(ctx, args.node);
     if (!session) {
         return EXIT_ERROR;
     }

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/apply-wait.h"
-#include "cli/choose-node.h"
 #include "cli/command.h"
 #include "cli/commit.h"
 #include "cli/output.h"
@@ -221,12 +220,11 @@ cmd_node(struct command_context *ctx, int argc, char *argv[])
     if (node_parse(argc, argv, &args)) {
         return EXIT_ERROR;
     }
-    struct session *session = session_open(ctx);
+    struct session *session = session_open_at(ctx, args.name);
     if (!session) {
         return EXIT_ERROR;
     }
-    int status = choose_node(session_model(session), args.name)
-                 ? node_run(ctx, session, &args) : EXIT_ERROR;
+    int status = node_run(ctx, session, &args);
     session_close(session);
     return status;
 }

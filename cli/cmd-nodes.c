@@ -3,7 +3,6 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <string.h>
-#include "cli/choose-node.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/problems.h"
@@ -181,14 +180,9 @@ cmd_nodes(struct command_context *ctx, int argc, char *argv[])
         return command_misused("nodes", "nodes takes one NAME");
     }
 
-    struct session *session = session_open(ctx);
-    if (!session) {
-        return EXIT_ERROR;
-    }
-
     const char *only = argv[optind];
-    if (only && !choose_node(session_model(session), only)) {
-        session_close(session);
+    struct session *session = session_open_at(ctx, only);
+    if (!session) {
         return EXIT_ERROR;
     }
 

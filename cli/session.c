@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "cli/choose-node.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "openvswitch/shash.h"
@@ -151,6 +152,18 @@ struct session *
 session_open(const struct command_context *ctx)
 {
     return session_open_loudly(ctx, false);
+}
+
+struct session *
+session_open_at(const struct command_context *ctx, const char *node)
+{
+    struct session *s = session_open(ctx);
+
+    if (s && node && !choose_node(session_model(s), node)) {
+        session_close(s);
+        s = NULL;
+    }
+    return s;
 }
 
 struct session *

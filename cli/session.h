@@ -18,8 +18,11 @@ struct sndb_port_status;
 
 /* Returns NULL after having said why, and what to do. */
 struct session *session_open(const struct command_context *);
-/* The same, but leaves it to the caller to say why: '*ret_error', which he
- * frees. */
+/* The same, also if 'node' (NULL: any) is none of the mesh's. */
+struct session *session_open_at(const struct command_context *,
+                                const char *node);
+/* session_open(), but leaves it to the caller to say why: '*ret_error', which
+ * he frees. */
 struct session *session_try(const struct command_context *,
                             char **ret_error);
 /* The same with the texts of all revisions. */
