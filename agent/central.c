@@ -261,7 +261,7 @@ central_commit_and_wait(struct central *c)
     db_connection_wait(c->conn);
 }
 
-bool
+static bool
 central_is_connected(const struct central *c)
 {
     return ovsdb_idl_is_connected(c->conn->idl);

@@ -26,8 +26,6 @@ void central_cleanup(const char *state_dir);
 /* Once per iteration.  True if the model, a key or the generation changed. */
 bool central_run(struct central *);
 void central_commit_and_wait(struct central *);
-
-bool central_is_connected(const struct central *);
 void central_format_status(const struct central *, struct ds *);
 void central_add_problems(const struct central *, struct sset *problems);
 /* NULL until the database has been read once. */

@@ -51,6 +51,14 @@ is_symmetric(const struct rendezvous_node *node)
     return false;
 }
 
+static bool
+paths_lack_udp(const struct paths *ps)
+{
+    long long int silence = time_msec() - MAX(ps->udp_ms, ps->start_ms);
+
+    return silence > (ps->udp_ms < ps->start_ms ? FIRST_UDP_MS : UDP_MS);
+}
+
 void
 path_explain_nat(const struct paths *ps, const struct path *p, struct ds *ds)
 {
@@ -95,14 +103,6 @@ path_explain_relay(const struct paths *ps, const struct path *p,
     } else {
         ds_put_format(ds, "; nothing comes back by the relay at %s", p->hub);
     }
-}
-
-bool
-paths_lack_udp(const struct paths *ps)
-{
-    long long int silence = time_msec() - MAX(ps->udp_ms, ps->start_ms);
-
-    return silence > (ps->udp_ms < ps->start_ms ? FIRST_UDP_MS : UDP_MS);
 }
 
 static bool

@@ -135,7 +135,6 @@ path_kind_is_relay(enum path_kind kind)
 void path_explain_nat(const struct paths *, const struct path *, struct ds *);
 void path_explain_relay(const struct paths *, const struct path *,
                         struct ds *);
-bool paths_lack_udp(const struct paths *);
 /* Where the relay is, if it is open. */
 void path_update_relay(struct paths *, struct path *);
 /* Whether it is time for one; asks for it or lets it go. */

@@ -25,7 +25,7 @@ static const char *const default_targets[] = {
 #define DEFAULT_UP_AFTER 2
 #define DEFAULT_SEEN_BY "http://1.1.1.1/cdn-cgi/trace"
 
-void
+static void
 plan_probe_init(struct plan_probe *p)
 {
     p->enabled = true;

@@ -76,7 +76,6 @@ struct plan_probe {
     char *seen_by;              /* URL. */
 };
 
-void plan_probe_init(struct plan_probe *);      /* The defaults. */
 void plan_probe_clone(struct plan_probe *, const struct plan_probe *);
 bool plan_probe_equals(const struct plan_probe *, const struct plan_probe *);
 void plan_probe_destroy(struct plan_probe *);

@@ -87,7 +87,8 @@ probe_encode(const struct probe_key *key, const struct probe_msg *msg,
                             out + NONCE_OFS, key->shared);
 }
 
-bool
+/* Whether 'data' looks like a probe that carries this tag. */
+static bool
 probe_has_tag(const void *data, size_t n, const struct probe_key *key)
 {
     const uint8_t *p = data;

@@ -44,8 +44,6 @@ bool probe_key_derive(struct probe_key *, const struct wg_key *private,
 
 void probe_encode(const struct probe_key *, const struct probe_msg *,
                   uint8_t out[PROBE_LEN]);
-/* Whether 'data' looks like a probe that carries this tag. */
-bool probe_has_tag(const void *data, size_t n, const struct probe_key *);
 /* False unless it is authentic and makes sense. */
 bool probe_decode(const struct probe_key *, const void *data, size_t n,
                   struct probe_msg *);

@@ -37,7 +37,8 @@ find_exit(const struct plan *plan, const char *key)
     return NULL;
 }
 
-const struct plan_exit *
+/* The exit by which it leaves now, or NULL. */
+static const struct plan_exit *
 socks_exit(const struct plan *plan, const struct exit_watch *watch)
 {
     for (size_t i = 0; plan->socks && i < plan->socks->exits.n; i++) {

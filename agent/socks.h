@@ -27,9 +27,6 @@ struct rule;
 
 struct sn_prefix socks_address(void);
 
-/* The exit by which it leaves now, or NULL. */
-const struct plan_exit *socks_exit(const struct plan *,
-                                   const struct exit_watch *);
 /* Its table's routes. */
 void socks_add_routes(const struct plan *, const struct exit_watch *,
                       const struct links *, struct route_list *);

@@ -160,7 +160,7 @@ compare_members(const void *a_, const void *b_)
     return strcmp(a->address, b->address);
 }
 
-void
+static void
 db_cluster_parse(const char *text, struct db_cluster *cluster)
 {
     char *log = value(text, "Log");

@@ -33,7 +33,6 @@ struct db_cluster {
 /* Asks the server behind the control socket.  Returns NULL or an error that
  * the caller frees. */
 char *db_cluster_read(const char *control, struct db_cluster *);
-void db_cluster_parse(const char *text, struct db_cluster *);
 void db_cluster_destroy(struct db_cluster *);
 
 /* The control socket of the server whose socket is 'db' ("unix:..."); caller

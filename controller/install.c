@@ -526,18 +526,6 @@ install_to_problems(const struct install *in, struct sset *problems)
     install_objects_to_problems(&in->objects, problems);
 }
 
-const struct object_set *
-install_get_objects(const struct install *in)
-{
-    return &in->objects.installed;
-}
-
-const struct refusals *
-install_refusals(const struct install *in)
-{
-    return &in->refusals;
-}
-
 const struct flow_set *
 install_flows(const struct install *in)
 {

@@ -87,7 +87,6 @@ void install_confirm(struct install *, const struct install_batch *);
 void install_fail(struct install *, const struct install_batch *);
 
 /* Refused flows are treated as not desired until their content changes. */
-const struct refusals *install_refusals(const struct install *);
 void install_retry_refused(struct install *);
 /* Flows, groups and meters. */
 size_t install_n_refused(const struct install *);
@@ -95,7 +94,6 @@ void install_to_problems(const struct install *, struct sset *problems);
 
 const struct flow_set *install_flows(const struct install *);
 size_t install_n_ours(const struct install *);
-const struct object_set *install_get_objects(const struct install *);
 size_t install_n_foreign(const struct install *);   /* Other cookies. */
 const struct sn_flow *install_a_foreign(const struct install *);
 

@@ -99,9 +99,4 @@ void compiler_take_delta(struct compiler *, struct flow_set *added,
  * MAC unknown, quarantined): shash of name -> char *reason. */
 const struct shash *compiler_pending(const struct compiler *);
 
-/* What a cookie stands for: "acl api-to-vectors (two-hosts.yaml:41:5)", …
- * Works from the model alone, without a compile.  Returns NULL when the cookie
- * is not ours or names nothing in the model; caller frees. */
-char *cookie_explain(const struct model *, uint64_t cookie);
-
 #endif /* flows/compiler.h */

@@ -324,13 +324,3 @@ explainer_object(const struct explainer *ex, enum sn_object_kind kind,
 
     return object ? object->name : NULL;
 }
-
-char *
-cookie_explain(const struct model *model, uint64_t cookie)
-{
-    struct explainer *ex = explainer_create(model);
-    char *text = explainer_explain(ex, cookie);
-
-    explainer_destroy(ex);
-    return text;
-}

@@ -1,9 +1,8 @@
 #ifndef SN_EXPLAIN_H
 #define SN_EXPLAIN_H 1
 
-/* Cookies of a whole dump, explained, and the numbers of groups and meters.
- * cookie_explain() does one cookie and builds its index of the model each
- * time. */
+/* Cookies explained, and the numbers of groups and meters: from the model
+ * alone, without a compile. */
 
 #include <stdint.h>
 #include "flows/objects.h"
@@ -14,7 +13,9 @@ struct explainer;
 /* Copies what it needs of the model. */
 struct explainer *explainer_create(const struct model *);
 void explainer_destroy(struct explainer *);
-/* As cookie_explain(). */
+/* What a cookie stands for: "acl api-to-vectors (two-hosts.yaml:41:5)", …
+ * Returns NULL when the cookie is not ours or names nothing in the model;
+ * caller frees. */
 char *explainer_explain(const struct explainer *, uint64_t cookie);
 /* The name of the group or meter that has a number (objects.h), or NULL. */
 const char *explainer_object(const struct explainer *, enum sn_object_kind,

@@ -357,18 +357,6 @@ object_set_remove(struct object_set *set, struct sn_object *obj)
     sn_object_free(obj);
 }
 
-size_t
-object_set_count(const struct object_set *set, enum sn_object_kind kind)
-{
-    const struct sn_object *obj;
-    size_t n = 0;
-
-    HMAP_FOR_EACH (obj, node, &set->map) {
-        n += obj->kind == kind;
-    }
-    return n;
-}
-
 bool
 object_set_serves(const struct object_set *set, const struct ofpact *ofpacts,
                   size_t ofpacts_len)

@@ -93,7 +93,6 @@ void object_set_remove(struct object_set *, struct sn_object *);  /* Frees. */
 /* Whether actions use any of them. */
 bool object_set_serves(const struct object_set *, const struct ofpact *,
                        size_t ofpacts_len);
-size_t object_set_count(const struct object_set *, enum sn_object_kind);
 /* By kind and name (else number): a malloc'd array. */
 const struct sn_object **object_set_sort(const struct object_set *);
 

@@ -241,7 +241,8 @@ sel_list_add(struct sel_list *list, struct policy_sel *sel)
     }
 }
 
-struct policy_ident *
+/* The identity of a container as rules are now, or NULL. */
+static struct policy_ident *
 policy_container_ident(struct policy *p, const struct model *model,
                        const struct model_container *container)
 {

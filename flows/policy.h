@@ -142,10 +142,6 @@ struct policy_ident *policy_get_ident(struct policy *, struct policy_sel **,
 /* Adds 'delta' holders. */
 void policy_ident_hold(struct policy *, struct policy_ident *, int delta,
                        bool local);
-/* The identity of a container as rules are now, or NULL. */
-struct policy_ident *policy_container_ident(struct policy *,
-                                            const struct model *,
-                                            const struct model_container *);
 int policy_compare_sels(const void *, const void *);
 
 /* The number to match, or 0 if no clause in force here needs it. */

@@ -34,7 +34,8 @@ struct raw_target {
     const struct model_exit *exit;
 };
 
-const struct model_container *
+/* The container with that host interface, on this node first. */
+static const struct model_container *
 user_find_veth(const struct compiler *c, const char *veth)
 {
     const char *name = compiler_veth_owner(c, veth);

@@ -8,9 +8,6 @@ struct model_container;
 struct model_raw_flow;
 struct sset;
 
-/* The container with that host interface, on this node first. */
-const struct model_container *user_find_veth(const struct compiler *,
-                                             const char *veth);
 void user_collect_names(const struct compiler *,
                         const struct model_raw_flow *, struct sset *names,
                         struct sset *targets);

@@ -12,7 +12,7 @@
 #include "ovsdb-sync/socknet-idl.h"
 #include "sset.h"
 
-void
+static void
 model_apply_init(struct model_apply *apply)
 {
     *apply = (struct model_apply) { .n_moved = 0 };

@@ -30,7 +30,6 @@ struct model_apply {
     int64_t revision;           /* Before the transaction. */
 };
 
-void model_apply_init(struct model_apply *);
 void model_apply_destroy(struct model_apply *);
 /* Whether any object differs; whether anything is written at all. */
 bool model_apply_has_changes(const struct model_apply *);

@@ -38,7 +38,9 @@ revision_hash_text(const char *text)
     return sodium_bin2hex(hex, 2 * sizeof hash + 1, hash, sizeof hash);
 }
 
-char *
+/* Of one file what sha256sum prints; of more, the hash of the lines that
+ * sha256sum prints. */
+static char *
 revision_hash(const struct state_files *files)
 {
     struct ds lines = DS_EMPTY_INITIALIZER;

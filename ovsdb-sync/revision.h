@@ -44,9 +44,7 @@ const struct sndb_revision **revision_list(const struct ovsdb_idl *,
 /* The texts; free with state_files_destroy().  False: it has none. */
 bool revision_get_files(const struct sndb_revision *, struct state_files *);
 
-/* SHA-256 in hexadecimal: of one file what sha256sum prints; of more, that of
- * the lines that sha256sum prints.  Caller frees. */
-char *revision_hash(const struct state_files *);
+/* SHA-256 in hexadecimal.  Caller frees. */
 char *revision_hash_text(const char *);
 
 #endif /* ovsdb-sync/revision.h */

@@ -300,9 +300,3 @@ state_load(const char *path, const char *node_name, struct diags *diags)
     state_files_destroy(&files);
     return model;
 }
-
-void
-state_lint(const struct model *model, struct diags *diags)
-{
-    lint_model(model, NULL, diags);
-}

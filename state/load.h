@@ -46,10 +46,6 @@ void state_files_add(struct state_files *, const char *name, char *text);
 struct model *state_files_load(const struct state_files *,
                                const char *node_name, struct diags *);
 
-/* Checks across objects and of raw flows: what load does last; callable on a
- * model that came from elsewhere. */
-void state_lint(const struct model *, struct diags *);
-
 /* Canonical YAML that loads to an equal model.  Caller frees. */
 char *state_to_yaml(const struct model *);
 

@@ -222,7 +222,9 @@ check_named(char *error, const char *what)
     return message;
 }
 
-char *
+/* Returns NULL, or what is wrong, which follows the words "NAME must be ";
+ * '*ret_fix' may get a fix.  Both to free. */
+static char *
 schema_check_scalar(const struct schema *schema,
                     const struct doc_value *value, char **ret_fix)
 {

@@ -79,10 +79,6 @@ const struct schema_key *schema_get_key(const struct schema *, size_t i);
 /* Reports what in 'value' is not as 'schema' says. */
 void schema_check(const struct schema *, const struct doc_value *value,
                   struct diags *);
-/* Checks a scalar.  Returns NULL, or what is wrong, which follows the words
- * "NAME must be "; '*ret_fix' may get a fix.  Both to free. */
-char *schema_check_scalar(const struct schema *, const struct doc_value *,
-                          char **ret_fix);
 
 /* The parts of 'value' that are marked SCHEMA_KEEP, or NULL if none are. */
 struct json *schema_kept(const struct schema *, const struct doc_value *);

@@ -537,9 +537,9 @@ test_explain(void **state)
         assert_non_null(text);
         free(text);
     }
-    char *text = cookie_explain(w->model,
-                                cookie_make(COOKIE_ACL,
-                                            cookie_name_id("web-db"), 0));
+    char *text = explainer_explain(ex, cookie_make(COOKIE_ACL,
+                                                   cookie_name_id("web-db"),
+                                                   0));
     assert_string_equal(text, "acl web-db (state.yaml:41:5)");
     free(text);
     text = explainer_explain(ex, cookie_make(COOKIE_BASE,
