@@ -133,11 +133,25 @@ check_row(const struct dns_zone *zone, const struct row *row, int edns_size,
     ofpbuf_uninit(&reply);
 }
 
+static void
+check_rows(const struct row rows[], size_t n)
+{
+    struct model *model = load(state);
+    struct dns_zone *zone = dns_zone_create(model, "n1", 7);
+
+    for (size_t i = 0; i < n; i++) {
+        check_row(zone, &rows[i], 0, 512);
+    }
+    dns_zone_destroy(zone);
+    assert_null(dns_zone_create(model, "n9", 7));
+    model_destroy(model);
+}
+
 #define SOA_M "NOERROR aa auth: m.internal SOA n1.m.internal"
 #define NX_M "NXDOMAIN aa auth: m.internal SOA n1.m.internal"
 
 static void
-test_answers(void **cmocka OVS_UNUSED)
+test_hosts(void **cmocka OVS_UNUSED)
 {
     static const struct row rows[] = {
         { "web.m.internal", DNS_A, "NOERROR aa @ 10.0.0.100" },
@@ -150,7 +164,15 @@ test_answers(void **cmocka OVS_UNUSED)
         /* A node has its tunnel address, also if a service is named so. */
         { "n1.m.internal", DNS_A, "NOERROR aa @ 100.64.0.1" },
         { "n2.m.internal", DNS_A, "NOERROR aa @ 100.64.0.2" },
-        /* Services. */
+    };
+
+    check_rows(rows, ARRAY_SIZE(rows));
+}
+
+static void
+test_services(void **cmocka OVS_UNUSED)
+{
+    static const struct row rows[] = {
         { "http.m.internal", DNS_A,
           "NOERROR aa @ 10.0.0.100 @ 10.0.0.101" },
         { "http.m.internal", DNS_AAAA, "NOERROR aa @ fd00::100" },
@@ -177,6 +199,15 @@ test_answers(void **cmocka OVS_UNUSED)
         { "9.0.96.10.in-addr.arpa", DNS_PTR,
           "NOERROR aa @ PTR vip.m.internal" },
         { "_q._tcp.m.internal", DNS_SRV, NX_M },
+    };
+
+    check_rows(rows, ARRAY_SIZE(rows));
+}
+
+static void
+test_other_names(void **cmocka OVS_UNUSED)
+{
+    static const struct row rows[] = {
         /* The name is there, the type is not. */
         { "far.m.internal", DNS_AAAA, SOA_M },
         { "web.m.internal", 15, SOA_M },
@@ -191,7 +222,20 @@ test_answers(void **cmocka OVS_UNUSED)
         { "m.internal", DNS_SOA,
           "NOERROR aa m.internal SOA n1.m.internal" },
         { "m.internal", DNS_NS, "NOERROR aa @ NS n1.m.internal" },
-        /* Reverse. */
+        /* Of others. */
+        { "", DNS_NS, NULL },
+        { "internal", DNS_A, NULL },
+        { "xm.internal", DNS_A, NULL },
+        { "m.internal.example", DNS_A, NULL },
+    };
+
+    check_rows(rows, ARRAY_SIZE(rows));
+}
+
+static void
+test_reverse(void **cmocka OVS_UNUSED)
+{
+    static const struct row rows[] = {
         { "100.0.0.10.in-addr.arpa", DNS_PTR,
           "NOERROR aa @ PTR web.m.internal" },
         { "1.0.0.10.IN-ADDR.arpa", DNS_PTR, "NOERROR aa @ PTR n1.m.internal" },
@@ -215,25 +259,14 @@ test_answers(void **cmocka OVS_UNUSED)
         { "0.0.10.in-addr.arpa", DNS_SOA,
           "NOERROR aa 0.0.10.in-addr.arpa SOA n1.m.internal" },
         /* Of others. */
-        { "", DNS_NS, NULL },
-        { "internal", DNS_A, NULL },
-        { "xm.internal", DNS_A, NULL },
-        { "m.internal.example", DNS_A, NULL },
         { "100.0.0.11.in-addr.arpa", DNS_PTR, NULL },
         { "64.0.1.10.in-addr.arpa", DNS_PTR, NULL },
         { "10.in-addr.arpa", DNS_PTR, NULL },
         { "in-addr.arpa", DNS_PTR, NULL },
         { "arpa", DNS_A, NULL },
     };
-    struct model *model = load(state);
-    struct dns_zone *zone = dns_zone_create(model, "n1", 7);
 
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        check_row(zone, &rows[i], 0, 512);
-    }
-    dns_zone_destroy(zone);
-    assert_null(dns_zone_create(model, "n9", 7));
-    model_destroy(model);
+    check_rows(rows, ARRAY_SIZE(rows));
 }
 
 static void
@@ -510,7 +543,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_services),
+        cmocka_unit_test(test_other_names),
+        cmocka_unit_test(test_reverse),
         cmocka_unit_test(test_edns_and_limits),
         cmocka_unit_test(test_bad_domain),
         cmocka_unit_test(test_messages),

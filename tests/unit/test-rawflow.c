@@ -84,14 +84,47 @@ test_good(void **state)
     }
 }
 
+struct bad_row {
+    const char *text;
+    int column, length;         /* Of the first message. */
+    const char *message, *fix;
+};
+
+static void
+check_bad(const struct bad_row *row)
+{
+    struct model_raw_flow flow = model_flow(row->text);
+    struct diags diags;
+
+    diags_init(&diags);
+    if (raw_flow_parse(&flow, &diags)) {
+        fail_msg("%s parses", row->text);
+    }
+    if (diags.n_errors != 1) {
+        diags_print(&diags, stderr);
+        fail_msg("%s: %"PRIuSIZE" errors", row->text, diags.n_errors);
+    }
+
+    const struct diag *diag = CONTAINER_OF(ovs_list_front(&diags.list),
+                                           struct diag, node);
+    if (row->message) {
+        assert_string_equal(diag->text, row->message);
+    }
+    assert_int_equal(diag->loc.line, 7);
+    assert_int_equal(diag->loc.column, row->column);
+    assert_int_equal(diag->loc.length, row->length);
+    if (row->fix) {
+        assert_non_null(diag->fix);
+        assert_string_equal(diag->fix, row->fix);
+    }
+    diags_destroy(&diags);
+    assert_null(raw_flow_parse(&flow, NULL));
+}
+
 static void
 test_bad(void **state)
 {
-    static const struct {
-        const char *text;
-        int column, length;     /* Of the first message. */
-        const char *message, *fix;
-    } rows[] = {
+    static const struct bad_row rows[] = {
         { "priority=100", 20, 12, "the flow has no actions",
           "end it with actions=..." },
         { "ip,actions=", 30, 1, "the flow has no actions",
@@ -154,32 +187,7 @@ test_bad(void **state)
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        struct model_raw_flow flow = model_flow(rows[i].text);
-        struct diags diags;
-        diags_init(&diags);
-        struct raw_flow *raw = raw_flow_parse(&flow, &diags);
-        if (raw) {
-            fail_msg("%s parses", rows[i].text);
-        }
-        if (diags.n_errors != 1) {
-            diags_print(&diags, stderr);
-            fail_msg("%s: %"PRIuSIZE" errors", rows[i].text, diags.n_errors);
-        }
-
-        const struct diag *diag = CONTAINER_OF(ovs_list_front(&diags.list),
-                                               struct diag, node);
-        if (rows[i].message) {
-            assert_string_equal(diag->text, rows[i].message);
-        }
-        assert_int_equal(diag->loc.line, 7);
-        assert_int_equal(diag->loc.column, rows[i].column);
-        assert_int_equal(diag->loc.length, rows[i].length);
-        if (rows[i].fix) {
-            assert_non_null(diag->fix);
-            assert_string_equal(diag->fix, rows[i].fix);
-        }
-        diags_destroy(&diags);
-        assert_null(raw_flow_parse(&flow, NULL));
+        check_bad(&rows[i]);
     }
 }
 
