@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "agent/vswitchd-call.h"
-#include "flows/regs.h"
+#include "lib/host-bridge.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/util.h"

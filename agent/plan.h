@@ -12,6 +12,7 @@
 #include "agent/exit-health.h"
 #include "agent/plan-services.h"
 #include "agent/wg.h"
+#include "lib/host-bridge.h"
 #include "lib/prefix.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/types.h"
@@ -21,9 +22,6 @@
 
 struct plan;
 struct smap;
-
-/* The one bridge of a host. */
-#define SN_BRIDGE "vmbr0"
 
 /* Each exit has a routing table of its own: this, plus a number below 250 that
  * follows from the interface's name.  The exit port's address is

@@ -8,7 +8,7 @@
 
 #include "agent/ct-count.h"
 #include "agent/vswitchd-call.h"
-#include "flows/regs.h"
+#include "lib/host-bridge.h"
 #include "openvswitch/dynamic-string.h"
 #include "smap.h"
 #include "util.h"

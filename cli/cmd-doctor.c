@@ -10,6 +10,7 @@
 #include "cli/doctor.h"
 #include "cli/output.h"
 #include "cli/session.h"
+#include "lib/host-bridge.h"
 #include "openvswitch/json.h"
 #include "openvswitch/shash.h"
 #include "state/model.h"
@@ -98,7 +99,7 @@ bridge_has_ipv6(void)
     bool found = false;
 
     while (f && fscanf(f, "%*s %*x %*x %x %*x %31s", &scope, name) == 2) {
-        found |= !strcmp(name, DOCTOR_BRIDGE) && scope == 0;
+        found |= !strcmp(name, SN_BRIDGE) && scope == 0;
     }
     if (f) {
         fclose(f);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/doctor.h"
+#include "lib/host-bridge.h"
 #include "openvswitch/json.h"
 #include "openvswitch/shash.h"
 #include "sset.h"
@@ -83,7 +84,7 @@ doctor_rp_filter(struct doctor *d)
     const char *name;
     bool fine = true;
 
-    sset_add(&links, DOCTOR_BRIDGE);
+    sset_add(&links, SN_BRIDGE);
     sset_add(&links, d->mesh);
     add_links(&links, "x-", 2);
     if (d->model) {
@@ -182,7 +183,7 @@ check_mesh_mtu(struct doctor *d, const char *uplink)
 static void
 check_container_mtus(struct doctor *d)
 {
-    int64_t bridge = doctor_read_int("/sys/class/net/%s/mtu", DOCTOR_BRIDGE);
+    int64_t bridge = doctor_read_int("/sys/class/net/%s/mtu", SN_BRIDGE);
     int64_t mesh = doctor_read_int("/sys/class/net/%s/mtu", d->mesh);
     struct sset links = SSET_INITIALIZER(&links);
     const char *name;
@@ -196,7 +197,7 @@ check_container_mtus(struct doctor *d)
             doctor_report(d, DOCTOR_FAIL, "give both the same",
                           "MTU of %s is %"PRId64", of %s only %"PRId64
                           ": bigger packets vanish", name, mtu,
-                          DOCTOR_BRIDGE, bridge);
+                          SN_BRIDGE, bridge);
             fine = false;
         } else if (d->netdev && mesh > 0 && mtu > mesh) {
             doctor_report(d, DOCTOR_WARN, "give containers the MTU of the "

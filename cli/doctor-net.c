@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "cli/doctor.h"
 #include "cli/session.h"
+#include "lib/host-bridge.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "openvswitch/shash.h"
@@ -109,7 +110,7 @@ check_chain(struct doctor *d, const struct json *all,
         return false;
     }
     snprintf(port, sizeof port, "%u", (unsigned int) d->listen_port);
-    if (forward ? table_has_accept(all, chain, DOCTOR_BRIDGE)
+    if (forward ? table_has_accept(all, chain, SN_BRIDGE)
                   || table_has_accept(all, chain, d->mesh)
         : table_has_accept(all, chain, port)) {
         return false;
@@ -134,7 +135,7 @@ check_legacy(struct doctor *d)
                  ? doctor_run(NULL, "iptables-legacy", "-S", "FORWARD", NULL)
                  : NULL;
     bool drops = text && !strncmp(text, "-P FORWARD DROP", 15)
-                 && !strstr(text, DOCTOR_BRIDGE);
+                 && !strstr(text, SN_BRIDGE);
 
     if (drops) {
         doctor_report(d, DOCTOR_WARN,

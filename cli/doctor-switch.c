@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "cli/doctor.h"
 #include "cli/run-program.h"
+#include "lib/host-bridge.h"
 #include "openvswitch/json.h"
 #include "openvswitch/shash.h"
 #include "svec.h"
@@ -86,12 +87,12 @@ check_protocols(struct doctor *d, const char *protocols)
 {
     if (!strcmp(protocols, "[]") || strstr(protocols, "OpenFlow15")) {
         doctor_report(d, DOCTOR_OK, NULL, "%s speaks OpenFlow 1.5",
-                      DOCTOR_BRIDGE);
+                      SN_BRIDGE);
     } else {
         doctor_report(d, DOCTOR_FAIL,
                       "ovs-vsctl add bridge vmbr0 protocols OpenFlow15",
                       "%s speaks only %s: the controller needs OpenFlow 1.5",
-                      DOCTOR_BRIDGE, protocols);
+                      SN_BRIDGE, protocols);
     }
 }
 
@@ -103,31 +104,31 @@ check_bridge(struct doctor *d, const struct svec *v)
 
     if (!strcmp(fail_mode, "secure")) {
         doctor_report(d, DOCTOR_OK, NULL, "fail_mode of %s is secure",
-                      DOCTOR_BRIDGE);
+                      SN_BRIDGE);
     } else {
         doctor_report(d, DOCTOR_FAIL,
                       "ovs-vsctl set-fail-mode vmbr0 secure, and \"ovs_extra "
                       "set bridge vmbr0 fail_mode=secure\" in "
                       "/etc/network/interfaces",
                       "fail_mode of %s is %s: without flows it forwards "
-                      "everything to everyone", DOCTOR_BRIDGE,
+                      "everything to everyone", SN_BRIDGE,
                       !strcmp(fail_mode, "[]") ? "not set" : fail_mode);
     }
     if (!strcmp(controller, "[]")) {
         doctor_report(d, DOCTOR_OK, NULL, "%s has no other controller",
-                      DOCTOR_BRIDGE);
+                      SN_BRIDGE);
     } else {
         doctor_report(d, DOCTOR_WARN,
                       "ovs-vsctl del-controller vmbr0 (that flushes its "
                       "flows for a moment)",
                       "%s has a controller configured: it writes flows "
                       "beside socknet's, and removing it flushes them",
-                      DOCTOR_BRIDGE);
+                      SN_BRIDGE);
     }
     check_protocols(d, v->names[2]);
     doctor_report(d, d->netdev ? DOCTOR_WARN : DOCTOR_OK,
                   d->netdev ? "datapath_type=system, if the kernel has the "
-                  "module" : NULL, "datapath of %s: %s", DOCTOR_BRIDGE,
+                  "module" : NULL, "datapath of %s: %s", SN_BRIDGE,
                   d->netdev ? "netdev (user space)" : "system (kernel)");
 }
 
@@ -136,11 +137,11 @@ doctor_bridge(struct doctor *d)
 {
     char *error;
     char *text = doctor_run(&error, "ovs-vsctl", "--timeout=4",
-                            "get", "Bridge", DOCTOR_BRIDGE, "fail_mode", "--",
-                            "get", "Bridge", DOCTOR_BRIDGE, "controller",
-                            "--", "get", "Bridge", DOCTOR_BRIDGE,
+                            "get", "Bridge", SN_BRIDGE, "fail_mode", "--",
+                            "get", "Bridge", SN_BRIDGE, "controller",
+                            "--", "get", "Bridge", SN_BRIDGE,
                             "protocols", "--", "get", "Bridge",
-                            DOCTOR_BRIDGE, "datapath_type", NULL);
+                            SN_BRIDGE, "datapath_type", NULL);
     struct svec values = SVEC_EMPTY_INITIALIZER;
 
     if (text) {
@@ -158,13 +159,13 @@ doctor_bridge(struct doctor *d)
         doctor_report(d, DOCTOR_FAIL,
                       "ovs-vsctl add-br vmbr0 -- set Bridge vmbr0 "
                       "fail_mode=secure (see install.md)",
-                      "there is no bridge %s", DOCTOR_BRIDGE);
+                      "there is no bridge %s", SN_BRIDGE);
     } else if (error && geteuid() && strstr(error, "ermission")) {
         doctor_report(d, DOCTOR_UNKNOWN, NULL,
-                      "%s: only root may ask the switch", DOCTOR_BRIDGE);
+                      "%s: only root may ask the switch", SN_BRIDGE);
     } else {
         doctor_report(d, DOCTOR_FAIL, NULL, "%s cannot be asked: %.*s",
-                      DOCTOR_BRIDGE,
+                      SN_BRIDGE,
                       error ? (int) strcspn(error, "\n") : 0,
                       error ? error : "");
     }
@@ -210,10 +211,10 @@ doctor_checksums(struct doctor *d)
         return;
     }
     dump = doctor_run(&error, "ovs-ofctl", "-t", "4", "-O", "OpenFlow15",
-                      "dump-flows", DOCTOR_BRIDGE, NULL);
+                      "dump-flows", SN_BRIDGE, NULL);
     if (!dump) {
         doctor_report(d, DOCTOR_UNKNOWN, NULL, "the flows of %s: %.*s",
-                      DOCTOR_BRIDGE, (int) strcspn(error, "\n"), error);
+                      SN_BRIDGE, (int) strcspn(error, "\n"), error);
     } else {
         int64_t n = count_invalid(dump);
 

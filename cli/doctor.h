@@ -48,8 +48,6 @@ struct doctor {
     bool has_ipv6;              /* The mesh has IPv6 subnets. */
 };
 
-#define DOCTOR_BRIDGE "vmbr0"
-
 /* 'remedy' is what to do about it, or NULL. */
 void doctor_report(struct doctor *, enum doctor_verdict, const char *remedy,
                    const char *format, ...) OVS_PRINTF_FORMAT(4, 5);

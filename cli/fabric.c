@@ -12,6 +12,7 @@
 #include "flows/compiler.h"
 #include "flows/cookie.h"
 #include "hash.h"
+#include "lib/host-bridge.h"
 #include "openvswitch/ofp-port.h"
 #include "openvswitch/shash.h"
 #include "packets.h"
@@ -274,7 +275,7 @@ address_from_host(const struct fabric *f, const struct fabric_node *n,
                   struct flow *flow)
 {
     const struct flow_port *local
-        = flow_ports_find(offline_ports(n->offline), "vmbr0");
+        = flow_ports_find(offline_ports(n->offline), SN_BRIDGE);
     struct sn_prefix dst_address = flow_destination(flow);
     const struct model_container *dst = find_container(f, &dst_address);
 

@@ -8,6 +8,7 @@
 #include "flow.h"
 #include "flows/compiler.h"
 #include "flows/cookie.h"
+#include "lib/host-bridge.h"
 #include "openflow/openflow.h"
 #include "openvswitch/json.h"
 #include "openvswitch/ofp-port.h"
@@ -162,10 +163,10 @@ static void
 put_local(struct offline *offline)
 {
     /* The bridge's own port has the bridge's name. */
-    struct eth_addr mac = choose_mac(offline, "vmbr0", "bridge vmbr0",
+    struct eth_addr mac = choose_mac(offline, SN_BRIDGE, "bridge " SN_BRIDGE,
                                      "only the switch knows it");
 
-    flow_ports_put(offline->ports, "vmbr0", OFPP_LOCAL, mac);
+    flow_ports_put(offline->ports, SN_BRIDGE, OFPP_LOCAL, mac);
 }
 
 static void

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "controller/bridge.h"
+#include "lib/host-bridge.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/shash.h"
@@ -14,7 +15,6 @@
 
 VLOG_DEFINE_THIS_MODULE(fleet);
 
-#define BRIDGE_NAME "vmbr0"
 /* The longest that one call works; the bridges that are left have their turn
  * in the next.  A fleet's first compile takes long, and others wait. */
 #define RUN_SLICE_MS 200
@@ -172,7 +172,7 @@ add_bridge(struct fleet *f, const char *node, const struct model *model)
         return;
     }
 
-    struct bridge *b = bridge_create(node, BRIDGE_NAME, target);
+    struct bridge *b = bridge_create(node, SN_BRIDGE, target);
 
     free(target);
     if (f->shared) {

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/icmp6.h>
 #include "flows/compiler.h"
+#include "lib/host-bridge.h"
 #include "lib/prefix.h"
 #include "openvswitch/meta-flow.h"
 #include "openvswitch/ofp-actions.h"

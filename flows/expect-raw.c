@@ -7,6 +7,7 @@
 #include "flow.h"
 #include "flows/compiler.h"
 #include "flows/regs.h"
+#include "lib/host-bridge.h"
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/util.h"
 #include "state/model.h"

@@ -81,19 +81,8 @@ enum sn_out {
 /* From the flags of an address as a source to those as a destination. */
 #define SN_F_DST_SHIFT 4
 
-/* Where the agent's exit ports have their addresses (agent/plan.h). */
-#define SN_EXIT_PORTS "169.254.83.0/24"
-
-/* Conntrack's zone of the bridge.  Of an accepted connection it keeps the rule
- * (ct_mark) and the container that it began at (ct_label, the low 32 bits; 0:
- * none of this host).  The kernel datapath shares its connection
- * table with the host, which uses zone 0. */
-#define SN_CT_ZONE 0x5343
-/* That of services, where virtual addresses are translated before the rules
- * see the connection. */
-#define SN_CT_SERVICE_ZONE 0x5344
-/* The bit of the ct_label of a connection that the services' zone
- * translates. */
+/* The bit of the ct_label of a connection that the services' zone translates
+ * (lib/host-bridge.h). */
 #define SN_CT_LABEL_SERVICE_BIT 64
 
 #endif /* flows/regs.h */

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include "flow.h"
 #include "flows/limits.h"
+#include "lib/host-bridge.h"
 #include "packets.h"
 
 /* spoof_guard: a container sends only from its own addresses.

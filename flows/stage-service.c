@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include "flow.h"
+#include "lib/host-bridge.h"
 #include "openvswitch/dynamic-string.h"
 #include "packets.h"
 #include "state/service.h"

@@ -6,6 +6,7 @@ lib_libsnlib_la_SOURCES = \
 	lib/diag.h \
 	lib/evloop.c \
 	lib/evloop.h \
+	lib/host-bridge.h \
 	lib/ofproto-trace.c \
 	lib/ofproto-trace.h \
 	lib/prefix.c \

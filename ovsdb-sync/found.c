@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/host-bridge.h"
 #include "openvswitch/shash.h"
 #include "ovsdb-idl.h"
 #include "ovsdb-sync/socknet-idl.h"
@@ -13,9 +14,6 @@
 #include "state/model.h"
 #include "svec.h"
 #include "util.h"
-
-/* Ours is the only bridge. */
-#define BRIDGE "vmbr0"
 
 void
 found_add_columns(struct ovsdb_idl *idl)
@@ -54,7 +52,7 @@ found_read(const struct sndb_found_container *row)
     c->name = xstrdup(row->name);
     c->id = xstrdup(row->id);
     c->node = xstrdup(row->node);
-    c->bridge = xstrdup(BRIDGE);
+    c->bridge = xstrdup(SN_BRIDGE);
     c->veth = xstrdup(row->veth);
     c->adopted = true;
     c->has_hwaddr = eth_addr_from_string(row->mac, &c->hwaddr);
