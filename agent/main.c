@@ -326,11 +326,11 @@ check_not_running(void)
     char *pidfile = xasprintf("%s/%s.pid", ovs_rundir(), program_name);
     pid_t pid = access(pidfile, F_OK) ? 0 : read_pidfile(pidfile);
 
+    free(pidfile);
     if (pid > 0) {
         ovs_fatal(0, "socknet-agent is running (process %ld); end it first: "
                   "ovs-appctl -t socknet-agent exit", (long int) pid);
     }
-    free(pidfile);
 }
 
 /* An agent without it would only log, one by one, what it may not do. */
