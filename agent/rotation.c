@@ -185,6 +185,11 @@ rotation_run(struct rotation *r, struct mesh *mesh, const struct plan *plan,
     if (r->epoch < 0) {
         r->epoch = reported ? own.key_epoch : plan->key_epoch;
     }
+    if (!r->commit && plan->key_epoch < r->epoch) {
+        /* An older database took the place of the one that asked for this key:
+         * what it asks for next is another one. */
+        r->epoch = plan->key_epoch;
+    }
     if (key_is_refused(ring, plan)) {
         report(problems, give_up_key(r, ring, plan));
     } else if (ring->has_next && key_is(&ring->next_public,

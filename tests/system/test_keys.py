@@ -92,6 +92,24 @@ def test_rotation_of_the_other_side(net, streams):
 
 
 @agents.not_in_vm
+def test_rotation_after_an_older_database(net, killing, expect_logs):
+    """It has counted fewer rotations than there were."""
+    expect_logs += ["the database went back from generation"]
+    file, backup = "/var/lib/socknet/socknet.db", "/var/lib/socknet/backup"
+    net.socknet(A, "db", "backup", backup)
+    net.socknet(A, "node", "rotate", B, "--wait", timeout=60)
+    net.kill(A, "db")
+    net.run(A, "rm", file)
+    net.socknet(A, "db", "restore", backup, file)
+    net.start(A, "db")
+    before = public_key(net, B)
+    assert eventually(lambda: listed(net, B)["public_key"] == before)
+    net.socknet(A, "node", "rotate", B, "--wait", timeout=60)
+    assert public_key(net, B) != before
+    assert net.reaches(A, "100.64.0.2")
+
+
+@agents.not_in_vm
 def test_rotation_waits_for_who_cannot_follow(net, killing):
     """A's agent is dead, its tunnel lives: B's new key would end it."""
     before = public_key(net, B)
