@@ -133,17 +133,6 @@ emit_match_ct_state(struct emit *e, uint32_t set, uint32_t clear)
     match_set_ct_state_masked(&e->match, set, set | clear);
 }
 
-void
-emit_match_ct_endpoint(struct emit *e, uint32_t number)
-{
-    ovs_u128 value = { .u32 = { [0] = 0 } };
-    ovs_u128 mask = value;
-
-    value.u64.lo = number;
-    mask.u64.lo = UINT32_MAX;
-    match_set_ct_label_masked(&e->match, value, mask);
-}
-
 static ovs_be32
 prefix_ipv4(const struct sn_prefix *p)
 {

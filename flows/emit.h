@@ -56,8 +56,6 @@ void emit_match_family(struct emit *, bool is_v4);
 void emit_match_proto(struct emit *, uint16_t dl_type, uint8_t proto);
 void emit_match_icmp6(struct emit *, uint8_t type);
 void emit_match_ct_state(struct emit *, uint32_t set, uint32_t clear);
-/* The container that the connection began at. */
-void emit_match_ct_endpoint(struct emit *, uint32_t number);
 /* These also match the family. */
 void emit_match_src(struct emit *, const struct sn_prefix *);
 void emit_match_dst(struct emit *, const struct sn_prefix *);

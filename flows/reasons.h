@@ -20,6 +20,7 @@
     SN_REASON(13, SWITCH, "plain switching among unmanaged ports")           \
     SN_REASON(14, RATE, "limited to its rate")                               \
     SN_REASON(15, WITHHELD, "not to the host: an address of the mesh")       \
+    SN_REASON(16, REPORT, "reports an ICMP error of its own connections")    \
     SN_REASON(21, BALANCE, "a backend for a new connection")                 \
     SN_REASON(22, TRANSLATE, "translated")                                   \
     SN_REASON(23, HAIRPIN, "to itself, as a backend")                        \

@@ -16,7 +16,9 @@
     SN_REG(6, OUT_ID,   "the exit or the container that it leaves by")       \
     SN_REG(7, SCRATCH,  "an address while two are swapped")                  \
     SN_REG(8, ADDRESS6, "the first IPv6 address of the container that sent " \
-                        "the packet (reg8 to reg11)")
+                        "the packet (reg8 to reg11)")                        \
+    SN_REG(12, REPORTER, "number of the container that may report ICMP "     \
+                        "errors of the connection; 0: none of this host")
 
 /* Flags of register 3.
  *

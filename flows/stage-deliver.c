@@ -40,21 +40,15 @@ stage_commit_base(struct compiler *c)
               cookie_base(SN_TABLE_COMMIT, SN_WHY_DROP_INVALID));
 }
 
-/* An answer of the container to what it received: of a connection that it
- * began itself if 'began_elsewhere' is NULL. */
+/* An answer of the container to what it received. */
 static void
-commit_error(struct compiler *c, const struct endpoint *ep,
-             const struct sn_prefix *began_elsewhere)
+commit_error(struct compiler *c, const struct endpoint *ep)
 {
     struct emit *e = &c->emit;
 
-    emit_flow(e, SN_TABLE_COMMIT, 160, cookie_endpoint(ep, SN_WHY_PROCEED));
+    emit_flow(e, SN_TABLE_COMMIT, 160, cookie_endpoint(ep, SN_WHY_REPORT));
     emit_match_reg(e, SN_REG_ENDPOINT, ep->number);
-    if (began_elsewhere) {
-        emit_match_ct_dst(e, began_elsewhere);
-    } else {
-        emit_match_ct_endpoint(e, ep->number);
-    }
+    emit_match_reg(e, SN_REG_REPORTER, ep->number);
     emit_match_ct_state(e, CS_TRACKED | CS_RELATED, CS_INVALID);
     emit_goto(e, SN_TABLE_SERVICE_REPLY);
     emit_end(e);
@@ -84,12 +78,7 @@ commit_limited(struct compiler *c, const struct endpoint *ep)
 void
 stage_commit_container(struct compiler *c, const struct endpoint *ep)
 {
-    commit_error(c, ep, NULL);
-    for (size_t i = 0; i < ep->container->n_addresses; i++) {
-        struct sn_prefix a = sn_prefix_host(&ep->container->addresses[i]);
-
-        commit_error(c, ep, &a);
-    }
+    commit_error(c, ep);
     if (c->model->mesh.new_connections) {
         commit_limited(c, ep);
     }

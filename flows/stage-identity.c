@@ -3,7 +3,9 @@
 #include "flows/compiler-private.h"
 #include "packets.h"
 
-/* src_identity, dst_identity: the ends of the connection.
+/* src_identity, dst_identity: the ends of the connection, and which local
+ * container may report an ICMP error about it: the one that it goes to, or, if
+ * the error is about a packet of the replies, the one that it began at.
  *
  * Always those of the connection's first packet, taken from its conntrack
  * entry: requests, replies and ICMP errors of one connection look the same to
@@ -15,7 +17,7 @@
  * about a packet of the replies.  There policy goes by the rule that had
  * accepted the connection.  Conntrack has seen to it that the error goes to
  * the connection's original destination; a container as the sender is
- * compared with the original source by the commit stage. */
+ * compared with the reporter by the commit stage. */
 
 static uint64_t
 cookie_ident(uint32_t id)
@@ -23,12 +25,10 @@ cookie_ident(uint32_t id)
     return cookie_make(COOKIE_IDENTITY, id, SN_WHY_NONE);
 }
 
-/* 'flags' are those of a source.  'above' for what stands above another flow
- * for the same prefix. */
+/* 'above' for what stands above another flow for the same prefix. */
 static void
-identity_flow(struct compiler *c, enum policy_role role,
-              const struct sn_prefix *prefix, uint32_t flags, uint32_t id,
-              uint64_t cookie, bool above)
+identity_begin(struct compiler *c, enum policy_role role,
+               const struct sn_prefix *prefix, uint64_t cookie, bool above)
 {
     bool src = role == ROLE_SRC;
     struct emit *e = &c->emit;
@@ -40,6 +40,16 @@ identity_flow(struct compiler *c, enum policy_role role,
     } else {
         emit_match_ct_dst(e, prefix);
     }
+}
+
+/* 'flags' are those of a source. */
+static void
+identity_end(struct compiler *c, enum policy_role role, uint32_t flags,
+             uint32_t id)
+{
+    bool src = role == ROLE_SRC;
+    struct emit *e = &c->emit;
+
     if (id) {
         emit_set_reg(e, src ? SN_REG_SRC_ID : SN_REG_DST_ID, id);
     }
@@ -61,6 +71,9 @@ identity_of_error(struct compiler *c, uint32_t from, uint32_t flags)
     emit_match_ct_state(e, CS_TRACKED | CS_RELATED,
                         CS_INVALID | CS_NEW | CS_REPLY_DIR);
     emit_set_flags(e, flags);
+    if (from == SN_F_FROM_CONTAINER) {
+        emit_move(e, MFF_CT_LABEL, MFF_REG0 + SN_REG_REPORTER);
+    }
     emit_goto(e, SN_TABLE_EGRESS_POLICY);
     emit_end(e);
 }
@@ -86,11 +99,38 @@ stage_identity_point(struct compiler *c, const struct point *point)
         uint32_t id = point_id(point, role);
 
         if (id || point->fixed) {
-            identity_flow(c, role, &point->prefix, point->flags, id,
-                          id ? cookie_ident(id)
-                             : cookie_base(table, SN_WHY_PROCEED),
-                              false);
+            identity_begin(c, role, &point->prefix,
+                           id ? cookie_ident(id)
+                              : cookie_base(table, SN_WHY_PROCEED), false);
+            identity_end(c, role, point->flags, id);
         }
+    }
+}
+
+static void
+identity_container(struct compiler *c, enum policy_role role,
+                   const struct model_container *container,
+                   const struct policy_container *pc,
+                   const struct sn_prefix *address)
+{
+    uint32_t flags = SN_F_SRC_MESH | (pc->local ? SN_F_SRC_LOCAL : 0);
+    const struct point *around = points_lookup(&c->points, address);
+    uint32_t id = policy_ident_needed(pc->ident, role);
+    bool reports = false;
+    struct endpoint ep;
+
+    if (role == ROLE_DST && pc->local) {
+        reports = !compiler_get_endpoint(c, container, &ep);
+    }
+    if (reports || id != point_id(around, role) || flags != around->flags) {
+        identity_begin(c, role, address,
+                       id ? cookie_ident(id)
+                          : cookie_container(c, container, SN_WHY_NONE),
+                       point_is_host(around));
+        if (reports) {
+            emit_set_reg(&c->emit, SN_REG_REPORTER, ep.number);
+        }
+        identity_end(c, role, flags, id);
     }
 }
 
@@ -102,22 +142,12 @@ stage_identity_container(struct compiler *c,
 {
     const struct policy_container *pc
         = shash_find_data(&c->policy.containers, container->name);
-    uint32_t flags = SN_F_SRC_MESH | (pc->local ? SN_F_SRC_LOCAL : 0);
 
     for (size_t i = 0; i < container->n_addresses; i++) {
         struct sn_prefix a = sn_prefix_host(&container->addresses[i]);
-        const struct point *around = points_lookup(&c->points, &a);
 
         for (int role = 0; role < N_ROLES; role++) {
-            uint32_t id = policy_ident_needed(pc->ident, role);
-            if (id != point_id(around, role)
-                || flags != around->flags) {
-                identity_flow(c, role, &a, flags, id,
-                              id ? cookie_ident(id)
-                                 : cookie_container(c, container,
-                                                    SN_WHY_NONE),
-                              point_is_host(around));
-            }
+            identity_container(c, role, container, pc, &a);
         }
     }
 }

@@ -177,6 +177,13 @@ raw_flow_begin(const struct raw_emit *r, enum sn_reason reason)
     return e;
 }
 
+/* Of a connection's replies, it began at the container of the label. */
+static void
+emit_reporter_of_label(struct emit *e)
+{
+    emit_move(e, MFF_CT_LABEL, MFF_REG0 + SN_REG_REPORTER);
+}
+
 /* As raw_flow_begin(), for a flow that admits connections. */
 static struct emit *
 raw_admit_begin(const struct raw_emit *r)
@@ -191,21 +198,30 @@ raw_admit_begin(const struct raw_emit *r)
     return e;
 }
 
+/* An ICMP error about what was delivered comes from there; one about a reply,
+ * from where the connection began. */
 static void
-raw_emit_replies(const struct raw_emit *r)
+raw_emit_replies(const struct raw_emit *r, uint32_t reporter)
 {
-    static const uint32_t states[] = {
-        CS_TRACKED | CS_ESTABLISHED | CS_REPLY_DIR, CS_TRACKED | CS_RELATED,
+    static const struct { uint32_t set, clear; } states[] = {
+        { CS_TRACKED | CS_ESTABLISHED | CS_REPLY_DIR, 0 },
+        { CS_TRACKED | CS_RELATED | CS_REPLY_DIR, 0 },
+        { CS_TRACKED | CS_RELATED, CS_REPLY_DIR },
     };
     struct emit *e = &r->c->emit;
 
     for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
         emit_flow(e, SN_TABLE_USER, 65534,
                   cookie_make(COOKIE_RAW_FLOW, r->mark, SN_WHY_REPLIES));
-        emit_match_ct_state(e, states[i], 0);
+        emit_match_ct_state(e, states[i].set, states[i].clear);
         match_set_ct_mark(&e->match, r->mark);
         emit_set_reg(e, SN_REG_RULE, r->mark);
         emit_set_flags(e, SN_F_RAW);
+        if (states[i].clear) {
+            emit_reporter_of_label(e);
+        } else if (states[i].set & CS_RELATED && reporter) {
+            emit_set_reg(e, SN_REG_REPORTER, reporter);
+        }
         emit_goto(e, SN_TABLE_ROUTE);
         emit_end(e);
     }
@@ -229,6 +245,7 @@ raw_emit_remote(const struct raw_emit *r,
             struct flow_wildcards *wc = &before.wc;
             if (flow_equal_except(&before.flow, &e->match.flow, wc)) {
                 emit_match_flags(e, SN_F_FROM_CONTAINER, 0);
+                emit_reporter_of_label(e);
                 emit_set_reg(e, SN_REG_OUT, SN_OUT_HOST);
                 emit_goto(e, SN_TABLE_COMMIT);
                 emit_end(e);
@@ -242,6 +259,7 @@ raw_emit_admission(const struct raw_emit *r, const struct raw_target *target)
 {
     bool remote = (target->container
                    && strcmp(target->container->node, r->c->node_name));
+    uint32_t endpoint = 0;
     struct emit *e;
 
     if (remote) {
@@ -249,10 +267,10 @@ raw_emit_admission(const struct raw_emit *r, const struct raw_target *target)
     } else {
         e = raw_admit_begin(r);
         if (target->verb == RAW_CONTAINER) {
+            endpoint = idreg_get(&r->c->endpoints, target->container->name);
+            emit_reporter_of_label(e);
             emit_set_reg(e, SN_REG_OUT, SN_OUT_ENDPOINT);
-            emit_set_reg(e, SN_REG_OUT_ID,
-                         idreg_get(&r->c->endpoints,
-                                   target->container->name));
+            emit_set_reg(e, SN_REG_OUT_ID, endpoint);
             emit_goto(e, SN_TABLE_COMMIT);
         } else {
             emit_match_flags(e, SN_F_FROM_CONTAINER, 0);
@@ -265,7 +283,7 @@ raw_emit_admission(const struct raw_emit *r, const struct raw_target *target)
         }
         emit_end(e);
     }
-    raw_emit_replies(r);
+    raw_emit_replies(r, endpoint);
 }
 
 static void

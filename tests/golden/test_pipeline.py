@@ -229,6 +229,22 @@ def test_related_errors(net):
               / ICMP(type=3, code=3) / other, 'DROP_INVALID')
 
 
+def test_errors_of_the_ends_alone(net):
+    """About a request only who got it may say that it failed; about a reply,
+    who had asked."""
+    request = ip('veth200', 'veth102') / UDP(sport=1000, dport=9)
+    reply = ip('veth102', 'veth200') / UDP(sport=9, dport=1000)
+    net.passes('veth200', net.packet('veth200') / request, 'veth102')
+    net.passes('veth102', net.packet('veth102') / reply, 'veth200')
+    for about, right, wrong in ((request, 'veth102', 'veth201'),
+                                (reply, 'veth200', 'veth201')):
+        to = 'veth200' if about is request else 'veth102'
+        error = ICMP(type=3, code=3) / IPerror(bytes(about))
+        net.drops(wrong, net.packet(wrong) / ip(wrong, to) / error,
+                  'DROP_INVALID')
+        net.passes(right, net.packet(right) / ip(right, to) / error, to)
+
+
 @pytest.mark.parametrize('packet, reason', [
     (Ether(src='02:00:00:00:00:99', dst=LOCAL)
      / IP(src='10.0.0.200', dst='10.0.0.102') / TCP(flags='S'),

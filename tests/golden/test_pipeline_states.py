@@ -4,8 +4,8 @@ from home, groups of rules."""
 import pathlib
 
 import pytest
-from scapy.all import (ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6ND_NA,
-                       ICMPv6ND_NS, IPv6, Raw)
+from scapy.all import (ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, IPerror,
+                       ICMPv6ND_NA, ICMPv6ND_NS, IPv6, Raw)
 
 from test_pipeline import LOCAL, compile_flows, make_net, syn
 
@@ -91,6 +91,26 @@ def test_raw_deliver(raw):
     raw.drops('veth101', raw.packet('veth101')
               / ip('veth101', '198.51.100.8') / UDP(sport=51820, dport=1000),
               'DROP_NO_RULE')
+
+
+def test_raw_errors(raw):
+    """Of what a raw flow delivers, whoever got it reports errors, and who
+    began the connection does of the replies; nobody else."""
+    for port, dst in (('veth104', '10.0.0.1'), ('veth105', '10.0.0.101')):
+        request = ip(port, dst) / UDP(sport=1000, dport=51820)
+        raw.passes(port, raw.packet(port) / request, 'veth101')
+        error = ICMP(type=3, code=3) / IPerror(bytes(request))
+        raw.drops('veth102', raw.packet('veth102') / ip('veth102', port)
+                  / error, 'DROP_INVALID')
+        raw.passes('veth101', raw.packet('veth101') / ip('veth101', port)
+                   / error, port)
+    reply = ip('veth101', 'veth105') / UDP(sport=51820, dport=1000)
+    raw.passes('veth101', raw.packet('veth101') / reply, 'veth105')
+    error = ICMP(type=3, code=3) / IPerror(bytes(reply))
+    raw.drops('veth104', raw.packet('veth104') / ip('veth104', 'veth101')
+              / error, 'DROP_INVALID')
+    raw.passes('veth105', raw.packet('veth105') / ip('veth105', 'veth101')
+               / error, 'veth101')
 
 
 def test_raw_deliver_far(raw):
