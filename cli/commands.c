@@ -24,7 +24,7 @@ const struct command commands[] = {
       "Example: socknet check examples/two-hosts.yaml\n",
       false, cmd_check,
       "mistakes of a state file" },
-    { NULL, "compile", "PATH --node NAME [--port PORT=OFPORT[,MAC]]...",
+    { NULL, "compile", "PATH [--node NAME] [--port PORT=OFPORT[,MAC]]...",
       "print one node's flows, without a database",
       "The flows are in the syntax of ovs-ofctl, which resolves the names of\n"
       "ports.  A MAC address that the file does not say is replaced by a\n"
