@@ -13,14 +13,14 @@
 enum { MAX_HOPS = 5 };
 
 static struct trace_step *
-add_step(struct trace_way *way, const char *node, size_t hop)
+add_step(struct trace_way *way, const char *node)
 {
     if (way->n >= way->allocated) {
         way->steps = x2nrealloc(way->steps, &way->allocated,
                                 sizeof *way->steps);
     }
     struct trace_step *step = &way->steps[way->n++];
-    *step = (struct trace_step) { .node = xstrdup(node), .hop = hop };
+    *step = (struct trace_step) { .node = xstrdup(node) };
     return step;
 }
 
@@ -77,13 +77,13 @@ dup_string(const struct json *json, const char *key)
 
 static void
 take_steps(struct trace_way *way, const struct json *answer,
-           const char *node, size_t hop)
+           const char *node)
 {
     const struct json *steps = get(answer, "steps", JSON_ARRAY);
 
     for (size_t i = 0; steps && i < json_array(steps)->n; i++) {
         const struct json *json = json_array(steps)->elems[i];
-        struct trace_step *step = add_step(way, node, hop);
+        struct trace_step *step = add_step(way, node);
         const char *cookie = get_string(json, "cookie");
 
         step->at = dup_string(json, "at");
@@ -171,8 +171,7 @@ put_question(const struct trace_question *q, struct smap *args)
 /* Returns whether there is another host to ask. */
 static bool
 take_answer(struct session *session, const struct ask *ask,
-            struct trace_question *q, struct trace_way *way, size_t hop,
-            const char **node)
+            struct trace_question *q, struct trace_way *way, const char **node)
 {
     struct json *json;
     bool more = false;
@@ -190,7 +189,7 @@ take_answer(struct session *session, const struct ask *ask,
     }
     json = json_from_string(ask->text);
     if (json->type == JSON_OBJECT) {
-        take_steps(way, json, ask->node, hop);
+        take_steps(way, json, ask->node);
         more = take_end(way, json, q, node);
     } else {
         way->verdict = TRACE_UNKNOWN;
@@ -222,7 +221,7 @@ trace_run(struct session *session, struct trace_question *q,
         ask_init(&ask, here, "trace");
         put_question(q, &ask.arguments);
         error = ask_agents(session, &ask, 1, q->timeout_ms);
-        more = !error && take_answer(session, &ask, q, way, hop, &node);
+        more = !error && take_answer(session, &ask, q, way, &node);
         ask_destroy(&ask);
         free(here);
     }

@@ -19,7 +19,6 @@ struct trace_step {
     char *text;                 /* Not of a flow. */
     uint8_t table;              /* Of a flow. */
     uint64_t cookie;
-    size_t hop;
 };
 
 enum trace_verdict {

@@ -31,7 +31,7 @@ struct policy_sel {
     struct model_selector sel;  /* SEL_SERVICE: the backends at its one
                                  * port; else no ports. */
     bool has_exit;              /* Instead of 'sel': any exit of its own. */
-    bool is_new;                /* Since the last policy_update(). */
+    bool is_new;                /* Since policy_update_idents(). */
     size_t n_refs;              /* Clauses that name it. */
     struct hmapx clauses[N_ROLES];      /* struct policy_clause. */
     struct hmapx idents;        /* struct policy_ident. */
@@ -41,7 +41,8 @@ struct policy_sel {
 
 struct policy_ident {
     char *name;                 /* Keys of the selectors, sorted. */
-    uint32_t id;                /* Valid once policy_update() returned. */
+    uint32_t id;                /* Valid once policy_update_clauses()
+                                 * returned. */
     struct policy_sel **sels;
     size_t n_sels;
     size_t n_local;             /* Holders: containers of this node... */
@@ -99,7 +100,7 @@ struct policy {
     struct idreg ident_ids;
     struct idreg conj_ids;
 
-    /* What policy_update() found changed, for the caller to act on and
+    /* What the two updates found changed, for the caller to act on and
      * clear with policy_clear_changes(). */
     struct hmapx changed_clauses;
     struct hmapx changed_idents;

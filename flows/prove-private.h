@@ -16,7 +16,6 @@ struct prove {
     struct expect expect;
     struct symbolic symbolic;
     struct walk_bridge *walk;   /* NULL: none was needed yet. */
-    space_set ordinary;         /* Packets that people would understand. */
     size_t n_told[PROVE_N_INVARIANTS];
 };
 

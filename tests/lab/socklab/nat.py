@@ -15,8 +15,6 @@ behind the other, the inner first; "behind" is the LAN of a node above.
 from . import ns
 
 PORT = 51821
-KINDS = ("cone", "address-restricted", "port-restricted", "symmetric",
-         "blocked")
 
 
 def rules(kind, outer, inside, hairpin):
