@@ -234,17 +234,12 @@ client_commit(const struct command_context *ctx, struct session *session,
 {
     struct commit commit = { compose_client, change, "socknet client" };
     struct model_apply apply;
-    int status = EXIT_OK;
     char *error = commit_run(session, &commit, false,
                              time_msec() + ctx->timeout_ms, &apply);
 
     *ret_generation = apply.generation;
-    if (error) {
-        status = command_fail("%s", error);
-        free(error);
-    }
     model_apply_destroy(&apply);
-    return status;
+    return command_finish(error);
 }
 
 static int
@@ -289,12 +284,7 @@ print_profile(const struct command_context *ctx,
               stderr);
     }
     client_profile_wipe(&qr);
-    if (error) {
-        int status = command_fail("%s", error);
-        free(error);
-        return status;
-    }
-    return EXIT_OK;
+    return command_finish(error);
 }
 
 static int

@@ -13,18 +13,6 @@
 #define DEFAULT_FILE "/var/lib/socknet/socknet.db"
 #define DEFAULT_RELAY "unix:/run/socknet/relay.sock"
 
-/* Prints 'error' if there is one, and frees it. */
-static int
-db_finish(char *error)
-{
-    if (!error) {
-        return EXIT_OK;
-    }
-    command_fail("%s", error);
-    free(error);
-    return EXIT_ERROR;
-}
-
 /* Each takes its arguments, argv[0] being the subcommand's name. */
 
 static const char *
@@ -42,13 +30,13 @@ run_create(struct db_options *o OVS_UNUSED, int argc, char *argv[])
     if (!error) {
         printf("%s: made; \"socknet db serve\" serves it\n", file);
     }
-    return db_finish(error);
+    return command_finish(error);
 }
 
 static int
 run_serve(struct db_options *o, int argc, char *argv[])
 {
-    return db_finish(db_serve(file_of(argc, argv, 1), o));
+    return command_finish(db_serve(file_of(argc, argv, 1), o));
 }
 
 static int
@@ -60,31 +48,31 @@ run_relay(struct db_options *o, int argc OVS_UNUSED, char *argv[] OVS_UNUSED)
     if (!o->db_given) {
         o->db = DEFAULT_RELAY;
     }
-    return db_finish(db_relay(o));
+    return command_finish(db_relay(o));
 }
 
 static int
 run_init(struct db_options *o, int argc, char *argv[])
 {
-    return db_finish(db_init(file_of(argc, argv, 1), o));
+    return command_finish(db_init(file_of(argc, argv, 1), o));
 }
 
 static int
 run_join(struct db_options *o, int argc, char *argv[])
 {
-    return db_finish(db_join(file_of(argc, argv, 1), o));
+    return command_finish(db_join(file_of(argc, argv, 1), o));
 }
 
 static int
 run_leave(struct db_options *o, int argc OVS_UNUSED, char *argv[] OVS_UNUSED)
 {
-    return db_finish(db_leave(o));
+    return command_finish(db_leave(o));
 }
 
 static int
 run_kick(struct db_options *o, int argc OVS_UNUSED, char *argv[])
 {
-    return db_finish(db_kick(argv[1], o));
+    return command_finish(db_kick(argv[1], o));
 }
 
 static int
@@ -92,7 +80,7 @@ run_status(struct db_options *o, int argc OVS_UNUSED,
            char *argv[] OVS_UNUSED)
 {
     int status = EXIT_OK;
-    int error = db_finish(db_status(o, &status));
+    int error = command_finish(db_status(o, &status));
 
     return error ? error : status;
 }
@@ -100,27 +88,27 @@ run_status(struct db_options *o, int argc OVS_UNUSED,
 static int
 run_backup(struct db_options *o, int argc OVS_UNUSED, char *argv[])
 {
-    return db_finish(db_backup(argv[1], o));
+    return command_finish(db_backup(argv[1], o));
 }
 
 static int
 run_restore(struct db_options *o OVS_UNUSED, int argc, char *argv[])
 {
-    return db_finish(db_restore(argv[1], file_of(argc, argv, 2)));
+    return command_finish(db_restore(argv[1], file_of(argc, argv, 2)));
 }
 
 static int
 run_upgrade(struct db_options *o, int argc OVS_UNUSED,
             char *argv[] OVS_UNUSED)
 {
-    return db_finish(db_upgrade(o));
+    return command_finish(db_upgrade(o));
 }
 
 static int
 run_compact(struct db_options *o, int argc OVS_UNUSED,
             char *argv[] OVS_UNUSED)
 {
-    return db_finish(db_compact(o));
+    return command_finish(db_compact(o));
 }
 
 static const struct subcommand {

@@ -225,14 +225,8 @@ add_installed(const struct command_context *ctx,
               const struct flows_args *args, struct flow_list *list,
               struct object_list *objects)
 {
-    char *error = flow_list_add_switch(list, objects, args->target,
-                                       ctx->timeout_ms);
-    if (error) {
-        command_fail("%s", error);
-        free(error);
-        return EXIT_ERROR;
-    }
-    return EXIT_OK;
+    return command_finish(flow_list_add_switch(list, objects, args->target,
+                                               ctx->timeout_ms));
 }
 
 static int

@@ -28,18 +28,6 @@ struct pki_options {
     bool json;
 };
 
-/* Prints 'error' if there is one, and frees it. */
-static int
-pki_finish(char *error)
-{
-    if (!error) {
-        return EXIT_OK;
-    }
-    command_fail("%s", error);
-    free(error);
-    return EXIT_ERROR;
-}
-
 static int
 pki_init(const struct pki_options *o)
 {
@@ -56,7 +44,7 @@ pki_init(const struct pki_options *o)
                "Next: socknet pki node NAME --dir %s\n",
                o->dir, o->dir, PKI_DB_NAME, o->dir);
     }
-    return pki_finish(error);
+    return command_finish(error);
 }
 
 /* NULL, or why a certificate cannot have this name. */
@@ -94,7 +82,7 @@ pki_member(const struct pki_options *o, const char *name)
                "-cert.pem, " PKI_CLUSTER_CROSS " and ca-cert.pem\n",
                o->dir, name, o->dir, name, name);
     }
-    return pki_finish(error);
+    return command_finish(error);
 }
 
 static int
@@ -103,7 +91,7 @@ pki_node(const struct pki_options *o, const char *name)
     char *error = check_name(name, "a node's");
 
     if (error) {
-        return pki_finish(error);
+        return command_finish(error);
     }
     error = pki_create_cert(o->dir, name,
                             PKI_CLIENT | (o->server ? PKI_SERVER : 0),
@@ -113,7 +101,7 @@ pki_node(const struct pki_options *o, const char *name)
                "%s/ca-cert.pem\n",
                o->dir, name, o->dir, name, name, o->dir);
     }
-    return pki_finish(error);
+    return command_finish(error);
 }
 
 static const char *
@@ -208,7 +196,7 @@ pki_show(const struct pki_options *o)
         output_finish(out);
     }
     svec_destroy(&files);
-    return pki_finish(error);
+    return command_finish(error);
 }
 
 static int

@@ -51,7 +51,9 @@ void command_print_help(const struct command *, FILE *);
  * return.  For what is no matter of a place in a file: those are struct diag
  * records. */
 int command_fail(const char *format, ...) OVS_PRINTF_FORMAT(1, 2);
-/* The same about how the command was called, with where to read more. */
+/* The same of 'error', which it frees; EXIT_OK if that is NULL. */
+int command_finish(char *error);
+/* command_fail() about how the command was called, with where to read more. */
 int command_misused(const char *name, const char *format, ...)
     OVS_PRINTF_FORMAT(2, 3);
 /* The next option of the subcommand's own, as getopt_long() returns it; an

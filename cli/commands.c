@@ -418,6 +418,15 @@ command_fail(const char *format, ...)
 }
 
 int
+command_finish(char *error)
+{
+    int status = error ? command_fail("%s", error) : EXIT_OK;
+
+    free(error);
+    return status;
+}
+
+int
 command_misused(const char *name, const char *format, ...)
 {
     va_list args;

@@ -93,16 +93,6 @@ client_key(const struct ovsdb_idl_row *row)
     return xstrdup(SNDB_ROW(client, row)->name);
 }
 
-static int
-compare_addresses(const void *a_, const void *b_)
-{
-    const struct sn_prefix *a = a_;
-    const struct sn_prefix *b = b_;
-
-    return a->is_v4 != b->is_v4 ? b->is_v4 - a->is_v4
-                                : sn_prefix_compare(a, b);
-}
-
 static void *
 client_read(const struct ovsdb_idl_row *row_, char **ret_error)
 {
@@ -133,7 +123,7 @@ client_read(const struct ovsdb_idl_row *row_, char **ret_error)
         return NULL;
     }
     qsort(client->addresses, client->n_addresses, sizeof *client->addresses,
-          compare_addresses);
+          model_rows_compare_prefixes);
     return client;
 }
 

@@ -11,10 +11,8 @@
 #include "smap.h"
 #include "util.h"
 
-/* IPv4 first: the order of the addresses has no meaning, but should not
- * surprise people. */
-static int
-compare_prefixes(const void *a_, const void *b_)
+int
+model_rows_compare_prefixes(const void *a_, const void *b_)
 {
     const struct sn_prefix *a = a_;
     const struct sn_prefix *b = b_;
@@ -58,7 +56,8 @@ node_read_subnets(const struct sndb_node *row, struct model_node *node)
         }
         n++;
     }
-    qsort(node->subnets, n, sizeof *node->subnets, compare_prefixes);
+    qsort(node->subnets, n, sizeof *node->subnets,
+          model_rows_compare_prefixes);
     node->n_subnets = n;
 
     node->gateways = xcalloc(n, sizeof *node->gateways);
@@ -79,7 +78,7 @@ compare_routes(const void *a_, const void *b_)
     const struct model_route *a = a_;
     const struct model_route *b = b_;
 
-    return compare_prefixes(&a->dst, &b->dst);
+    return model_rows_compare_prefixes(&a->dst, &b->dst);
 }
 
 static uint32_t
@@ -264,7 +263,7 @@ container_read_addresses(const struct sndb_container *row,
     }
     container->n_addresses = row->n_addresses;
     qsort(container->addresses, container->n_addresses,
-          sizeof *container->addresses, compare_prefixes);
+          sizeof *container->addresses, model_rows_compare_prefixes);
     return NULL;
 }
 

@@ -24,6 +24,9 @@ char *model_rows_selectors_read(char **strings, size_t n,
                                 struct model_selector **selectors,
                                 size_t *n_selectors);
 char **model_rows_prefixes_to_strings(const struct sn_prefix *, size_t n);
+/* Of qsort(): IPv4 first.  The order of addresses has no meaning, but should
+ * not surprise people. */
+int model_rows_compare_prefixes(const void *, const void *);
 char **model_rows_selectors_to_strings(const struct model_selector *,
                                        size_t n);
 extern const struct model_rows model_rows_client;
