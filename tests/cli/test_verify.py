@@ -105,9 +105,12 @@ def test_switch_ends(verify, lie):
 @pytest.mark.parametrize('sig', [signal.SIGINT, signal.SIGKILL])
 def test_nothing_stays_behind(builddir, srcdir, tmp, tmp_path, lie, sig):
     env = dict(os.environ, TMPDIR=str(tmp), **lie('stop'))
+    # Who runs in the background of a script ignores SIGINT.
     p = subprocess.Popen([builddir / 'cli/socknet', 'plan', srcdir / TWO_HOSTS,
                           '--from', srcdir / TWO_HOSTS, '--verify'], env=env,
-                         stdout=subprocess.DEVNULL)
+                         stdout=subprocess.DEVNULL,
+                         preexec_fn=lambda: signal.signal(signal.SIGINT,
+                                                          signal.SIG_DFL))
     try:
         assert wait((tmp_path / 'hung').exists)
         assert processes(tmp)
