@@ -46,6 +46,26 @@ def test_deterministic(builddir):
             == compile_text(builddir, example, node))
 
 
+@pytest.mark.parametrize('more, cost', [
+    ('', 8), (', ipv6_address: "fd00::%d/64"', 13)], ids=['ipv4', 'both'])
+def test_flows_of_a_container(builddir, tmp_path, more, cost):
+    """One more container like others, that a rule names at either end."""
+    def count(n):
+        containers = ['{id: "%d", veth: veth%d, tags: [web], properties: '
+                      '{name: c%d, ipv4_address: 10.0.0.%d/24%s}}'
+                      % (i, i, i, i, more % i if more else '')
+                      for i in range(100, 100 + n)]
+        state = tmp_path / 'state.yaml'
+        state.write_text(
+            'mesh: {name: m, prefix: 100.64.0.0/24}\n'
+            'nodes: {a: {subnet: [10.0.0.0/24, "fd00::/64"], '
+            'lxc: {containers: [%s]}}}\n'
+            'acls: [{name: all, action: accept, src: ["tag:web"], '
+            'dst: ["tag:web:80"], proto: tcp}]\n' % ', '.join(containers))
+        return compile_text(builddir, state, 'a').count('table=')
+    assert count(3) - count(2) == cost
+
+
 def test_order_of_file_does_not_matter(builddir, tmp_path):
     """The same state, its sections and lists the other way round."""
     example = SRCDIR / 'examples/two-hosts.yaml'
