@@ -20,6 +20,32 @@ is_base64(char c)
     return isalnum((unsigned char) c) || c == '+' || c == '/';
 }
 
+/* RFC 4648, section 5: for URLs and names of files. */
+static size_t
+span_base64url(const char *s)
+{
+    size_t n = 0;
+
+    while (isalnum((unsigned char) s[n]) || s[n] == '-' || s[n] == '_') {
+        n++;
+    }
+    return n;
+}
+
+/* 43 characters may also be a name; one that is a key has all sorts. */
+static bool
+looks_random(const char *s, size_t n)
+{
+    size_t upper = 0, lower = 0, digit = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        upper += isupper((unsigned char) s[i]) != 0;
+        lower += islower((unsigned char) s[i]) != 0;
+        digit += isdigit((unsigned char) s[i]) != 0;
+    }
+    return upper > 4 && lower > 4 && digit > 0;
+}
+
 static size_t
 span_base64(const char *s)
 {
@@ -51,8 +77,18 @@ key_len(const char *s)
     if (n == KEY_LEN_BASE64 - 1 && s[n] == '=' && s[n + 1] != '=') {
         return KEY_LEN_BASE64;
     }
-    /* A path may precede it: /KEY=. */
-    return span_hex(s) == KEY_LEN_HEX && n == KEY_LEN_HEX ? KEY_LEN_HEX : 0;
+    if (n == KEY_LEN_BASE64 - 1 && looks_random(s, n)) {
+        return n;               /* Without its "=". */
+    }
+    n = span_base64url(s);
+    if (n == KEY_LEN_BASE64 - 1 && looks_random(s, n)) {
+        return n + (s[n] == '=');
+    }
+    if (s[0] == '0' && (s[1] == 'x' || s[1] == 'X')) {
+        return span_hex(s + 2) == KEY_LEN_HEX && n == KEY_LEN_HEX + 2
+               ? n : 0;
+    }
+    return span_hex(s) == KEY_LEN_HEX && n == KEY_LEN_HEX ? n : 0;
 }
 
 /* Words behind which there is a secret, written in any case; '_' stands for
@@ -60,8 +96,16 @@ key_len(const char *s)
 static const char *const words[] = {
     "private_key", "preshared_key", "psk", "password", "passwd",
     "passphrase", "secret", "token", "api_key", "access_key", "credential",
-    "authorization", "bearer", "license_key",
+    "authorization", "bearer", "license_key", "auth_key", "setup_key",
+    "encryption_key", "signing_key",
 };
+
+/* Short ones, which other words contain: only at the beginning of one. */
+static bool
+needs_start(const char *word)
+{
+    return strlen(word) <= 3;
+}
 
 /* Length of what 'word' matches at 's'; 0: it does not. */
 static size_t
@@ -81,16 +125,24 @@ match_word(const char *s, const char *word)
     return p - s;
 }
 
+static bool
+is_word_start(const char *text, const char *s)
+{
+    return s == text || !isalnum((unsigned char) s[-1])
+           || (isupper((unsigned char) s[0])
+               && islower((unsigned char) s[-1]));
+}
+
 /* The length of 'NAME = ' with quotes and the like, if 's' begins with a word
  * and a value follows.  What lies between the word and the separator is part
  * of the name: "token_id", "secretKey". */
 static size_t
-secret_name_len(const char *s)
+secret_name_len(const char *text, const char *s)
 {
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
         size_t len = match_word(s, words[i]);
 
-        if (!len) {
+        if (!len || (needs_start(words[i]) && !is_word_start(text, s))) {
             continue;
         }
         while (isalnum((unsigned char) s[len]) || s[len] == '_'
@@ -110,24 +162,82 @@ secret_name_len(const char *s)
     return 0;
 }
 
-/* Of "Authorization: Bearer X" the second word is the secret. */
-static size_t
-secret_value_len(const char *s)
+/* Whether an unquoted value ends at 's', which is one of ",;})]": a password
+ * can have these too. */
+static bool
+is_value_end(const char *s)
 {
-    size_t skip = 0;
+    size_t name = strspn(s + 1, "abcdefghijklmnopqrstuvwxyz"
+                         "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-\"'");
 
-    if (match_word(s, "bearer ") || match_word(s, "basic ")) {
-        skip = strcspn(s, " ") + 1;
-    }
-    return skip + strcspn(s + skip, "\"'\\, \t\r\n;})]");
+    return !s[1] || strchr(" \t\r\n\"',;})]", s[1])
+           || (name && (s[1 + name] == '=' || s[1 + name] == ':'));
 }
 
-static bool
-is_word_start(const char *text, const char *s)
+/* What is more indented than the line of 's', from the line after it. */
+static size_t
+block_len(const char *text, const char *s)
 {
-    return s == text || !isalnum((unsigned char) s[-1])
-           || (isupper((unsigned char) s[0])
-               && islower((unsigned char) s[-1]));
+    const char *line = s;
+    size_t indent, len = strcspn(s, "\n");
+
+    while (line > text && line[-1] != '\n') {
+        line--;
+    }
+    indent = strspn(line, " ");
+    for (;;) {
+        const char *next = s + len + (s[len] == '\n');
+        size_t n = strspn(next, " ");
+
+        if (!s[len] || n <= indent || !next[n]) {
+            return len;
+        }
+        len = next - s + strcspn(next, "\n");
+    }
+}
+
+/* The value at 's', behind a name that ends there. */
+static size_t
+secret_value_len(const char *text, const char *s)
+{
+    char before = s > text ? s[-1] : '\0';
+    size_t skip = 0;
+
+    if (before == '"' || before == '\'') {
+        /* Escaped once more, perhaps. */
+        const char close[] = { before, '\n', '\0' };
+        size_t n = strcspn(s, close);
+
+        return n && s[n - 1] == '\\' ? n - 1 : n;
+    } else if (!s[0] || s[0] == '\n'
+               || ((s[0] == '|' || s[0] == '>')
+                   && strcspn(s, "\n") <= 3)) {
+        return block_len(text, s);
+    } else if (match_word(s, "bearer ") || match_word(s, "basic ")) {
+        /* Of "Authorization: Bearer X" the second word is the secret. */
+        skip = strcspn(s, " ") + 1;
+    }
+    for (size_t n = skip; ; n++) {
+        n += strcspn(s + n, "\"'\\ \t\r\n,;})]");
+        if (!s[n] || !strchr(",;})]", s[n]) || is_value_end(s + n)) {
+            return n;
+        }
+    }
+}
+
+/* The password of a URL: "://USER:PASSWORD@"; 's' is at the "://". */
+static size_t
+url_password_at(const char *s, size_t *ret_len)
+{
+    if (strncmp(s, "://", 3)) {
+        return 0;
+    }
+    size_t user = 3 + strcspn(s + 3, ":@/ \t\r\n\"'");
+    if (s[user] != ':') {
+        return 0;
+    }
+    *ret_len = strcspn(s + user + 1, "@/ \t\r\n\"'");
+    return s[user + 1 + *ret_len] == '@' ? user + 1 : 0;
 }
 
 /* The end of a PEM block that begins at 's' and holds a private key; NULL: it
@@ -158,7 +268,7 @@ redact_one(const char *text, const char *s, const struct sset *public_keys,
            struct ds *out)
 {
     const char *end = *s == '-' ? pem_end(s) : NULL;
-    size_t len;
+    size_t len, value;
 
     if (end) {
         ds_put_cstr(out, REDACTED);
@@ -171,8 +281,13 @@ redact_one(const char *text, const char *s, const struct sset *public_keys,
         free(key);
         return s + len;
     }
-    if (is_word_start(text, s) && (len = secret_name_len(s)) > 0) {
-        size_t value = secret_value_len(s + len);
+    if ((len = url_password_at(s, &value)) > 0) {
+        ds_put_buffer(out, s, len);
+        ds_put_cstr(out, REDACTED);
+        return s + len + value;
+    }
+    if ((len = secret_name_len(text, s)) > 0) {
+        value = secret_value_len(text, s + len);
 
         ds_put_buffer(out, s, len);
         if (value) {

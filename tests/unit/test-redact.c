@@ -44,6 +44,27 @@ static const struct {
     { "preshared key: (hidden)", "preshared key: *)" },
     { "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln ok", "* ok" },
     { "secretKey=1,x=2", "secretKey=*,x=2" },
+    /* Values of several words, lines and characters. */
+    { "password: \"correct horse, battery\" x", "password: \"*\" x" },
+    { "{'secret': 'a b', 'c': 'd'}", "{'secret': '*', 'c': 'd'}" },
+    { "\"{\\\"token\\\":\\\"a b\\\"}\"", "\"{\\\"token\\\":\\\"*\\\"}\"" },
+    { "password=a,b;c x", "password=* x" },
+    { "{token: a,b, x: 1}", "{token: *, x: 1}" },
+    { "a: 1\n  token: |\n    abc\n    def\n  b: 2",
+      "a: 1\n  token: *\n  b: 2" },
+    { "tokens:\n  - abc\n  - def\nb: 2", "tokens:*\nb: 2" },
+    { "PGPASSWORD=x y", "PGPASSWORD=* y" },
+    { "MYTOKEN=x", "MYTOKEN=*" },
+    { "wpa-psk hunter2", "wpa-psk *" },
+    { "http://me:hunter2@192.0.2.1:80/", "http://me:*@192.0.2.1:80/" },
+    { "http://192.0.2.1:80/a@b", "http://192.0.2.1:80/a@b" },
+    { "socks5://u:p@h", "socks5://u:*@h" },
+    /* Other forms of a key. */
+    { "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA ", "* " },
+    { "q83vEjRWeJCrze8SNFZ4kKv-7xI0VniQq83vEjRW_JA=", "*" },
+    { "0x" HEX, "*" },
+    { "a-name-of-container-with-forty-three-letters", "a-name-of-container-"
+      "with-forty-three-letters" },
     /* What only looks like such a word. */
     { "breakpsk: 1", "breakpsk: 1" },
     { "n_packets=4, priority=90", "n_packets=4, priority=90" },
