@@ -323,9 +323,24 @@ remove_file(const char *dir, const char *file)
     free(path);
 }
 
+static bool
+file_exists(const char *dir, const char *file)
+{
+    char *path = xasprintf("%s/%s", dir, file);
+    bool exists = !access(path, F_OK);
+
+    free(path);
+    return exists;
+}
+
 char *
 pki_create_ca(const char *dir, int ca_days, int days)
 {
+    if (file_exists(dir, "ca-cert.pem")
+        && !file_exists(dir, PKI_DB_NAME "-cert.pem")) {
+        return pki_create_cert(dir, PKI_DB_NAME, PKI_SERVER, days);
+    }
+
     /* One more below it: the cluster's. */
     char *error = create_ca(dir, "ca", "socknet CA",
                             "critical,CA:TRUE,pathlen:1", ca_days);
@@ -338,16 +353,6 @@ pki_create_ca(const char *dir, int ca_days, int days)
         }
     }
     return error;
-}
-
-static bool
-file_exists(const char *dir, const char *file)
-{
-    char *path = xasprintf("%s/%s", dir, file);
-    bool exists = !access(path, F_OK);
-
-    free(path);
-    return exists;
 }
 
 /* The cluster's authority once more, as the mesh's authority sees it. */

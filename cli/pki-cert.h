@@ -19,7 +19,8 @@ enum pki_use {
 /* The name of the database's own certificate. */
 #define PKI_DB_NAME "socknet-db"
 
-/* With the database's certificate. */
+/* With the database's certificate.  Of an authority that is there, that one
+ * alone is made anew, if it has been taken away. */
 char *pki_create_ca(const char *dir, int ca_days, int days);
 char *pki_create_cert(const char *dir, const char *name, unsigned int uses,
                       int days);

@@ -262,6 +262,19 @@ def test_pki_overwrites_nothing(site):
     assert contents(site.pki) == before
 
 
+def test_pki_renews_the_certificate_of_the_database(site):
+    """Where it was taken away; of the same authority."""
+    site.make_pki('n1')
+    before = contents(site.pki)
+    for file in ('socknet-db-cert.pem', 'socknet-db-key.pem'):
+        (site.pki / file).unlink()
+    site.socknet('pki', 'init', '--dir', site.pki).ok()
+    after = contents(site.pki)
+    assert after.keys() == before.keys()
+    assert {f for f in after if after[f] != before[f]} \
+        == {'socknet-db-cert.pem', 'socknet-db-key.pem'}
+
+
 @pytest.mark.parametrize('args, message', [
     (['node', 'n1'], 'socknet pki init'),
     (['node', 'a/b'], '"a/b" cannot be a node\'s name'),
