@@ -66,9 +66,12 @@ cli_libsncli_la_SOURCES = \
 	cli/db-show.c \
 	cli/db-tool.c \
 	cli/db-tool.h \
+	cli/doctor-firewall.c \
 	cli/doctor-host.c \
 	cli/doctor-kernel.c \
+	cli/doctor-keys.c \
 	cli/doctor-net.c \
+	cli/doctor-routes.c \
 	cli/doctor-switch.c \
 	cli/doctor.c \
 	cli/doctor.h \
@@ -85,6 +88,8 @@ cli_libsncli_la_SOURCES = \
 	cli/make-dirs.h \
 	cli/offline.c \
 	cli/offline.h \
+	cli/nft-walk.c \
+	cli/nft-walk.h \
 	cli/object-list.c \
 	cli/object-list.h \
 	cli/object-switch.c \

@@ -24,6 +24,7 @@ static const struct {
     { "database", doctor_database },
     { "agent", doctor_agent_problems },
     { "certificates", doctor_certificates },
+    { "keys", doctor_keys },
     { "clock", doctor_clock },
     { "disk", doctor_disk },
     { "switch", doctor_switch },

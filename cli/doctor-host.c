@@ -1,6 +1,5 @@
 #include <config.h>
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +10,6 @@
 #include "cli/command.h"
 #include "cli/doctor.h"
 #include "cli/local-daemon.h"
-#include "cli/pki-cert.h"
 #include "cli/session.h"
 #include "cli/status-rows.h"
 #include "lib/sn-version.h"
@@ -21,19 +19,19 @@
 #include "timeval.h"
 #include "util.h"
 
-/* Our daemons, the database, certificates, clock and disk. */
-
-enum { DAY_S = 86400, EXPIRES_SOON_S = 30 * DAY_S };
+/* Our daemons, the database, clock and disk. */
 
 static void
 check_daemon(struct doctor *d, const char *name)
 {
+    char *remedy = xasprintf("systemctl start %s (its log, under "
+                             "/var/log/socknet or where --log-file says, "
+                             "tells why it ended)", name);
     char *text;
 
     switch (local_daemon_ask(name, "version", &text)) {
     case LOCAL_DAEMON_ABSENT:
-        doctor_report(d, DOCTOR_FAIL, "start it; its log is under "
-                      "/var/log/openvswitch or where --log-file says",
+        doctor_report(d, DOCTOR_FAIL, remedy,
                       "%s does not run here", name);
         break;
     case LOCAL_DAEMON_SILENT:
@@ -52,6 +50,7 @@ check_daemon(struct doctor *d, const char *name)
         }
         break;
     }
+    free(remedy);
     free(text);
 }
 
@@ -131,71 +130,6 @@ doctor_agent_problems(struct doctor *d)
     free(text);
 }
 
-static void
-check_certificate(struct doctor *d, const char *file)
-{
-    struct pki_cert_info info;
-    char *error = pki_read_cert(d->pki_dir, file, &info);
-    time_t now = time_wall();
-    char until[32];
-
-    if (error) {
-        doctor_report(d, DOCTOR_FAIL, NULL, "%s", error);
-        free(error);
-        return;
-    }
-    strftime(until, sizeof until, "%Y-%m-%d", gmtime(&info.not_after));
-    if (info.not_before > now) {
-        doctor_report(d, DOCTOR_FAIL, "set the clock, or make it anew",
-                      "%s is valid in the future only", file);
-    } else if (info.not_after <= now) {
-        doctor_report(d, DOCTOR_FAIL,
-                      "socknet pki node NAME makes a new one, once the old "
-                      "files are moved away",
-                      "%s has expired on %s", file, until);
-    } else if (info.not_after - now < EXPIRES_SOON_S) {
-        doctor_report(d, DOCTOR_WARN,
-                      "socknet pki node NAME makes a new one, once the old "
-                      "files are moved away",
-                      "%s expires on %s", file, until);
-    } else if (!info.trusted) {
-        doctor_report(d, DOCTOR_FAIL,
-                      "carry over ca-cert.pem and the certificate from the "
-                      "same socknet pki",
-                      "%s is not from the authority of ca-cert.pem", file);
-    } else {
-        doctor_report(d, DOCTOR_OK, NULL, "%s is valid until %s", file,
-                      until);
-    }
-    pki_cert_info_destroy(&info);
-}
-
-void
-doctor_certificates(struct doctor *d)
-{
-    static const char suffix[] = "-cert.pem";
-    DIR *dir = opendir(d->pki_dir);
-    struct dirent *entry;
-    bool any = false;
-
-    while (dir && (entry = readdir(dir))) {
-        size_t len = strlen(entry->d_name);
-
-        if (len > strlen(suffix)
-            && !strcmp(entry->d_name + len - strlen(suffix), suffix)) {
-            check_certificate(d, entry->d_name);
-            any = true;
-        }
-    }
-    if (!any) {
-        doctor_report(d, DOCTOR_UNKNOWN, NULL, "no certificate in %s that "
-                      "can be read (--pki)", d->pki_dir);
-    }
-    if (dir) {
-        closedir(dir);
-    }
-}
-
 /* Daemons of all hosts write the time about every 30 s. */
 static void
 check_skew(struct doctor *d)
@@ -255,13 +189,19 @@ doctor_disk(struct doctor *d)
         }
         uint64_t free_mb = (uint64_t) fs.f_bavail * fs.f_frsize >> 20;
         uint64_t percent = (uint64_t) fs.f_bavail * 100 / fs.f_blocks;
-        enum doctor_verdict verdict = free_mb < 20 ? DOCTOR_FAIL
+        bool no_inodes = fs.f_files && fs.f_favail < 100;
+        enum doctor_verdict verdict = free_mb < 20 || no_inodes
+                                      ? DOCTOR_FAIL
                                       : free_mb < 200 ? DOCTOR_WARN
                                       : DOCTOR_OK;
 
-        doctor_report(d, verdict, verdict != DOCTOR_OK
-                      ? "make room: state and logs can not be written" : NULL,
-                      "%s: %"PRIu64" MB free (%"PRIu64" %%)", dirs[i],
-                      free_mb, percent);
+        char *remedy = xasprintf("make room: state and logs cannot be "
+                                 "written; du -xh %s | sort -h | tail shows "
+                                 "what is big", dirs[i]);
+        doctor_report(d, verdict, verdict != DOCTOR_OK ? remedy : NULL,
+                      "%s: %"PRIu64" MB free (%"PRIu64" %%)%s", dirs[i],
+                      free_mb, percent,
+                      no_inodes ? ", and no inode for a new file" : "");
+        free(remedy);
     }
 }

@@ -11,6 +11,7 @@
 #include "openvswitch/shash.h"
 #include "sset.h"
 #include "state/model.h"
+#include "svec.h"
 #include "util.h"
 
 /* Settings of the kernel, MTUs and tables that overflow. */
@@ -18,6 +19,9 @@
 /* Percent of a table from which on it is worth a word; from which on new
  * entries will soon be refused. */
 enum { FULL_WARN = 75, FULL_FAIL = 95 };
+
+/* As the agent has them. */
+enum { WG_OVERHEAD = 80, IPV6_MIN_MTU = 1280 };
 
 void
 doctor_forwarding(struct doctor *d)
@@ -30,10 +34,10 @@ doctor_forwarding(struct doctor *d)
         doctor_report(d, DOCTOR_OK, NULL, "IPv4 is forwarded");
     } else {
         doctor_report(d, DOCTOR_FAIL,
-                      wanted ? "the agent sets it: does it run? else sysctl "
-                      "-w net.ipv4.ip_forward=1"
-                      : "networking.ip_forward is false in the state; without "
-                      "it, set it yourself",
+                      wanted ? "sysctl -w net.ipv4.ip_forward=1 (the agent "
+                      "does that, if it runs)"
+                      : "sysctl -w net.ipv4.ip_forward=1 (the state leaves it "
+                      "to you: networking.ip_forward is false)",
                       "net.ipv4.ip_forward is 0: nothing goes between "
                       "containers and the mesh");
     }
@@ -67,14 +71,6 @@ add_links(struct sset *links, const char *first, size_t prefix_len)
     }
 }
 
-static bool
-link_exists(const char *name)
-{
-    int64_t index = doctor_read_int("/sys/class/net/%s/ifindex", name);
-
-    return index > 0;
-}
-
 void
 doctor_rp_filter(struct doctor *d)
 {
@@ -96,7 +92,7 @@ doctor_rp_filter(struct doctor *d)
         }
     }
     SSET_FOR_EACH (name, &links) {
-        int64_t own = link_exists(name)
+        int64_t own = doctor_link_exists(name)
                       ? doctor_read_int("/proc/sys/net/ipv4/conf/%s/"
                                         "rp_filter", name) : -1;
 
@@ -119,9 +115,8 @@ doctor_rp_filter(struct doctor *d)
     sset_destroy(&links);
 }
 
-/* The interface by which the outer packets of the mesh leave. */
-static char *
-find_uplink(const struct doctor *d)
+char *
+doctor_find_uplink(const struct doctor *d)
 {
     const char *to = NULL;
     char *host = NULL, *name = NULL;
@@ -164,13 +159,24 @@ check_mesh_mtu(struct doctor *d, const char *uplink)
     } else if (outer < 0) {
         doctor_report(d, DOCTOR_UNKNOWN, NULL, "which interface leads to the "
                       "other hosts: there is no route to them");
-    } else if (mesh > outer - 80) {
+    } else if (mesh > outer - WG_OVERHEAD && mesh <= IPV6_MIN_MTU) {
+        char *remedy = xasprintf("ip link set %s mtu %d (or more, if the "
+                                 "network carries that)", uplink,
+                                 IPV6_MIN_MTU + WG_OVERHEAD);
+
+        doctor_report(d, DOCTOR_WARN, remedy,
+                      "MTU of %s is %"PRId64", which IPv6 needs, and %s "
+                      "carries %"PRId64": full packets go in two fragments, "
+                      "with WireGuard's %d bytes", d->mesh, mesh, uplink,
+                      outer, WG_OVERHEAD);
+        free(remedy);
+    } else if (mesh > outer - WG_OVERHEAD) {
         char *remedy = xasprintf("ip link set %s mtu %"PRId64, d->mesh,
-                                 outer - 80);
+                                 MAX(outer - WG_OVERHEAD, IPV6_MIN_MTU));
         doctor_report(d, DOCTOR_FAIL, remedy,
                       "MTU of %s is %"PRId64", and %s carries %"PRId64
-                      ": with WireGuard's 80 bytes, full packets do not fit",
-                      d->mesh, mesh, uplink, outer);
+                      ": with WireGuard's %d bytes, full packets do not fit",
+                      d->mesh, mesh, uplink, outer, WG_OVERHEAD);
         free(remedy);
     } else {
         doctor_report(d, DOCTOR_OK, NULL, "MTU: %s %"PRId64", %s %"PRId64,
@@ -179,13 +185,15 @@ check_mesh_mtu(struct doctor *d, const char *uplink)
 }
 
 /* A container's packets that are too big for the mesh get an answer that says
- * so, if the bridge lets them in. */
+ * so, if the bridge lets them in; with the userspace datapath, though, small
+ * fragments get lost. */
 static void
 check_container_mtus(struct doctor *d)
 {
     int64_t bridge = doctor_read_int("/sys/class/net/%s/mtu", SN_BRIDGE);
     int64_t mesh = doctor_read_int("/sys/class/net/%s/mtu", d->mesh);
     struct sset links = SSET_INITIALIZER(&links);
+    struct svec big = SVEC_EMPTY_INITIALIZER;
     const char *name;
     bool fine = true;
 
@@ -194,31 +202,43 @@ check_container_mtus(struct doctor *d)
         int64_t mtu = doctor_read_int("/sys/class/net/%s/mtu", name);
 
         if (bridge > 0 && mtu > bridge) {
-            doctor_report(d, DOCTOR_FAIL, "give both the same",
+            char *remedy = xasprintf("ovs-vsctl set Interface %s mtu_request"
+                                     "=%"PRId64" (and mtu= in its LXC "
+                                     "configuration)", name, bridge);
+
+            doctor_report(d, DOCTOR_FAIL, remedy,
                           "MTU of %s is %"PRId64", of %s only %"PRId64
                           ": bigger packets vanish", name, mtu,
                           SN_BRIDGE, bridge);
+            free(remedy);
             fine = false;
         } else if (d->netdev && mesh > 0 && mtu > mesh) {
-            doctor_report(d, DOCTOR_WARN, "give containers the MTU of the "
-                          "mesh: the userspace datapath drops small "
-                          "fragments",
-                          "MTU of %s is %"PRId64", of %s %"PRId64, name, mtu,
-                          d->mesh, mesh);
-            fine = false;
-            break;              /* One example will do. */
+            svec_add(&big, name);
         }
     }
-    if (fine && mesh > 0) {
+    if (big.n) {
+        svec_sort(&big);
+        char *names = svec_join(&big, " ", "");
+        char *remedy = xasprintf("for i in %s; do ovs-vsctl set Interface $i "
+                                 "mtu_request=%"PRId64"; done (and mtu= in "
+                                 "their LXC configuration)", names, mesh);
+
+        doctor_report(d, DOCTOR_WARN, remedy,
+                      "MTU of %s is above %"PRId64", of %s: the userspace "
+                      "datapath drops small fragments", names, mesh, d->mesh);
+        free(remedy);
+        free(names);
+    } else if (fine && mesh > 0) {
         doctor_report(d, DOCTOR_OK, NULL, "the MTUs of containers fit");
     }
+    svec_destroy(&big);
     sset_destroy(&links);
 }
 
 void
 doctor_mtu(struct doctor *d)
 {
-    char *uplink = find_uplink(d);
+    char *uplink = doctor_find_uplink(d);
 
     check_mesh_mtu(d, uplink);
     check_container_mtus(d);

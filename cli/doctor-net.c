@@ -7,7 +7,6 @@
 #include <unistd.h>
 #include "cli/doctor.h"
 #include "cli/session.h"
-#include "lib/host-bridge.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "openvswitch/shash.h"
@@ -17,231 +16,14 @@
 #include "timeval.h"
 #include "util.h"
 
-/* What others on the host do to packets of the mesh, and WireGuard. */
+/* WireGuard: its port and its peers. */
 
-/* Routes' and rules' protocol that agents mark theirs with. */
-#define OUR_PROTOCOL "83"
-#define MAIN_TABLE_PRIORITY 32766
+/* A handshake is made every 120 s while there is traffic, and is good for 180
+ * s; agents write of them once a minute. */
+enum { HANDSHAKE_OLD_S = 180 + 60 };
 
-/* nftables. */
-
-static const struct json *
-nft_object(const struct json *item, const char *kind)
-{
-    return item->type == JSON_OBJECT
-           ? shash_find_data(json_object(item), kind) : NULL;
-}
-
-/* Whether a rule of the table accepts something and says 'word', be it the
- * name of an interface or a port. */
-static bool
-table_has_accept(const struct json *all, const struct json *chain,
-                 const char *word)
-{
-    char *quoted = xasprintf("\"%s\"", word);
-    char *number = xasprintf(":%s", word);
-    bool found = false;
-
-    for (size_t i = 0; !found && i < json_array(all)->n; i++) {
-        const struct json *rule = nft_object(json_array(all)->elems[i],
-                                             "rule");
-
-        if (rule && !strcmp(doctor_json_string(rule, "table"),
-                            doctor_json_string(chain, "table"))
-            && !strcmp(doctor_json_string(rule, "family"),
-                       doctor_json_string(chain, "family"))) {
-            char *text = json_to_string(rule, 0);
-
-            found = strstr(text, "\"accept\"")
-                    && (strstr(text, quoted) || strstr(text, number));
-            free(text);
-        }
-    }
-    free(quoted);
-    free(number);
-    return found;
-}
-
-/* Who has made a table with such chains. */
-static const char *
-guess_owner(const struct json *all, const struct json *chain,
-            const char **ret_remedy)
-{
-    for (size_t i = 0; i < json_array(all)->n; i++) {
-        const struct json *c = nft_object(json_array(all)->elems[i], "chain");
-
-        if (!c || strcmp(doctor_json_string(c, "table"),
-                         doctor_json_string(chain, "table"))) {
-            continue;
-        }
-        const char *name = doctor_json_string(c, "name");
-        if (!strncmp(name, "DOCKER", 6)) {
-            *ret_remedy = "iptables -I DOCKER-USER -i vmbr0 -j ACCEPT; "
-                          "iptables -I DOCKER-USER -o vmbr0 -j ACCEPT "
-                          "(socknet's own guards stay)";
-            return " (Docker's)";
-        } else if (!strncmp(name, "PVEFW", 5)) {
-            *ret_remedy = "allow vmbr0 and the mesh in the datacenter's or "
-                          "the host's Proxmox firewall";
-            return " (Proxmox firewall's)";
-        }
-    }
-    *ret_remedy = "have it accept packets from and to vmbr0, and UDP to the "
-                  "mesh's port";
-    return "";
-}
-
-/* Returns whether there was something to say. */
-static bool
-check_chain(struct doctor *d, const struct json *all,
-            const struct json *chain)
-{
-    const char *hook = doctor_json_string(chain, "hook");
-    const char *family = doctor_json_string(chain, "family");
-    bool forward = !strcmp(hook, "forward");
-    char port[8];
-    const char *remedy;
-
-    if (strcmp(doctor_json_string(chain, "policy"), "drop")
-        || (!forward && strcmp(hook, "input"))
-        || !strcmp(doctor_json_string(chain, "table"), "socknet")
-        || (strcmp(family, "ip") && strcmp(family, "ip6")
-            && strcmp(family, "inet"))) {
-        return false;
-    }
-    snprintf(port, sizeof port, "%u", (unsigned int) d->listen_port);
-    if (forward ? table_has_accept(all, chain, SN_BRIDGE)
-                  || table_has_accept(all, chain, d->mesh)
-        : table_has_accept(all, chain, port)) {
-        return false;
-    }
-
-    const char *owner = guess_owner(all, chain, &remedy);
-    doctor_report(d, DOCTOR_WARN, remedy,
-                  "chain %s of table %s %s%s drops what no rule accepts: %s",
-                  doctor_json_string(chain, "name"), family,
-                  doctor_json_string(chain, "table"), owner,
-                  forward ? "traffic between containers, mesh and exits"
-                  : "the mesh's own packets");
-    return true;
-}
-
-/* Rules that iptables of before nftables made. */
-static bool
-check_legacy(struct doctor *d)
-{
-    char *tables = doctor_read("/proc/net/ip_tables_names");
-    char *text = tables && tables[0]
-                 ? doctor_run(NULL, "iptables-legacy", "-S", "FORWARD", NULL)
-                 : NULL;
-    bool drops = text && !strncmp(text, "-P FORWARD DROP", 15)
-                 && !strstr(text, SN_BRIDGE);
-
-    if (drops) {
-        doctor_report(d, DOCTOR_WARN,
-                      "iptables-legacy -I FORWARD -i vmbr0 -j ACCEPT; "
-                      "iptables-legacy -I FORWARD -o vmbr0 -j ACCEPT",
-                      "iptables-legacy's FORWARD drops what no rule accepts: "
-                      "traffic between containers, mesh and exits");
-    }
-    free(text);
-    free(tables);
-    return drops;
-}
-
-void
-doctor_firewall(struct doctor *d)
-{
-    char *error;
-    struct json *json = doctor_run_json(&error, "nft", "-j", "list",
-                                        "ruleset", NULL);
-    const struct json *all = json ? nft_object(json, "nftables") : NULL;
-    bool any = check_legacy(d);
-
-    if (!all || all->type != JSON_ARRAY) {
-        doctor_report(d, DOCTOR_UNKNOWN, NULL, "the rules of nftables: %.*s",
-                      error ? (int) strcspn(error, "\n") : 4,
-                      error ? error : "none");
-    } else {
-        for (size_t i = 0; i < json_array(all)->n; i++) {
-            const struct json *chain = nft_object(json_array(all)->elems[i],
-                                                  "chain");
-
-            any |= chain && check_chain(d, all, chain);
-        }
-        if (!any) {
-            doctor_report(d, DOCTOR_OK, NULL,
-                          "no other firewall drops what the mesh forwards");
-        }
-    }
-    json_destroy(json);
-    free(error);
-}
-
-/* Routing rules. */
-
-static bool
-rule_is_selective(const struct json *rule)
-{
-    static const char *const selectors[] = {
-        "iif", "oif", "fwmark", "dst", "ipproto", "dport", "sport",
-        "uid_range", "tos", "not",
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(selectors); i++) {
-        if (shash_find(json_object(rule), selectors[i])) {
-            return true;
-        }
-    }
-    return strcmp(doctor_json_string(rule, "src"), "all");
-}
-
-static bool
-check_rules(struct doctor *d, const char *family, const char *option)
-{
-    struct json *rules = doctor_run_json(NULL, "ip", "-j", option, "rule",
-                                         "list", NULL);
-    bool any = false;
-
-    for (size_t i = 0; rules && rules->type == JSON_ARRAY
-                       && i < json_array(rules)->n; i++) {
-        const struct json *rule = json_array(rules)->elems[i];
-        int64_t priority = doctor_json_int(rule, "priority", -1);
-        const char *table = doctor_json_string(rule, "table");
-
-        if (rule->type != JSON_OBJECT || priority <= 0
-            || priority >= MAIN_TABLE_PRIORITY || !strcmp(table, "local")
-            || !strcmp(table, "main")
-            || !strcmp(doctor_json_string(rule, "protocol"), OUR_PROTOCOL)
-            || rule_is_selective(rule)) {
-            continue;
-        }
-        doctor_report(d, DOCTOR_WARN,
-                      "limit it (from, iif, fwmark), or put "
-                      "\"ip rule add to PREFIX lookup main\" for the mesh's "
-                      "prefixes before it",
-                      "%s rule %"PRId64" sends everything to table %s before "
-                      "the routes of the mesh are looked at", family,
-                      priority, table);
-        any = true;
-    }
-    json_destroy(rules);
-    return any;
-}
-
-void
-doctor_rules(struct doctor *d)
-{
-    bool any = check_rules(d, "IPv4", "-4");
-
-    any |= check_rules(d, "IPv6", "-6");
-    if (!any) {
-        doctor_report(d, DOCTOR_OK, NULL,
-                      "no routing rule of others is in the way");
-    }
-}
-
-/* WireGuard. */
+/* Silent peers that are asked, for up to 4 s each. */
+enum { MAX_ASKED = 5 };
 
 static bool
 port_is_taken(uint16_t port)
@@ -316,12 +98,89 @@ doctor_wireguard(struct doctor *d)
     free(ports);
 }
 
+/* Whether a peer that has not been heard of for long still answers: tunnels
+ * without traffic make no handshakes. */
+static enum doctor_verdict
+ask_peer(const struct doctor *d, const char *name)
+{
+    const struct model_node *node = d->model
+                                    ? model_get_node(d->model, name) : NULL;
+    char *error;
+
+    if (!node || !node->address.plen) {
+        return DOCTOR_UNKNOWN;
+    }
+    char *address = sn_prefix_addr_to_string(&node->address);
+    free(doctor_run(&error, "ping", "-n", "-q", "-c", "3", "-i", "0.5", "-W",
+                    "2", address, NULL));
+    enum doctor_verdict verdict
+        = !error ? DOCTOR_OK
+          : strstr(error, "100% packet loss") ? DOCTOR_FAIL : DOCTOR_UNKNOWN;
+    free(error);
+    free(address);
+    return verdict;
+}
+
+static void
+report_silent(struct doctor *d, const struct sndb_peer_status *row,
+              const char *since)
+{
+    char *remedy = row->endpoint
+        ? xasprintf("UDP from and to %s must get through: firewalls on the "
+                    "way, a wrong endpoint, or its agent; `tcpdump -ni any "
+                    "udp port %u` on both hosts tells how far it gets",
+                    row->endpoint, (unsigned int) d->listen_port)
+        : xstrdup("one of the two needs an endpoint in the state, or both a "
+                  "hub (relay: true)");
+
+    doctor_report(d, DOCTOR_FAIL, remedy, "peer %s %s%s%s%s", row->peer,
+                  since, row->reason ? " (" : "",
+                  row->reason ? row->reason : "", row->reason ? ")" : "");
+    free(remedy);
+}
+
+static void
+check_handshake(struct doctor *d, const struct sndb_peer_status *row,
+                size_t *n_asked)
+{
+    int64_t age = time_wall() - row->latest_handshake;
+    char *since = row->latest_handshake
+                  ? xasprintf("was last heard of %"PRId64" s ago", age)
+                  : xstrdup("has never answered");
+
+    if (row->latest_handshake && age < -5) {
+        doctor_report(d, DOCTOR_WARN, "timedatectl set-ntp true: set the "
+                      "clock", "the handshake with %s is in the future",
+                      row->peer);
+    } else if (row->latest_handshake && age <= HANDSHAKE_OLD_S) {
+        doctor_report(d, DOCTOR_OK, NULL, "%s, %"PRId64" s ago", row->peer,
+                      MAX(age, 0));
+    } else if (row->path && !strcmp(row->path, "none") && row->reason
+               && strncmp(row->reason, "trying", 6)) {
+        report_silent(d, row, since);
+    } else {
+        enum doctor_verdict v = (*n_asked)++ < MAX_ASKED
+                                ? ask_peer(d, row->peer) : DOCTOR_UNKNOWN;
+
+        if (v == DOCTOR_FAIL
+            || (v == DOCTOR_UNKNOWN && !row->latest_handshake
+                && row->tx_bytes)) {
+            report_silent(d, row, since);
+        } else if (v == DOCTOR_OK) {
+            doctor_report(d, DOCTOR_OK, NULL, "%s answers", row->peer);
+        } else {
+            doctor_report(d, DOCTOR_UNKNOWN, NULL, "%s %s, maybe for lack of "
+                          "traffic", row->peer, since);
+        }
+    }
+    free(since);
+}
+
 void
 doctor_handshakes(struct doctor *d)
 {
     const struct sndb_peer_status *row;
-    int64_t now = time_wall();
-    size_t n = 0;
+    size_t n = 0, n_asked = 0;
 
     if (!d->session) {
         doctor_report(d, DOCTOR_UNKNOWN, NULL, "the peers' handshakes: "
@@ -329,24 +188,9 @@ doctor_handshakes(struct doctor *d)
         return;
     }
     SNDB_PEER_STATUS_FOR_EACH (row, session_idl(d->session)) {
-        if (strcmp(row->node, d->node_name)) {
-            continue;
-        }
-        n++;
-        if (!row->latest_handshake && !row->tx_bytes) {
-            doctor_report(d, DOCTOR_OK, NULL, "%s: nothing was sent yet",
-                          row->peer);
-        } else if (!row->latest_handshake) {
-            doctor_report(d, DOCTOR_FAIL,
-                          "UDP to its endpoint: firewalls on the way, a "
-                          "wrong endpoint, or its agent",
-                          "peer %s has never answered", row->peer);
-        } else if (now + 5 < row->latest_handshake) {
-            doctor_report(d, DOCTOR_WARN, "set the clock", "the handshake "
-                          "with %s is in the future", row->peer);
-        } else {
-            doctor_report(d, DOCTOR_OK, NULL, "%s, %"PRId64" s ago",
-                          row->peer, now - row->latest_handshake);
+        if (!strcmp(row->node, d->node_name)) {
+            check_handshake(d, row, &n_asked);
+            n++;
         }
     }
     if (!n) {

@@ -107,9 +107,9 @@ check_bridge(struct doctor *d, const struct svec *v)
                       SN_BRIDGE);
     } else {
         doctor_report(d, DOCTOR_FAIL,
-                      "ovs-vsctl set-fail-mode vmbr0 secure, and \"ovs_extra "
+                      "ovs-vsctl set-fail-mode vmbr0 secure (and \"ovs_extra "
                       "set bridge vmbr0 fail_mode=secure\" in "
-                      "/etc/network/interfaces",
+                      "/etc/network/interfaces)",
                       "fail_mode of %s is %s: without flows it forwards "
                       "everything to everyone", SN_BRIDGE,
                       !strcmp(fail_mode, "[]") ? "not set" : fail_mode);

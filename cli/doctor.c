@@ -153,6 +153,12 @@ doctor_read_int(const char *path_format, ...)
     return value;
 }
 
+bool
+doctor_link_exists(const char *name)
+{
+    return doctor_read_int("/sys/class/net/%s/ifindex", name) > 0;
+}
+
 const char *
 doctor_json_string(const struct json *json, const char *key)
 {

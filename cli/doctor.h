@@ -66,20 +66,27 @@ struct json *doctor_run_json(char **ret_error, const char *program, ...)
 char *doctor_read(const char *path_format, ...) OVS_PRINTF_FORMAT(1, 2);
 /* -1: cannot be read, or is no number. */
 int64_t doctor_read_int(const char *path_format, ...) OVS_PRINTF_FORMAT(1, 2);
+bool doctor_link_exists(const char *name);
 
 /* Members of JSON as programs print it; "" and 'otherwise' if missing. */
 const char *doctor_json_string(const struct json *, const char *key);
 int64_t doctor_json_int(const struct json *, const char *key,
                         int64_t otherwise);
 
+/* The interface by which the outer packets of the mesh leave, or NULL; the
+ * caller frees. */
+char *doctor_find_uplink(const struct doctor *);
+
 /* The checks. */
 /* doctor-host.c */
 void doctor_daemons(struct doctor *);
 void doctor_database(struct doctor *);
 void doctor_agent_problems(struct doctor *);
-void doctor_certificates(struct doctor *);
 void doctor_clock(struct doctor *);
 void doctor_disk(struct doctor *);
+/* doctor-keys.c */
+void doctor_certificates(struct doctor *);
+void doctor_keys(struct doctor *);
 /* doctor-switch.c */
 void doctor_modules(struct doctor *);
 void doctor_switch(struct doctor *);
@@ -91,9 +98,11 @@ void doctor_rp_filter(struct doctor *);
 void doctor_mtu(struct doctor *);
 void doctor_neighbours(struct doctor *);
 void doctor_conntrack(struct doctor *);
-/* doctor-net.c */
+/* doctor-firewall.c */
 void doctor_firewall(struct doctor *);
+/* doctor-routes.c */
 void doctor_rules(struct doctor *);
+/* doctor-net.c */
 void doctor_wireguard(struct doctor *);
 void doctor_handshakes(struct doctor *);
 

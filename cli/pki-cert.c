@@ -254,6 +254,18 @@ read_ca(const char *dir, const char *name, X509 **ret_cert,
     return error;
 }
 
+char *
+pki_check_key(const char *dir, const char *name)
+{
+    X509 *cert = NULL;
+    EVP_PKEY *key = NULL;
+    char *error = read_ca(dir, name, &cert, &key);
+
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    return error;
+}
+
 static const char *
 extended_key_usage(unsigned int uses)
 {

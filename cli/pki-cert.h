@@ -51,6 +51,8 @@ struct pki_cert_info {
 
 char *pki_read_cert(const char *dir, const char *file,
                     struct pki_cert_info *ret_info);
+/* Whether "NAME-key.pem" is there and the key of "NAME-cert.pem". */
+char *pki_check_key(const char *dir, const char *name);
 void pki_cert_info_destroy(struct pki_cert_info *);
 
 #endif /* cli/pki-cert.h */

@@ -9,7 +9,7 @@ UNIT_TESTS += tests/unit/test-model-sync
 tests_unit_test_model_sync_SOURCES = tests/unit/test-model-sync.c \
 	tests/unit/db-server.c tests/unit/db-server.h \
 	tests/unit/sample-model.c tests/unit/sample-model.h
-UNIT_TESTS += tests/unit/test-redact
+UNIT_TESTS += tests/unit/test-redact tests/unit/test-nft-walk
 UNIT_TESTS += tests/unit/test-db-cache
 tests_unit_test_db_cache_SOURCES = tests/unit/test-db-cache.c \
 	tests/unit/db-server.c tests/unit/db-server.h \
