@@ -68,6 +68,43 @@ span_hex(const char *s)
     return n;
 }
 
+/* As OpenSSL prints bytes: "f0:18:...". */
+static size_t
+span_hex_pairs(const char *s)
+{
+    size_t n = 0;
+
+    while (isxdigit((unsigned char) s[n])
+           && isxdigit((unsigned char) s[n + 1])) {
+        n += 2;
+        if (s[n] != ':') {
+            return n;
+        }
+        n++;
+    }
+    return 0;
+}
+
+/* The length of a key in base64 whose slashes JSON has escaped; 0: it is
+ * none. */
+static size_t
+escaped_key_len(const char *s)
+{
+    size_t n = 0, chars = 0;
+
+    for (;;) {
+        if (is_base64(s[n])) {
+            n++;
+        } else if (s[n] == '\\' && s[n + 1] == '/') {
+            n += 2;
+        } else {
+            break;
+        }
+        chars++;
+    }
+    return chars == KEY_LEN_BASE64 - 1 && s[n] == '=' ? n + 1 : 0;
+}
+
 /* What is a key by its looks alone. */
 static size_t
 key_len(const char *s)
@@ -84,6 +121,11 @@ key_len(const char *s)
     if (n == KEY_LEN_BASE64 - 1 && looks_random(s, n)) {
         return n + (s[n] == '=');
     }
+    if ((n = escaped_key_len(s)) > 0
+        || (n = span_hex_pairs(s)) == KEY_LEN_HEX / 2 * 3 - 1) {
+        return n;
+    }
+    n = span_base64(s);
     if (s[0] == '0' && (s[1] == 'x' || s[1] == 'X')) {
         return span_hex(s + 2) == KEY_LEN_HEX && n == KEY_LEN_HEX + 2
                ? n : 0;
@@ -91,20 +133,31 @@ key_len(const char *s)
     return span_hex(s) == KEY_LEN_HEX && n == KEY_LEN_HEX ? n : 0;
 }
 
+static bool
+is_word_start(const char *text, const char *s)
+{
+    return s == text || !isalnum((unsigned char) s[-1])
+           || (isupper((unsigned char) s[0])
+               && islower((unsigned char) s[-1]));
+}
+
 /* Words behind which there is a secret, written in any case; '_' stands for
  * '-', ' ', '_' or nothing. */
 static const char *const words[] = {
-    "private_key", "preshared_key", "psk", "password", "passwd",
+    "private_key", "preshared_key", "psk", "pass", "password", "passwd",
     "passphrase", "secret", "token", "api_key", "access_key", "credential",
-    "authorization", "bearer", "license_key", "auth_key", "setup_key",
-    "encryption_key", "signing_key",
+    "authorization", "bearer", "enrollment", "license_key", "auth_key",
+    "setup_key", "encryption_key", "signing_key",
 };
 
-/* Short ones, which other words contain: only at the beginning of one. */
+/* Short ones, which other words contain, are whole words. */
 static bool
-needs_start(const char *word)
+is_part_of_word(const char *text, const char *s, const char *word)
 {
-    return strlen(word) <= 3;
+    size_t len = strlen(word);
+
+    return len <= 4 && (!is_word_start(text, s)
+                        || islower((unsigned char) s[len]));
 }
 
 /* Length of what 'word' matches at 's'; 0: it does not. */
@@ -125,14 +178,6 @@ match_word(const char *s, const char *word)
     return p - s;
 }
 
-static bool
-is_word_start(const char *text, const char *s)
-{
-    return s == text || !isalnum((unsigned char) s[-1])
-           || (isupper((unsigned char) s[0])
-               && islower((unsigned char) s[-1]));
-}
-
 /* The length of 'NAME = ' with quotes and the like, if 's' begins with a word
  * and a value follows.  What lies between the word and the separator is part
  * of the name: "token_id", "secretKey". */
@@ -142,7 +187,7 @@ secret_name_len(const char *text, const char *s)
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
         size_t len = match_word(s, words[i]);
 
-        if (!len || (needs_start(words[i]) && !is_word_start(text, s))) {
+        if (!len || is_part_of_word(text, s, words[i])) {
             continue;
         }
         while (isalnum((unsigned char) s[len]) || s[len] == '_'
@@ -196,6 +241,31 @@ block_len(const char *text, const char *s)
     }
 }
 
+/* A list or a map in brackets, at 's'; at most the line. */
+static size_t
+brackets_len(const char *s)
+{
+    size_t n = 0;
+    int depth = 0;
+
+    do {
+        depth += s[n] == '[' || s[n] == '{';
+        depth -= s[n] == ']' || s[n] == '}';
+        n++;
+    } while (depth && s[n] && s[n] != '\n');
+    return n;
+}
+
+/* A switch is no secret. */
+static bool
+is_bool(const char *s)
+{
+    size_t n = match_word(s, "true");
+
+    n = n ? n : match_word(s, "false");
+    return n && !isalnum((unsigned char) s[n]);
+}
+
 /* The value at 's', behind a name that ends there. */
 static size_t
 secret_value_len(const char *text, const char *s)
@@ -209,6 +279,10 @@ secret_value_len(const char *text, const char *s)
         size_t n = strcspn(s, close);
 
         return n && s[n - 1] == '\\' ? n - 1 : n;
+    } else if (is_bool(s)) {
+        return 0;
+    } else if (s[0] == '[' || s[0] == '{') {
+        return brackets_len(s);
     } else if (!s[0] || s[0] == '\n'
                || ((s[0] == '|' || s[0] == '>')
                    && strcspn(s, "\n") <= 3)) {

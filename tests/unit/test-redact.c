@@ -53,6 +53,13 @@ static const struct {
     { "a: 1\n  token: |\n    abc\n    def\n  b: 2",
       "a: 1\n  token: *\n  b: 2" },
     { "tokens:\n  - abc\n  - def\nb: 2", "tokens:*\nb: 2" },
+    { "{api_keys: [a, {b: c}], d: 1}", "{api_keys: *, d: 1}" },
+    { "tokens: [a, b\nc", "tokens: *\nc" },
+    { "enrollment: {keys: [a]}", "enrollment: *" },
+    { "preshared_keys: true\n", "preshared_keys: true\n" },
+    { "DB_PASS=x", "DB_PASS=*" },
+    { "pass: 'a b'", "pass: '*'" },
+    { "5 passed, 0 failed; bypass: yes", "5 passed, 0 failed; bypass: yes" },
     { "PGPASSWORD=x y", "PGPASSWORD=* y" },
     { "MYTOKEN=x", "MYTOKEN=*" },
     { "wpa-psk hunter2", "wpa-psk *" },
@@ -63,6 +70,10 @@ static const struct {
     { "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA ", "* " },
     { "q83vEjRWeJCrze8SNFZ4kKv-7xI0VniQq83vEjRW_JA=", "*" },
     { "0x" HEX, "*" },
+    { "\"q83vEjRWeJCrze8SNFZ4kKvN7\\/I0VniQq83vEjRWeJA=\"", "\"*\"" },
+    { "ab:cd:ef:12:34:56:78:90:ab:cd:ef:12:34:56:78:90:"
+      "ab:cd:ef:12:34:56:78:90:ab:cd:ef:12:34:56:78:90", "*" },
+    { "02:00:00:ab:cd:ef", "02:00:00:ab:cd:ef" },
     { "a-name-of-container-with-forty-three-letters", "a-name-of-container-"
       "with-forty-three-letters" },
     /* What only looks like such a word. */
