@@ -176,7 +176,7 @@ put_commands(struct bundle *b, const struct command_context *ctx)
 
     put_tls_options(&tls);
     setenv("SOCKNET_DB", ctx->db, true);
-    for (size_t i = 0; i < ARRAY_SIZE(commands_); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(commands_) && !b->error; i++) {
         /* Each has its own time; what it says of failures belongs to it. */
         char *script = xasprintf("socknet() { timeout 10 '%s' %s \"$@\"; }; "
                                  "{ %s; } 2>&1; true", self, ds_cstr(&tls),

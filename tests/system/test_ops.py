@@ -1,8 +1,10 @@
 """What an operator meets: a host that starts without the database, what a bug
 report holds."""
 
+import base64
 import json
 import os
+import re
 import tarfile
 import time
 
@@ -153,9 +155,13 @@ def test_exit_after_reboot_without_database(site):
         db, "status", "--check", check=False).returncode == 0, 40)
 
 
+ROW = re.compile("\t.*=")
 SECRETS = {
     "log": "password=Hunter2Hunter2",
     "token": "nmTokenS3cr3tS3cr3t",
+    "list": "secondS3cr3tOfAList",
+    "block": "S3cr3tOfABlock",
+    "quoted": "S3cr3t Of Several",
     "pem": "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0",
     "psk": "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=",
 }
@@ -166,10 +172,13 @@ def test_bundle_has_no_secrets(site, tmp_path):
     node = "oo1424oo"
     host = site.lab.host(node)
     state = site.base.read_text().replace(
-        "mesh:\n", "mesh:\n  netmaker: {token: %s}\n" % SECRETS["token"], 1)
-    if site.socknet(node, "check", str(site.state_file(state)),
-                    check=False).returncode == 0:
-        site.apply(state)
+        "\n  %s:\n" % node, "\n  %s:\n    netmaker:\n      token: %s\n"
+        "      api_keys: [first, %s]\n      secret: |\n        %s\n"
+        % (node, SECRETS["token"], SECRETS["list"], SECRETS["block"]), 1)
+    site.apply(state.replace("mesh:\n", "mesh:\n  preshared_keys: true\n",
+                             1))
+    assert eventually(lambda: ROW.search(host.run(
+        "wg", "show", "nm-privacy", "preshared-keys").stdout), 20)
     with open(host.path("log-openvswitch", "mishap.log"), "w") as f:
         f.write("x %s\ntoken: %s\n-----BEGIN PRIVATE KEY-----\n%s\n"
                 "-----END PRIVATE KEY-----\npsk %s\n"
@@ -177,9 +186,20 @@ def test_bundle_has_no_secrets(site, tmp_path):
     secrets = set(SECRETS.values())
     secrets.discard(SECRETS["log"])
     secrets.add("Hunter2Hunter2")
-    secrets |= set(host.run("sh", "-c", "cat /var/lib/socknet/*.key; "
-                            "wg show all private-key | cut -f2")
-                   .stdout.split())
+    keys = {k for k in host.run(
+        "sh", "-c", "cat /var/lib/socknet/*.key; wg show all private-key; "
+        "wg show all preshared-keys | cut -f3").stdout.split()
+        if len(k) == 44}
+    assert len(keys) >= 3
+    raw = [base64.b64decode(k) for k in keys]
+    secrets |= {k.rstrip("=") for k in keys}
+    secrets |= {r.hex() for r in raw} | {r.hex().upper() for r in raw}
+    with open(host.path("log-openvswitch", "mishap.log"), "a") as f:
+        for r in raw:
+            f.write("key %s, 0x%s\nPGPASSWORD='%s x'\n{\"k\": \"%s\"}\n"
+                    % (r.hex(), r.hex().upper(), SECRETS["quoted"],
+                       base64.urlsafe_b64encode(r).decode()))
+            secrets.add(base64.urlsafe_b64encode(r).decode().rstrip("="))
     pem = host.run("sh", "-c", "cat /etc/socknet/pki/*-key.pem").stdout
     secrets |= {x for x in pem.splitlines() if x and "---" not in x}
     assert len(secrets) > 7
@@ -212,3 +232,28 @@ def test_bundle_has_no_secrets(site, tmp_path):
                      check=False)
     assert p.returncode == 1 and "exists" in p.stderr
     site.apply()
+
+
+def test_bundle_where_nothing_works(site):
+    """Nobody answers, and no half of an archive stays on a full disk."""
+    host = site.lab.host(NODE)
+    for what in ("agent", "controller"):
+        site.kill(NODE, what)
+    host.run("mount", "-t", "tmpfs", "-o", "size=8k", "none", "/mnt")
+    try:
+        for args, env in ((("-o", "/mnt/b.tgz"), "x=y"),
+                          (("-o", "/var/lib/socknet/b.tgz"), "TMPDIR=/mnt")):
+            p = site.run(NODE, "env", env, site.lab.info["build"]
+                         + "/cli/socknet", "bundle", *args, check=False)
+            assert p.returncode == 1 and "No space left" in p.stderr
+            assert not host.run("sh", "-c", "ls -A /mnt; ls /var/lib/socknet/"
+                                "b.tgz || true").stdout
+        site.socknet(NODE, "bundle", "-o", "/var/lib/socknet/b.tgz")
+        with tarfile.open(host.path("lib-socknet", "b.tgz")) as tar:
+            names = [os.path.basename(m.name) for m in tar.getmembers()]
+        assert {"doctor.txt", "nft.txt", "flows.txt",
+                "log-socknet-socknet-agent.log"} <= set(names)
+    finally:
+        host.run("umount", "/mnt")
+        for what in ("agent", "controller"):
+            site.start(NODE, what)
