@@ -164,7 +164,8 @@ doctor_bridge(struct doctor *d)
         doctor_report(d, DOCTOR_UNKNOWN, NULL,
                       "%s: only root may ask the switch", SN_BRIDGE);
     } else {
-        doctor_report(d, DOCTOR_FAIL, NULL, "%s cannot be asked: %.*s",
+        doctor_report(d, DOCTOR_FAIL, "systemctl restart openvswitch-switch",
+                      "%s cannot be asked: %.*s",
                       SN_BRIDGE,
                       error ? (int) strcspn(error, "\n") : 0,
                       error ? error : "");

@@ -8,7 +8,8 @@ FUZZ_TARGETS = tests/fuzz/fuzz-state tests/fuzz/fuzz-compile \
 	tests/fuzz/fuzz-dns tests/fuzz/fuzz-uapi \
 	tests/fuzz/fuzz-profile \
 	tests/fuzz/fuzz-relay \
-	tests/fuzz/fuzz-trace
+	tests/fuzz/fuzz-trace \
+	tests/fuzz/fuzz-bundle
 FUZZ_SECONDS = 30
 
 check_PROGRAMS += $(FUZZ_TARGETS)
@@ -25,6 +26,10 @@ tests_fuzz_fuzz_state_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
 tests_fuzz_fuzz_compile_SOURCES = tests/fuzz/fuzz-compile.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_compile_LDADD = cli/libsncli.la $(FUZZ_LDADD)
 tests_fuzz_fuzz_compile_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
+
+tests_fuzz_fuzz_bundle_SOURCES = tests/fuzz/fuzz-bundle.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_bundle_LDADD = cli/libsncli.la $(FUZZ_LDADD)
+tests_fuzz_fuzz_bundle_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_FLAGS)
 
 tests_fuzz_fuzz_dns_SOURCES = tests/fuzz/fuzz-dns.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_dns_LDADD = agent/libsnagent.la $(FUZZ_LDADD)
