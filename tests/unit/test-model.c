@@ -392,6 +392,64 @@ test_assign_addresses(void **state)
 }
 
 static void
+test_has_port(void **state)
+{
+    static const struct {
+        const char *selector;
+        uint16_t port;
+        bool has;
+    } rows[] = {
+        { "web", 1, true },
+        { "web:80", 80, true },
+        { "web:80", 81, false },
+        { "web:80,8000-8010", 8000, true },
+        { "web:80,8000-8010", 8010, true },
+        { "web:80,8000-8010", 7999, false },
+        { "web:80,8000-8010", 8011, false },
+    };
+    struct model *model = model_create();
+
+    add_container(model, "web", "10.0.0.5/24", NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct model_selector sel;
+
+        assert_null(model_selector_parse(model, rows[i].selector, true,
+                                         &sel));
+        assert_int_equal(model_selector_has_port(&sel, rows[i].port),
+                         rows[i].has);
+        model_selector_destroy(&sel);
+    }
+    model_destroy(model);
+}
+
+static void
+test_is_on_link(void **state)
+{
+    static const struct {
+        const char *own, *address;
+        bool on_link;
+    } rows[] = {
+        { "10.0.0.5/24", "10.0.0.6", true },
+        { "10.0.0.5/24", "10.0.1.6", false },
+        { "10.0.0.5/32", "10.0.0.6", false },
+        { "10.0.0.5/24", "fd00::6", false },
+        { "fd00::5/64", "fd00::6", true },
+        { "fd00::5/64", "fd00:1::6", false },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct model *model = model_create();
+        struct model_container *c = add_container(model, "web", rows[i].own,
+                                                  NULL);
+        struct sn_prefix address = prefix(rows[i].address);
+
+        assert_int_equal(model_container_is_on_link(c, &address),
+                         rows[i].on_link);
+        model_destroy(model);
+    }
+}
+
+static void
 test_mesh(void **state)
 {
     struct model *model = model_create();
@@ -416,6 +474,8 @@ main(void)
         cmocka_unit_test(test_selector_matches),
         cmocka_unit_test(test_diff),
         cmocka_unit_test(test_assign_addresses),
+        cmocka_unit_test(test_has_port),
+        cmocka_unit_test(test_is_on_link),
         cmocka_unit_test(test_mesh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
