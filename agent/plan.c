@@ -353,7 +353,8 @@ builder_add_veths(struct plan_builder *b)
     SHASH_FOR_EACH (node, &b->model->containers) {
         const struct model_container *c = node->data;
 
-        if (!strcmp(c->node, b->self->name) && c->veth
+        /* What LXC names by chance is found by discovery. */
+        if (!strcmp(c->node, b->self->name) && c->veth && !c->any_veth
             && !strcmp(c->bridge, SN_BRIDGE)) {
             sset_add(&b->plan->veths, c->veth);
         }

@@ -244,6 +244,7 @@ level_status(struct model *old, struct model *new)
 
             container->quarantined = false;
             container->seen_hwaddr = eth_addr_zero;
+            model_container_set_port(container, NULL);
         }
         SHASH_FOR_EACH (item, &models[i]->exits) {
             struct model_exit *exit = item->data;

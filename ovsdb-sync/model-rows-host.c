@@ -9,6 +9,7 @@
 #include "ovsdb-sync/socknet-idl.h"
 #include "packets.h"
 #include "smap.h"
+#include "state/port-name.h"
 #include "util.h"
 
 int
@@ -302,6 +303,7 @@ container_read(const struct ovsdb_idl_row *row_, char **ret_error)
     ct->node = xstrdup(row->node);
     ct->bridge = xstrdup(row->bridge);
     ct->veth = xstrdup(row->veth);
+    ct->any_veth = port_name_is_unknown(ct->veth);
     ct->gateway = nullable_xstrdup(row->gateway);
     sset_add_array(&ct->tags, row->tags, row->n_tags);
     /* The keys are sorted: the order of preference. */

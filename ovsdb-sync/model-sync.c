@@ -19,6 +19,7 @@
 #include "ovsdb-sync/socknet-idl.h"
 #include "packets.h"
 #include "state/model.h"
+#include "state/port-name.h"
 #include "util.h"
 #include "uuid.h"
 
@@ -42,6 +43,7 @@ struct port_entry {
     struct uuid uuid;
     char *node;
     char *container;
+    char *name;                 /* Of the interface. */
     struct eth_addr mac;
     bool up;
     bool quarantined;
@@ -99,6 +101,7 @@ port_entry_remove(struct model_sync *sync, struct port_entry *port)
     hmap_remove(&sync->port_owners, &port->owner_node);
     free(port->node);
     free(port->container);
+    free(port->name);
     free(port);
 }
 
@@ -169,6 +172,7 @@ container_apply_status(const struct model_sync *sync,
     const struct port_entry *port, *best = NULL;
     struct eth_addr mac = eth_addr_zero;
     bool quarantined = false;
+    const char *name = NULL;
 
     HMAP_FOR_EACH_WITH_HASH (port, owner_node, hash_string(ct->name, 0),
                              &sync->port_owners) {
@@ -180,6 +184,11 @@ container_apply_status(const struct model_sync *sync,
         if (!eth_addr_is_zero(port->mac) && (!best || port->up)) {
             best = port;
         }
+        /* Of several, which would be the agent's mistake, the first. */
+        if (!port_name_is_unknown(port->name)
+            && (!name || strcmp(port->name, name) < 0)) {
+            name = port->name;
+        }
     }
     if (best) {
         mac = best->mac;
@@ -189,7 +198,7 @@ container_apply_status(const struct model_sync *sync,
                     || quarantined != ct->quarantined);
     ct->seen_hwaddr = mac;
     ct->quarantined = quarantined;
-    return changed;
+    return model_container_set_port(ct, name) || changed;
 }
 
 static void
@@ -211,6 +220,7 @@ port_entry_add(struct model_sync *sync, const struct sndb_port_status *row)
     port->uuid = row->header_.uuid;
     port->node = xstrdup(row->node);
     port->container = xstrdup(row->container);
+    port->name = xstrdup(row->name);
     port->up = !strcmp(row->state, "up");
     port->quarantined = !strcmp(row->state, "quarantine");
     if (row->mac && !eth_addr_from_string(row->mac, &port->mac)) {

@@ -71,25 +71,21 @@ build_container_addresses(struct build *build,
     }
 }
 
-/* "veth", or the name that Proxmox gives it. */
-static char *
-build_container_veth(struct build *build, const struct doc_value *doc,
-                     const char *id)
+/* "veth", or the name that Proxmox gives it, or any that LXC gives it. */
+static void
+build_container_veth(struct model_container *container,
+                     const struct doc_value *doc)
 {
     const char *veth = doc_get_string(doc, "veth");
 
-    if (veth && veth[0]) {
-        return xstrdup(veth);
-    } else if (!str_is_decimal(id)) {
-        if (!doc_get(doc, "veth")) {
-            diags_add(build->diags, DIAG_ERROR, &doc_get(doc, "id")->loc,
-                      "write the container's veth",
-                      "\"%s\" is no VMID, so the name of its veth does not "
-                      "follow from it", id);
-        }
-        return xstrdup("");
+    if (doc_get(doc, "veth")) {
+        container->veth = xstrdup(veth ? veth : "");
+    } else if (str_is_decimal(container->id)) {
+        container->veth = xasprintf("veth%si0", container->id);
+    } else {
+        container->any_veth = true;
+        model_container_set_port(container, NULL);
     }
-    return xasprintf("veth%si0", id);
 }
 
 /* Where the container runs: "node", or the node that it stands under. */
@@ -225,7 +221,7 @@ build_container(struct build *build, const char *node_name,
     container->id = xstrdup(id);
     container->node = build_container_node(build, doc, node_name);
     container->bridge = build_string(doc, "bridge", "vmbr0");
-    container->veth = build_container_veth(build, doc, id);
+    build_container_veth(container, doc);
     build_container_places(build, doc, name);
 
     const char *hwaddr = doc_get_string(doc, "hwaddr");

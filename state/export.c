@@ -290,7 +290,9 @@ container_to_json(const struct model *model,
     if (strcmp(container->bridge, "vmbr0")) {
         json_object_put_string(object, "bridge", container->bridge);
     }
-    json_object_put_string(object, "veth", container->veth);
+    if (!container->any_veth) {
+        json_object_put_string(object, "veth", container->veth);
+    }
     if (container->has_hwaddr) {
         json_object_put_format(object, "hwaddr", ETH_ADDR_FMT,
                                ETH_ADDR_ARGS(container->hwaddr));

@@ -63,7 +63,7 @@ find_veth(const struct lint *lint, const char *node, const char *veth,
     *ret_n_elsewhere = 0;
     for (size_t i = 0; i < lint->n_containers; i++) {
         const struct model_container *c = lint->containers[i];
-        if (!strcmp(c->veth, veth)) {
+        if (!c->any_veth && !strcmp(c->veth, veth)) {
             if (!strcmp(c->node, node)) {
                 *ret_n_elsewhere = 0;
                 return c;
@@ -85,14 +85,19 @@ lint_unknown_port(struct lint *lint, const struct lint_flow *f,
 
     suggest_init(&near, port);
     for (size_t i = 0; i < lint->n_containers; i++) {
-        suggest_offer(&near, lint->containers[i]->veth);
+        if (!lint->containers[i]->any_veth) {
+            suggest_offer(&near, lint->containers[i]->veth);
+        }
     }
     for (size_t i = 0; i < lint->n_exits; i++) {
         if (!strcmp(lint->exits[i]->node, f->flow->node)) {
             suggest_offer(&near, lint->exits[i]->interface);
         }
     }
-    if (c) {
+    if (c && c->any_veth) {
+        fix = xasprintf("give container \"%s\" a veth, and write that",
+                        c->name);
+    } else if (c) {
         fix = xasprintf("write its veth, %s", c->veth);
     } else if (near.best) {
         fix = xasprintf("write %s", near.best);
@@ -100,7 +105,7 @@ lint_unknown_port(struct lint *lint, const struct lint_flow *f,
     diags_add(lint->diags, DIAG_ERROR, loc, fix,
               c ? "\"%s\" is the name of a container, not of a port"
                 : "no container or exit has the port \"%s\"", port);
-    if (c) {
+    if (c && !c->any_veth) {
         diags_fix_replace(lint->diags, loc, port, c->veth);
     }
     free(fix);

@@ -43,7 +43,7 @@ lint_container_duplicates(struct lint *lint, struct lint_seen *seen,
     lint_duplicate(lint, seen, key, loc, "container id", c->id);
     free(key);
 
-    if (c->veth[0]) {
+    if (c->veth[0] && !c->any_veth) {
         key = xasprintf("veth %s/%s", c->node, c->veth);
         loc = places_get(lint->places, &c->loc, "container/%s/veth",
                          c->name);

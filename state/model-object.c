@@ -350,6 +350,7 @@ model_container_equals(const struct model_container *a,
         || !nullable_string_is_equal(a->node, b->node)
         || !nullable_string_is_equal(a->bridge, b->bridge)
         || !nullable_string_is_equal(a->veth, b->veth)
+        || a->any_veth != b->any_veth
         || a->has_hwaddr != b->has_hwaddr
         || !eth_addr_equals(a->hwaddr, b->hwaddr)
         || !nullable_string_is_equal(a->gateway, b->gateway)

@@ -7,6 +7,7 @@
 #include "lib/work-set.h"
 #include "openvswitch/util.h"
 #include "sha1.h"
+#include "state/port-name.h"
 #include "util.h"
 
 struct model *
@@ -296,4 +297,20 @@ model_diff(const struct model *a, const struct model *b,
                          model_table(CONST_CAST(struct model *, b), kind),
                          kind, changes);
     }
+}
+
+bool
+model_container_set_port(struct model_container *container, const char *name)
+{
+    char *veth = name ? xstrdup(name) : port_name_unknown(container->id);
+    bool changed = (container->any_veth
+                    && !nullable_string_is_equal(container->veth, veth));
+
+    if (changed) {
+        free(container->veth);
+        container->veth = veth;
+    } else {
+        free(veth);
+    }
+    return changed;
 }

@@ -177,6 +177,8 @@ struct model_container {
     char *node;
     char *bridge;               /* "vmbr0". */
     char *veth;                 /* Host side interface. */
+    bool any_veth;              /* LXC gives it any name: port-name.h, until
+                                 * the agent says which. */
     bool adopted;               /* Nobody declared it. */
     bool has_hwaddr;
     struct eth_addr hwaddr;     /* Declared. */
@@ -349,6 +351,9 @@ struct shash *model_table(struct model *, enum model_kind); /* Not MESH. */
  * and freeing what was there. */
 void model_put(struct model *, enum model_kind, const char *key, void *object);
 void model_remove(struct model *, enum model_kind, const char *key);
+/* Which port a container has to which LXC gives any; NULL: not known.  Returns
+ * true if that changes it. */
+bool model_container_set_port(struct model_container *, const char *name);
 /* An object with every member initialised and empty (a mesh: its defaults). */
 void *model_object_create(enum model_kind);
 void model_object_free(enum model_kind, void *object);

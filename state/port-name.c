@@ -2,8 +2,12 @@
 
 #include "state/port-name.h"
 
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include "crc32c.h"
 #include "openvswitch/util.h"
 #include "util.h"
 
@@ -71,6 +75,22 @@ port_name_veth(const char *port)
     return (parse(port, "fwln", 'o', "", numbers)
             ? xasprintf("veth%ui%u", numbers[0], numbers[1])
             : xstrdup(port));
+}
+
+char *
+port_name_unknown(const char *id)
+{
+    size_t len = strlen(id);
+
+    return (len < IFNAMSIZ - 1 ? xasprintf(":%s", id)
+            : xasprintf(":%.5s-%08"PRIx32, id,
+                        ntohl(crc32c((const uint8_t *) id, len))));
+}
+
+bool
+port_name_is_unknown(const char *name)
+{
+    return name[0] == ':';
 }
 
 bool

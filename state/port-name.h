@@ -19,6 +19,10 @@ char *port_name_firewall(const char *veth);
 char *port_name_firewall_bridge(const char *veth);
 /* "fwln102o0" -> "veth102i0"; any other name as it is.  To free. */
 char *port_name_veth(const char *port);
+/* What a container is said to have for a port while nobody knows what LXC has
+ * called it: ":web".  No interface can be called so.  To free. */
+char *port_name_unknown(const char *id);
+bool port_name_is_unknown(const char *);
 bool port_name_is_transient(const char *);
 bool port_name_is_tap(const char *);
 

@@ -425,13 +425,17 @@ static void
 test_port_status_reaches_the_container(void **state OVS_UNUSED)
 {
     struct model *model = sample_model_create();
+    struct model_container *web = shash_find_data(&model->containers, "web");
     struct model_apply a;
 
+    web->any_veth = true;
+    model_container_set_port(web, NULL);
     apply_and_sync(model, &a);
     model_changes_clear(&daemon_.changes);
 
     assert_int_equal(report_ports("n1", 2), TXN_SUCCESS);
-    seen_by_daemon("web", ports[0].mac, false);
+    assert_string_equal(seen_by_daemon("web", ports[0].mac, false)->veth,
+                        "veth20");
     assert_int_equal(sset_count(&daemon_.changes.keys[MODEL_CONTAINER]), 1);
 
     /* The same again; then another node that claims the container. */
@@ -444,8 +448,13 @@ test_port_status_reaches_the_container(void **state OVS_UNUSED)
     seen_by_daemon("web", ports[0].mac, true);
 
     assert_int_equal(report_ports("n1", 0), TXN_SUCCESS);
-    seen_by_daemon("web", eth_addr_zero, false);
+    assert_string_equal(seen_by_daemon("web", eth_addr_zero, false)->veth,
+                        web->veth);
     assert_int_equal(report_ports("n2", 0), TXN_SUCCESS);
+    model_apply_destroy(&a);
+    model_destroy(model);
+    model = sample_model_create();
+    apply_and_sync(model, &a);
     model_apply_destroy(&a);
     model_destroy(model);
 }
