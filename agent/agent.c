@@ -80,7 +80,7 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     handover_init(&a->handover);
     psks_init(&a->psks);
     a->configs = ct_configs_create(config->pve_dir, config->lxc_dir);
-    a->discover = discover_create(config->state_dir);
+    a->discover = discover_create(config->state_dir, config->lxc_dir);
     a->reopen = reopen_create();
     a->names = names_create();
     a->exits = exit_watch_create();
@@ -483,6 +483,9 @@ agent_run(struct agent *a)
         nft_set_stale(a->nft);
     }
     agent_run_paths(a);
+    if (discover_is_due(a->discover)) {
+        a->dirty = true;
+    }
     bool switch_changed = vswitch_run(a->sw);
     if (switch_changed || (events & NLK_ROUTE)) {
         ct_configs_set_stale(a->configs);   /* Written before the plug. */
@@ -513,6 +516,7 @@ agent_wait(struct agent *a)
 {
     nlk_wait(a->nlk);
     ct_configs_wait(a->configs);
+    discover_wait(a->discover);
     names_wait(a->names);
     exit_watch_wait(a->exits);
     agent_wait_tests(a);

@@ -17,6 +17,8 @@ agent_libsnagent_la_SOURCES = \
 	agent/ct-config.c agent/ct-config.h \
 	agent/ct-configs.c agent/ct-configs.h \
 	agent/ct-count.c agent/ct-count.h \
+	agent/ct-inits.c agent/ct-inits.h \
+	agent/ct-owner.c agent/ct-owner.h \
 	agent/discover.c agent/discover.h \
 	agent/discover-ids.c \
 	agent/dns-clients.c agent/dns-clients.h \

@@ -20,13 +20,21 @@ ct_config_create(const char *id, const char *file)
 }
 
 void
+ct_config_clear_nics(struct ct_config *config)
+{
+    for (size_t i = 0; i < config->n_nics; i++) {
+        free(config->nics[i].veth);
+        free(config->nics[i].name);
+        free(config->nics[i].bridge);
+    }
+    config->n_nics = 0;
+}
+
+void
 ct_config_destroy(struct ct_config *config)
 {
     if (config) {
-        for (size_t i = 0; i < config->n_nics; i++) {
-            free(config->nics[i].veth);
-            free(config->nics[i].bridge);
-        }
+        ct_config_clear_nics(config);
         free(config->nics);
         free(config->id);
         free(config->name);
@@ -48,6 +56,37 @@ ct_config_find_nic(const struct ct_config *config, const char *veth)
     return NULL;
 }
 
+bool
+ct_nic_is_unnamed(const struct ct_nic *nic)
+{
+    return nic->is_veth && !nic->veth;
+}
+
+const struct ct_nic *
+ct_config_choose_nic(const struct ct_config *config, const char *bridge,
+                     struct eth_addr mac, const char *name)
+{
+    const struct ct_nic *by_name = NULL, *only = NULL;
+    size_t n = 0;
+
+    for (size_t i = 0; i < config->n_nics; i++) {
+        const struct ct_nic *nic = &config->nics[i];
+
+        if (!ct_nic_is_unnamed(nic)) {
+            continue;
+        } else if (nic->has_mac && eth_addr_equals(nic->mac, mac)) {
+            return nic;
+        }
+        if (nic->name && !strcmp(nic->name, name)) {
+            by_name = nic;
+        }
+        if (!nic->bridge || !strcmp(nic->bridge, bridge)) {
+            only = n++ ? NULL : nic;
+        }
+    }
+    return by_name ? by_name : only;
+}
+
 struct ct_nic *
 ct_config_get_nic(struct ct_config *config, unsigned int index)
 {
@@ -62,7 +101,8 @@ ct_config_get_nic(struct ct_config *config, unsigned int index)
         memmove(&config->nics[i + 1], &config->nics[i],
                 (config->n_nics - i) * sizeof *config->nics);
         config->n_nics++;
-        config->nics[i] = (struct ct_nic) { .index = index };
+        config->nics[i] = (struct ct_nic) { .index = index,
+                                               .is_veth = true };
     }
     return &config->nics[i];
 }

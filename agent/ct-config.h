@@ -14,7 +14,9 @@
 
 struct ct_nic {
     unsigned int index;         /* 0 in "net0" and "lxc.net.0". */
+    bool is_veth;               /* Else a macvlan, a device of the host, … */
     char *veth;                 /* On the host; NULL: any name. */
+    char *name;                 /* In the container; NULL: not said. */
     char *bridge;               /* NULL: not said. */
     bool has_mac;
     struct eth_addr mac;
@@ -33,10 +35,21 @@ struct ct_config {
 
 struct ct_config *ct_config_create(const char *id, const char *file);
 void ct_config_destroy(struct ct_config *);
+void ct_config_clear_nics(struct ct_config *);
 
 /* NULL if there is none. */
 const struct ct_nic *ct_config_find_nic(const struct ct_config *,
                                         const char *veth);
+/* Whether LXC calls its veth as it likes. */
+bool ct_nic_is_unnamed(const struct ct_nic *);
+/* Of those whose veth LXC calls as it likes, the one that has 'mac' (zero: not
+ * known) inside, or 'name', or else the only one on 'bridge'.  Which of its
+ * own devices it is may depend on what root in the container says; which
+ * container it is may not.  NULL if there is none, or no telling. */
+const struct ct_nic *ct_config_choose_nic(const struct ct_config *,
+                                          const char *bridge,
+                                          struct eth_addr mac,
+                                          const char *name);
 /* The one with that index, made if need be. */
 struct ct_nic *ct_config_get_nic(struct ct_config *, unsigned int index);
 /* An address, as the files write it; other words ("dhcp") are skipped. */

@@ -14,11 +14,11 @@
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
-#include "packets.h"
 #include "socket-util.h"
 #include "sset.h"
 #include "state/name.h"
 #include "state/port-name.h"
+#include "svec.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -451,53 +451,48 @@ ct_configs_find(const struct ct_configs *c, const char *id)
     return file ? file->config : NULL;
 }
 
-static const struct ct_nic *
-find_nic_by_mac(const struct ct_config *config, const struct eth_addr *mac)
-{
-    for (size_t i = 0; i < config->n_nics; i++) {
-        const struct ct_nic *nic = &config->nics[i];
-
-        if (!nic->veth && nic->has_mac
-            && eth_addr_equals(nic->mac, *mac)) {
-            return nic;
-        }
-    }
-    return NULL;
-}
-
 const struct ct_config *
 ct_configs_find_veth(const struct ct_configs *c, const char *veth,
-                     const struct eth_addr *mac,
                      const struct ct_nic **ret_nic)
 {
-    const struct ct_config *found = NULL;
     const struct shash_node *node;
     unsigned int vmid, index;
 
     *ret_nic = NULL;
     if (c->is_pve && port_name_parse_veth(veth, &vmid, &index)) {
         char *id = xasprintf("%u", vmid);
+        const struct ct_config *found = ct_configs_find(c, id);
 
-        found = ct_configs_find(c, id);
         *ret_nic = found ? ct_config_find_nic(found, veth) : NULL;
         free(id);
         return *ret_nic ? found : NULL;
     }
     SHASH_FOR_EACH (node, &c->files) {
         const struct ct_file *file = node->data;
-        const struct ct_nic *nic = ct_config_find_nic(file->config, veth);
 
-        if (nic) {
-            *ret_nic = nic;
+        *ret_nic = ct_config_find_nic(file->config, veth);
+        if (*ret_nic) {
             return file->config;
         }
-        nic = find_nic_by_mac(file->config, mac);
-        if (nic && (!found || strcmp(file->config->id, found->id) < 0)) {
-            *ret_nic = nic;
-            found = file->config;
+    }
+    return NULL;
+}
+
+void
+ct_configs_add_unnamed(const struct ct_configs *c, struct svec *ids)
+{
+    const struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &c->files) {
+        const struct ct_config *config = ct_configs_find(c, node->name);
+
+        for (size_t i = 0; i < config->n_nics; i++) {
+            if (ct_nic_is_unnamed(&config->nics[i])) {
+                svec_add(ids, node->name);
+                break;
+            }
         }
     }
-    return found;
 }
 
 bool

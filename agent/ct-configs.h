@@ -13,8 +13,8 @@
 
 struct ct_config;
 struct ct_nic;
-struct eth_addr;
 struct sset;
+struct svec;
 
 struct ct_configs;
 /* The folders: "/etc/pve" and "/var/lib/lxc".  They need not exist. */
@@ -32,13 +32,13 @@ void ct_configs_add_problems(const struct ct_configs *, struct sset *);
 
 const struct ct_config *ct_configs_find(const struct ct_configs *,
                                         const char *id);
-/* The container one of whose devices is called 'veth' on the host.  LXC may
- * leave that name to chance: then the one with that 'mac'.  '*ret_nic' is set
- * if there is one. */
+/* The container one of whose devices is called 'veth' on the host.  '*ret_nic'
+ * is set if there is one. */
 const struct ct_config *ct_configs_find_veth(const struct ct_configs *,
                                              const char *veth,
-                                             const struct eth_addr *mac,
                                              const struct ct_nic **ret_nic);
+/* Adds the ids of those with a device whose veth LXC calls as it likes. */
+void ct_configs_add_unnamed(const struct ct_configs *, struct svec *ids);
 /* Whether this is a Proxmox host: each container has to have a file. */
 bool ct_configs_is_pve(const struct ct_configs *);
 /* The file that a container of Proxmox would have.  To free. */

@@ -6,6 +6,8 @@
 
 #include "agent/ct-config.h"
 #include "agent/ct-configs.h"
+#include "agent/ct-inits.h"
+#include "agent/ct-owner.h"
 #include "agent/identity.h"
 #include "agent/link.h"
 #include "agent/plan.h"
@@ -27,6 +29,7 @@ VLOG_DEFINE_THIS_MODULE(discover);
 
 struct discover {
     struct plugs *plugs;
+    struct ct_inits *inits;
     struct port_report *ports;
     size_t n_ports, allocated_ports;
     struct sset veths;
@@ -46,6 +49,8 @@ struct discover_run {
     const struct ovsrec_bridge *br;
     const struct model_node *node;
     struct shash by_veth;       /* Veth -> const struct model_container. */
+    struct shash by_id;         /* The same of those with any veth. */
+    struct ct_owners owners;
     struct sset *problems;
 };
 
@@ -61,11 +66,12 @@ port_state_to_string(enum port_state state)
 }
 
 struct discover *
-discover_create(const char *state_dir)
+discover_create(const char *state_dir, const char *lxc_dir)
 {
     struct discover *d = xzalloc(sizeof *d);
 
     d->plugs = plugs_create(state_dir);
+    d->inits = ct_inits_create(lxc_dir);
     sset_init(&d->veths);
     sset_init(&d->firewalls);
     sset_init(&d->machines);
@@ -92,6 +98,7 @@ discover_destroy(struct discover *d)
         discover_clear_ports(d);
         free(d->ports);
         plugs_destroy(d->plugs);
+        ct_inits_destroy(d->inits);
         sset_destroy(&d->veths);
         sset_destroy(&d->firewalls);
         sset_destroy(&d->machines);
@@ -104,6 +111,18 @@ void
 discover_set_stale(struct discover *d)
 {
     plugs_set_stale(d->plugs);
+}
+
+bool
+discover_is_due(struct discover *d)
+{
+    return plugs_is_due(d->plugs);
+}
+
+void
+discover_wait(const struct discover *d)
+{
+    plugs_wait(d->plugs);
 }
 
 const struct port_report *
@@ -168,28 +187,31 @@ report_set(struct port_report *r, enum port_state state, const char *format,
 
 static char *
 find_contradiction(const struct discover_run *run,
-                   const struct model_container *c, const struct link *veth,
-                   struct eth_addr seen)
+                   const struct model_container *c,
+                   const struct ct_owner *owner, struct eth_addr seen)
 {
-    struct identity id = { .container = c, .veth = veth, .seen = seen };
+    struct identity id = {
+        .container = c, .owner = owner, .seen = seen,
+        .end = ct_inits_check_end(run->d->inits, run->nlk, owner->link,
+                                  c->id),
+    };
 
-    id.config = ct_configs_find_veth(run->configs, c->veth, &seen, &id.nic);
     return identity_check(&id, run->configs, run->links);
 }
 
-/* A port of which nobody contradicts that it is 'c'. */
+/* A port of which nobody contradicts whose it is. */
 static void
 report_state(struct port_report *r, const struct ovsrec_interface *iface,
-             const struct model_container *c, const struct link *veth)
+             const struct ct_owner *owner)
 {
     if (iface->error) {
         report_set(r, PORT_DOWN, "%s", iface->error);
     } else if (!r->ofport) {
         report_set(r, PORT_DOWN, "the switch has not opened it yet");
-    } else if (!veth) {
-        report_set(r, PORT_DOWN, "there is no interface %s", c->veth);
-    } else if (!veth->up) {
-        report_set(r, PORT_DOWN, "%s is down", c->veth);
+    } else if (!owner->link) {
+        report_set(r, PORT_DOWN, "there is no interface %s", owner->veth);
+    } else if (!owner->link->up) {
+        report_set(r, PORT_DOWN, "%s is down", owner->veth);
     } else if (eth_addr_is_zero(r->mac)) {
         report_set(r, PORT_DOWN, "the container's MAC address is not known; "
                    "write it as hwaddr");
@@ -202,36 +224,42 @@ report_state(struct port_report *r, const struct ovsrec_interface *iface,
 static void
 report_container(struct discover_run *run, struct port_report *r,
                  const struct ovsrec_interface *iface,
-                 const struct model_container *c)
+                 const struct model_container *c,
+                 const struct ct_owner *owner)
 {
-    const struct link *veth = links_find(run->links, c->veth);
-    struct eth_addr seen = (veth ? plugs_get_mac(run->d->plugs, run->nlk,
-                                                 veth, c->has_hwaddr
-                                                 ? &c->hwaddr : NULL,
-                                                 run->problems)
-                            : eth_addr_zero);
-    char *contradiction = find_contradiction(run, c, veth, seen);
+    const struct eth_addr *declared
+        = (c->has_hwaddr ? &c->hwaddr
+           : owner->nic && owner->nic->has_mac ? &owner->nic->mac : NULL);
+    struct eth_addr seen
+        = (owner->link ? plugs_get_mac(run->d->plugs, run->nlk, owner->link,
+                                       declared, run->problems)
+           : eth_addr_zero);
+    char *contradiction = find_contradiction(run, c, owner, seen);
 
     r->mac = eth_addr_is_zero(seen) && c->has_hwaddr ? c->hwaddr : seen;
     if (contradiction) {
         report_set(r, PORT_QUARANTINE, "%s", contradiction);
         free(contradiction);
     } else {
-        report_state(r, iface, c, veth);
+        report_state(r, iface, owner);
     }
 }
 
 /* Of two ports of a container, one behind a firewall's bridge and one not, the
  * latter is the one that flows go by. */
 static const struct model_container *
-find_container(const struct discover_run *run, const char *port)
+find_container(const struct discover_run *run, const char *port,
+               const struct ct_owner *owner)
 {
-    char *veth = port_name_veth(port);
-    bool hidden = strcmp(veth, port) && vswitch_find_port(run->br, veth);
+    bool hidden = (strcmp(owner->veth, port)
+                   && vswitch_find_port(run->br, owner->veth));
     const struct model_container *c
-        = hidden ? NULL : shash_find_data(&run->by_veth, veth);
+        = hidden ? NULL : shash_find_data(&run->by_veth, owner->veth);
 
-    free(veth);
+    if (!c && owner->config) {
+        c = shash_find_data(&run->by_id, owner->config->id);
+        c = c && identity_is_nic(c, owner) ? c : NULL;
+    }
     return c;
 }
 
@@ -261,10 +289,9 @@ is_ignored(const struct discover_run *run,
 static void
 report_candidate(struct discover_run *run, struct port_report *r,
                  const struct ovsrec_interface *iface,
-                 struct model_container *c)
+                 struct model_container *c, const struct ct_owner *owner)
 {
-    const struct link *veth = links_find(run->links, c->veth);
-    char *reason = find_contradiction(run, c, veth, r->mac);
+    char *reason = find_contradiction(run, c, owner, r->mac);
 
     reason = reason ? reason : adopt_check(run->model, c);
     if (reason) {
@@ -277,69 +304,69 @@ report_candidate(struct discover_run *run, struct port_report *r,
     free(r->container);
     r->container = xstrdup(c->name);
     r->found = c;
-    report_state(r, iface, c, veth);
+    report_state(r, iface, owner);
 }
 
 static void
 report_stranger(struct discover_run *run, struct port_report *r,
-                const struct ovsrec_interface *iface)
+                const struct ovsrec_interface *iface,
+                const struct ct_owner *owner)
 {
     const struct model *model = run->model;
-    char *veth = port_name_veth(r->name);
-    const struct link *link = links_find(run->links, veth);
-    const struct ct_nic *nic;
 
-    if (link && model->mesh.adopt) {
-        r->mac = plugs_get_mac(run->d->plugs, run->nlk, link, NULL,
-                               run->problems);
-    } else if (link) {
-        link_read_peer_mac(run->nlk, link, &r->mac);
+    if (owner->link && model->mesh.adopt) {
+        r->mac = plugs_get_mac(run->d->plugs, run->nlk, owner->link,
+                               owner->nic && owner->nic->has_mac
+                               ? &owner->nic->mac : NULL, run->problems);
+    } else if (owner->link) {
+        struct link_peer peer;
+
+        if (!link_read_peer(run->nlk, owner->link, &peer)) {
+            r->mac = peer.mac;
+        }
     }
-    const struct ct_config *config
-        = ct_configs_find_veth(run->configs, veth, &r->mac, &nic);
     struct model_container *c
-        = (model->mesh.adopt && config
-           ? identity_create_candidate(config, nic, veth, run->node->name,
-                                       r->mac, model)
+        = (model->mesh.adopt && owner->config
+           ? identity_create_candidate(owner, run->node->name, r->mac, model)
            : model->mesh.adopt && !ct_configs_is_pve(run->configs)
-           ? identity_clone_adopted(model, run->node->name, veth)
+           ? identity_clone_adopted(model, run->node->name, owner->veth)
            : NULL);
     if (c) {
-        report_candidate(run, r, iface, c);
+        report_candidate(run, r, iface, c, owner);
     } else {
-        char *reason = identity_explain_stranger(r->name, config, nic, model);
+        char *reason = identity_explain_stranger(owner, model);
         report_set(r, PORT_QUARANTINE, "%s", reason);
         free(reason);
     }
-    free(veth);
 }
 
 /* Whether the port, behind a bridge of Proxmox's firewall, is a virtual
  * machine's: no two guests of Proxmox have the same number. */
 static bool
-is_machine(const struct discover_run *run, const char *port)
+is_machine(const struct discover_run *run, const char *port,
+           const struct ct_owner *owner)
 {
-    char *veth = port_name_veth(port);
     unsigned int vmid, index;
-    bool found = (strcmp(veth, port)
-                  && port_name_parse_veth(veth, &vmid, &index)
-                  && ct_configs_is_vm(run->configs, vmid)
-                  && !links_find(run->links, veth));
 
-    free(veth);
-    return found;
+    return (strcmp(owner->veth, port)
+            && port_name_parse_veth(owner->veth, &vmid, &index)
+            && ct_configs_is_vm(run->configs, vmid)
+            && !owner->link);
 }
 
 static void
 discover_port(struct discover_run *run, const struct ovsrec_interface *iface)
 {
-    const struct model_container *c = find_container(run, iface->name);
     const struct link *link = links_find(run->links, iface->name);
     struct discover *d = run->d;
+    struct ct_owner owner;
 
     if (is_ignored(run, iface)) {
         return;
     }
+    ct_owner_find(&run->owners, iface->name, &owner);
+    const struct model_container *c = find_container(run, iface->name,
+                                                     &owner);
     if (link && !strcmp(link->kind, "veth")) {
         sset_add(&d->veths, iface->name);
     }
@@ -348,15 +375,17 @@ discover_port(struct discover_run *run, const struct ovsrec_interface *iface)
                                        iface);
     r->ofport = (iface->n_ofport && iface->ofport[0] > 0 ? iface->ofport[0]
                  : 0);
-    if (!c && is_machine(run, iface->name)) {
+    if (!c && is_machine(run, iface->name, &owner)) {
         sset_add(&d->machines, iface->name);
         report_set(r, PORT_MACHINE, "%s", "");
     } else if (c) {
-        shash_find_and_delete(&run->by_veth, c->veth);
-        report_container(run, r, iface, c);
+        shash_find_and_delete(c->any_veth ? &run->by_id : &run->by_veth,
+                              c->any_veth ? c->id : c->veth);
+        report_container(run, r, iface, c, &owner);
     } else {
-        report_stranger(run, r, iface);
+        report_stranger(run, r, iface, &owner);
     }
+    ct_owner_destroy(&owner);
 }
 
 /* Why nothing is plugged. */
@@ -366,7 +395,7 @@ explain_missing(const struct discover_run *run,
 {
     const struct ct_nic *nic;
     const struct ct_config *config
-        = ct_configs_find_veth(run->configs, c->veth, &c->hwaddr, &nic);
+        = ct_configs_find_veth(run->configs, c->veth, &nic);
 
     if (nic && nic->link_down) {
         return xasprintf("%s has it down (link_down)", config->file);
@@ -403,6 +432,24 @@ discover_missing(struct discover_run *run)
     }
 }
 
+/* Those of which LXC has to say which interface they have. */
+static void
+discover_absent(struct discover_run *run)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &run->by_id) {
+        const struct model_container *c = node->data;
+        char *unknown = port_name_unknown(c->id);
+        struct port_report *r = add_report(run->d, unknown, c->name, NULL);
+        char *reason = identity_explain_absence(c, run->configs);
+
+        report_set(r, PORT_MISSING, "%s", reason);
+        free(reason);
+        free(unknown);
+    }
+}
+
 static void
 index_containers(struct discover_run *run, const struct model *model)
 {
@@ -413,7 +460,8 @@ index_containers(struct discover_run *run, const struct model *model)
 
         if (!c->adopted && !strcmp(c->node, run->node->name) && c->veth
             && !strcmp(c->bridge, SN_BRIDGE)) {
-            shash_add_once(&run->by_veth, c->veth, c);
+            shash_add_once(c->any_veth ? &run->by_id : &run->by_veth,
+                           c->any_veth ? c->id : c->veth, c);
         }
     }
 }
@@ -482,6 +530,7 @@ discover_run(struct discover *d, struct nlk *nlk, const struct links *links,
     };
 
     discover_clear_ports(d);
+    plugs_begin_round(d->plugs);
     if (!run.node) {
         discover_strangers(&run);
         return;         /* The guards stay, as all else of the host does. */
@@ -491,6 +540,8 @@ discover_run(struct discover *d, struct nlk *nlk, const struct links *links,
     sset_destroy(&d->uplinks);
     sset_clone(&d->uplinks, &run.node->uplinks);
     shash_init(&run.by_veth);
+    shash_init(&run.by_id);
+    ct_owners_init(&run.owners, nlk, links, configs, d->inits);
     index_containers(&run, model);
     for (size_t i = 0; run.br && i < run.br->n_ports; i++) {
         for (size_t j = 0; j < run.br->ports[i]->n_interfaces; j++) {
@@ -498,9 +549,13 @@ discover_run(struct discover *d, struct nlk *nlk, const struct links *links,
         }
     }
     discover_missing(&run);
+    discover_absent(&run);
     d->ready = true;
     find_firewalls(d, links);
     plugs_end_round(d->plugs, problems);
+    ct_inits_end_round(d->inits);
+    ct_owners_destroy(&run.owners);
+    shash_destroy(&run.by_id);
     shash_destroy(&run.by_veth);
     if (d->n_ports > 1) {
         qsort(d->ports, d->n_ports, sizeof *d->ports, compare_reports);

@@ -42,7 +42,8 @@ struct port_report {
     const struct ovsrec_interface *iface; /* Of this iteration, or NULL. */
 };
 
-struct discover *discover_create(const char *state_dir);
+/* 'lxc_dir': see agent/ct-inits.h. */
+struct discover *discover_create(const char *state_dir, const char *lxc_dir);
 void discover_destroy(struct discover *);
 
 /* The next run reads every MAC address anew, not only those that are due. */
@@ -53,6 +54,10 @@ void discover_run(struct discover *, struct nlk *, const struct links *,
                   const struct vswitch *, const struct ct_configs *,
                   const struct model *, const char *node,
                   struct sset *problems);
+
+/* Whether it should look again though nothing happened.  True only once. */
+bool discover_is_due(struct discover *);
+void discover_wait(const struct discover *);
 
 /* Whether it has looked since it was created: until then, that it knows of no
  * port means nothing. */

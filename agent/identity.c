@@ -6,6 +6,7 @@
 
 #include "agent/ct-config.h"
 #include "agent/ct-configs.h"
+#include "agent/ct-owner.h"
 #include "agent/link.h"
 #include "agent/plan.h"
 #include "openvswitch/dynamic-string.h"
@@ -20,17 +21,19 @@
 static char *
 check_owner(const struct identity *id)
 {
+    const struct ct_config *config = id->owner->config;
     const struct model_container *c = id->container;
+    const char *veth = id->owner->veth;
     unsigned int vmid, index;
 
-    if (id->config) {
-        return (strcmp(id->config->id, c->id)
+    if (config) {
+        return (strcmp(config->id, c->id)
                 ? xasprintf("%s is the port of container %s (%s), and the "
-                            "state says that %s is %s", c->veth,
-                            id->config->id, id->config->file, c->name, c->id)
+                            "state says that %s is %s", veth, config->id,
+                            config->file, c->name, c->id)
                 : NULL);
     }
-    if (port_name_parse_veth(c->veth, &vmid, &index)
+    if (port_name_parse_veth(veth, &vmid, &index)
         && str_is_decimal(c->id)) {
         char *number = xasprintf("%u", vmid);
         bool same = !strcmp(number, c->id);
@@ -38,7 +41,7 @@ check_owner(const struct identity *id)
         free(number);
         return (same ? NULL
                 : xasprintf("%s is the port of container %u, and the state "
-                            "says that %s is %s", c->veth, vmid, c->name,
+                            "says that %s is %s", veth, vmid, c->name,
                             c->id));
     }
     return NULL;
@@ -65,13 +68,14 @@ check_file(const struct identity *id, const struct ct_configs *configs)
 {
     const struct model_container *c = id->container;
     const struct ct_config *other = ct_configs_find(configs, c->id);
+    const char *veth = id->owner->veth;
     unsigned int vmid, index;
 
-    if (id->nic) {
+    if (id->owner->nic) {
         return NULL;
-    } else if (port_name_parse_veth(c->veth, &vmid, &index)) {
+    } else if (port_name_parse_veth(veth, &vmid, &index)) {
         return (other ? xasprintf("%s has no net%u, whose port %s would be",
-                                  other->file, index, c->veth)
+                                  other->file, index, veth)
                 : ct_configs_is_pve(configs)
                 ? explain_missing_file(configs, vmid)
                 : NULL);
@@ -79,7 +83,7 @@ check_file(const struct identity *id, const struct ct_configs *configs)
     for (size_t i = 0; other && i < other->n_nics; i++) {
         if (other->nics[i].veth) {
             return xasprintf("%s calls its port %s, and the state says %s",
-                             other->file, other->nics[i].veth, c->veth);
+                             other->file, other->nics[i].veth, veth);
         }
     }
     return NULL;
@@ -100,20 +104,22 @@ static char *
 check_mac(const struct identity *id)
 {
     const struct model_container *c = id->container;
+    const struct ct_config *config = id->owner->config;
+    const struct ct_nic *nic = id->owner->nic;
     bool has_seen = !eth_addr_is_zero(id->seen);
-    bool has_file = id->nic && id->nic->has_mac;
+    bool has_file = nic && nic->has_mac;
 
     if (has_seen && c->has_hwaddr && !eth_addr_equals(id->seen, c->hwaddr)) {
         return describe_macs("its MAC address is", id->seen, "hwaddr",
                              c->hwaddr);
     } else if (has_seen && has_file
-               && !eth_addr_equals(id->seen, id->nic->mac)) {
-        return describe_macs("its MAC address is", id->seen,
-                             id->config->file, id->nic->mac);
+               && !eth_addr_equals(id->seen, nic->mac)) {
+        return describe_macs("its MAC address is", id->seen, config->file,
+                             nic->mac);
     } else if (has_file && c->has_hwaddr
-               && !eth_addr_equals(id->nic->mac, c->hwaddr)) {
+               && !eth_addr_equals(nic->mac, c->hwaddr)) {
         return describe_macs("the state's hwaddr is", c->hwaddr,
-                             id->config->file, id->nic->mac);
+                             config->file, nic->mac);
     }
     return NULL;
 }
@@ -134,7 +140,7 @@ check_address(const struct identity *id, const struct sn_prefix *address)
             char *reason = xasprintf(
                 "the state's %s is %s and %s says %s",
                 host.is_v4 ? "ipv4_address" : "ipv6_address", a,
-                id->config->file, b);
+                id->owner->config->file, b);
 
             free(a);
             free(b);
@@ -147,12 +153,13 @@ check_address(const struct identity *id, const struct sn_prefix *address)
 static char *
 check_network(const struct identity *id)
 {
-    const struct ct_nic *nic = id->nic;
+    const struct ct_nic *nic = id->owner->nic;
     char *reason = NULL;
 
     if (nic && nic->bridge && strcmp(nic->bridge, SN_BRIDGE)) {
         return xasprintf("it is plugged into "SN_BRIDGE" and %s says "
-                         "bridge %s", id->config->file, nic->bridge);
+                         "bridge %s", id->owner->config->file,
+                         nic->bridge);
     }
     for (size_t i = 0; nic && !reason && i < nic->n_addresses; i++) {
         reason = check_address(id, &nic->addresses[i]);
@@ -164,17 +171,20 @@ check_network(const struct identity *id)
 static char *
 check_other_end(const struct identity *id, const struct links *links)
 {
-    const struct link *veth = id->veth;
+    const struct link *veth = id->owner->link;
+    const struct link *peer
+        = (veth && !strcmp(veth->kind, "veth") && veth->peer_netnsid < 0
+           ? links_find_ifindex(links, veth->peer_ifindex) : NULL);
 
-    if (veth && !strcmp(veth->kind, "veth") && veth->peer_netnsid < 0) {
-        const struct link *peer = links_find_ifindex(links,
-                                                     veth->peer_ifindex);
-        if (peer) {
-            return xasprintf("the other end of %s is %s on the host itself, "
-                             "not in a container", veth->name, peer->name);
-        }
+    if (peer) {
+        return xasprintf("the other end of %s is %s on the host itself, "
+                         "not in a container", veth->name, peer->name);
     }
-    return NULL;
+    return (id->end == CT_END_OUTSIDE
+            ? xasprintf("the other end of %s is not in the network namespace "
+                        "of container %s's first process", veth->name,
+                        id->container->id)
+            : NULL);
 }
 
 char *
@@ -189,6 +199,17 @@ identity_check(const struct identity *id, const struct ct_configs *configs,
     return reason ? reason : check_other_end(id, links);
 }
 
+/* Of a container to which LXC gives any veth. */
+static char *
+explain_no_veth(const struct model_container *c,
+                const struct ct_config *config)
+{
+    return (config ? xasprintf("no port leads into container %s of LXC (%s)",
+                               c->id, config->file)
+            : xasprintf("LXC has no container %s to say which veth it has; "
+                        "write its veth", c->id));
+}
+
 char *
 identity_explain_absence(const struct model_container *c,
                          const struct ct_configs *configs)
@@ -196,7 +217,9 @@ identity_explain_absence(const struct model_container *c,
     const struct ct_config *config = ct_configs_find(configs, c->id);
     unsigned int vmid, index;
 
-    if (config && config->n_nics && config->nics[0].veth
+    if (c->any_veth) {
+        return explain_no_veth(c, config);
+    } else if (config && config->n_nics && config->nics[0].veth
         && !ct_config_find_nic(config, c->veth)) {
         return xasprintf("%s calls its port %s", config->file,
                          config->nics[0].veth);
@@ -231,23 +254,41 @@ find_first_nic(const struct ct_config *config)
     for (size_t i = 0; i < config->n_nics; i++) {
         const struct ct_nic *nic = &config->nics[i];
 
-        if (!nic->bridge || !strcmp(nic->bridge, SN_BRIDGE)) {
+        if (nic->is_veth
+            && (!nic->bridge || !strcmp(nic->bridge, SN_BRIDGE))) {
             return nic;
         }
     }
     return NULL;
 }
 
-struct model_container *
-identity_create_candidate(const struct ct_config *config,
-                          const struct ct_nic *nic, const char *veth,
-                          const char *node, struct eth_addr seen,
-                          const struct model *model)
+bool
+identity_is_nic(const struct model_container *c,
+                const struct ct_owner *owner)
 {
+    const struct ct_config *config = owner->config;
+
+    for (size_t i = 0; c->has_hwaddr && i < config->n_nics; i++) {
+        const struct ct_nic *nic = &config->nics[i];
+
+        if (nic->has_mac && eth_addr_equals(nic->mac, c->hwaddr)) {
+            return owner->nic == nic;
+        }
+    }
+    return owner->nic && owner->nic == find_first_nic(config);
+}
+
+struct model_container *
+identity_create_candidate(const struct ct_owner *owner, const char *node,
+                          struct eth_addr seen, const struct model *model)
+{
+    const struct ct_config *config = owner->config;
+    const struct ct_nic *nic = owner->nic;
     const struct model_container *declared = find_by_id(model, config->id);
     struct model_container *c;
 
-    if (nic != find_first_nic(config) || (declared && !declared->adopted)) {
+    if (!nic || nic != find_first_nic(config)
+        || (declared && !declared->adopted)) {
         return NULL;
     }
     c = model_object_create(MODEL_CONTAINER);
@@ -255,7 +296,7 @@ identity_create_candidate(const struct ct_config *config,
     c->id = xstrdup(config->id);
     c->node = xstrdup(node);
     c->bridge = xstrdup(SN_BRIDGE);
-    c->veth = xstrdup(veth);
+    c->veth = xstrdup(owner->veth);
     c->adopted = true;
     c->hwaddr = nic->has_mac ? nic->mac : seen;
     c->has_hwaddr = !eth_addr_is_zero(c->hwaddr);
@@ -295,25 +336,23 @@ identity_clone_adopted(const struct model *model, const char *node,
 }
 
 char *
-identity_explain_stranger(const char *port, const struct ct_config *config,
-                          const struct ct_nic *nic,
+identity_explain_stranger(const struct ct_owner *owner,
                           const struct model *model)
 {
+    const struct ct_config *config = owner->config;
     const struct model_container *c
         = config ? find_by_id(model, config->id) : NULL;
     struct ds ds = DS_EMPTY_INITIALIZER;
-    char *veth = port_name_veth(port);
 
     ds_put_format(&ds, "no container of this node declares it (veth: %s)",
-                  veth);
-    if (c) {
+                  owner->veth);
+    if (c && owner->nic) {
         ds_put_format(&ds, "; it is net%u of %s, which %s at %s on %s",
-                      nic->index, c->name,
+                      owner->nic->index, c->name,
                       c->adopted ? "was adopted" : "the state has", c->veth,
                       c->node);
     } else if (config) {
         ds_put_format(&ds, "; %s calls it %s", config->file, config->name);
     }
-    free(veth);
     return ds_steal_cstr(&ds);
 }

@@ -7,33 +7,35 @@
  * own configuration (agent/ct-configs.h) says the same; the port's name has
  * the number, and netlink tells what is on the other end. */
 
+#include "agent/ct-inits.h"
 #include "openvswitch/types.h"
 
-struct ct_config;
 struct ct_configs;
-struct ct_nic;
-struct link;
+struct ct_owner;
 struct links;
 struct model;
 struct model_container;
 
 struct identity {
     const struct model_container *container;
-    const struct ct_config *config;     /* NULL: none has this port. */
-    const struct ct_nic *nic;           /* Of 'config'. */
-    const struct link *veth;            /* NULL: there is none. */
+    const struct ct_owner *owner;       /* Of the port. */
     struct eth_addr seen;               /* At the other end; zero: unknown. */
+    enum ct_end end;                    /* Whether that is in 'container'. */
 };
 
 /* NULL, or what contradicts what, to free. */
 char *identity_check(const struct identity *, const struct ct_configs *,
                      const struct links *);
 
-/* The container that 'config' describes, for adoption: its first device on the
- * bridge, if that is 'nic', and nobody declares it.  Else NULL.  To free. */
+/* Whether the owner's device is the one of a container to which LXC gives any
+ * veth: that of the declared MAC address, or else its first on the bridge. */
+bool identity_is_nic(const struct model_container *, const struct ct_owner *);
+
+/* The owner, for adoption: if its first device on the bridge is this one, and
+ * nobody declares it.  Else NULL.  To free. */
 struct model_container *identity_create_candidate(
-    const struct ct_config *, const struct ct_nic *, const char *veth,
-    const char *node, struct eth_addr seen, const struct model *);
+    const struct ct_owner *, const char *node, struct eth_addr seen,
+    const struct model *);
 
 /* The container that was adopted with that veth, as the model has it: for when
  * the host's configuration cannot be read.  NULL if none was.  To free. */
@@ -41,13 +43,13 @@ struct model_container *identity_clone_adopted(const struct model *,
                                                const char *node,
                                                const char *veth);
 
-/* Where a container is that has no port here, to free; NULL: nobody says. */
+/* Where a container is that has no port here, to free; NULL: nobody says,
+ * unless LXC gives it any veth. */
 char *identity_explain_absence(const struct model_container *,
                                const struct ct_configs *);
 
-/* Why 'port' is nobody's, to free. */
-char *identity_explain_stranger(const char *port, const struct ct_config *,
-                                const struct ct_nic *,
+/* Why a port is nobody's, to free. */
+char *identity_explain_stranger(const struct ct_owner *,
                                 const struct model *);
 
 #endif /* agent/identity.h */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/if_link.h>
+#include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 #include <linux/if.h>
 #include <netlink/addr.h>
@@ -191,39 +192,101 @@ link_configure(struct nlk *nlk, const struct link *link, uint32_t mtu)
 }
 
 static void
-peer_mac_cb(struct nlmsghdr *nlh, void *mac_)
+peer_cb(struct nlmsghdr *nlh, void *peer_)
 {
-    struct eth_addr *mac = mac_;
+    struct link_peer *peer = peer_;
     struct nlattr *addr = nlmsg_find_attr(nlh, sizeof(struct ifinfomsg),
                                           IFLA_ADDRESS);
+    struct nlattr *name = nlmsg_find_attr(nlh, sizeof(struct ifinfomsg),
+                                          IFLA_IFNAME);
 
     if (addr && nla_len(addr) == ETH_ADDR_LEN) {
-        memcpy(mac, nla_data(addr), ETH_ADDR_LEN);
+        memcpy(&peer->mac, nla_data(addr), ETH_ADDR_LEN);
+    }
+    if (name) {
+        nla_strlcpy(peer->name, name, sizeof peer->name);
     }
 }
 
-int
-link_read_peer_mac(struct nlk *nlk, const struct link *link,
-                   struct eth_addr *ret_mac)
+static struct nl_msg *
+get_link_alloc(int ifindex)
 {
-    struct ifinfomsg ifi = { .ifi_index = link->peer_ifindex };
-    struct eth_addr mac = eth_addr_zero;
+    struct ifinfomsg ifi = { .ifi_index = ifindex };
+    struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETLINK, 0);
+
+    nlmsg_append(msg, &ifi, sizeof ifi, NLMSG_ALIGNTO);
+    return msg;
+}
+
+int
+link_read_peer(struct nlk *nlk, const struct link *link,
+               struct link_peer *ret)
+{
+    struct link_peer peer = { .mac = eth_addr_zero };
 
     if (strcmp(link->kind, "veth") || !link->peer_ifindex) {
         return ENODEV;
     }
 
-    struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETLINK, 0);
-    nlmsg_append(msg, &ifi, sizeof ifi, NLMSG_ALIGNTO);
+    struct nl_msg *msg = get_link_alloc(link->peer_ifindex);
     if (link->peer_netnsid >= 0) {
         nla_put_s32(msg, IFLA_TARGET_NETNSID, link->peer_netnsid);
     }
-    int error = nlk_dump(nlk_strict_sock(nlk), msg, peer_mac_cb, &mac);
-    if (!error && eth_addr_is_zero(mac)) {
+    int error = nlk_dump(nlk_strict_sock(nlk), msg, peer_cb, &peer);
+    if (!error && eth_addr_is_zero(peer.mac)) {
         error = ENODATA;
     }
     if (!error) {
-        *ret_mac = mac;
+        *ret = peer;
+    }
+    return error;
+}
+
+static void
+peer_netnsid_cb(struct nlmsghdr *nlh, void *id_)
+{
+    struct nlattr *attr = nlmsg_find_attr(nlh, sizeof(struct ifinfomsg),
+                                          IFLA_LINK_NETNSID);
+    int *id = id_;
+
+    *id = attr ? nla_get_s32(attr) : -1;
+}
+
+int
+link_read_peer_netnsid(struct nlk *nlk, const struct link *link, int *ret_id)
+{
+    int id = -1;
+    int error = nlk_dump(nlk_strict_sock(nlk), get_link_alloc(link->ifindex),
+                         peer_netnsid_cb, &id);
+
+    if (!error) {
+        *ret_id = id;
+    }
+    return error;
+}
+
+static void
+netnsid_cb(struct nlmsghdr *nlh, void *id_)
+{
+    struct nlattr *attr = nlmsg_find_attr(nlh, sizeof(struct rtgenmsg),
+                                          NETNSA_NSID);
+    int *id = id_;
+
+    *id = attr ? nla_get_s32(attr) : -1;
+}
+
+int
+link_read_netnsid(struct nlk *nlk, pid_t pid, int *ret_id)
+{
+    struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETNSID, 0);
+    struct rtgenmsg gen = { .rtgen_family = AF_UNSPEC };
+    int id = -1;
+
+    nlmsg_append(msg, &gen, sizeof gen, NLMSG_ALIGNTO);
+    nla_put_u32(msg, NETNSA_PID, pid);
+    int error = nlk_dump(nlk_strict_sock(nlk), msg, netnsid_cb, &id);
+    if (!error) {
+        *ret_id = id;
     }
     return error;
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include "openvswitch/shash.h"
 #include "openvswitch/types.h"
 
@@ -46,8 +47,16 @@ int link_set_down(struct nlk *, int ifindex);
 /* Brings 'link' up with 'mtu' (0: as it is), if it is not so already. */
 int link_configure(struct nlk *, const struct link *, uint32_t mtu);
 
-/* The MAC address of the other end of a veth, in whatever namespace. */
-int link_read_peer_mac(struct nlk *, const struct link *,
-                       struct eth_addr *ret_mac);
+/* The other end of a veth, in whatever namespace. */
+struct link_peer {
+    struct eth_addr mac;
+    char name[16];              /* IFNAMSIZ */
+};
+int link_read_peer(struct nlk *, const struct link *, struct link_peer *ret);
+
+/* What 'peer_netnsid' of a link is now. */
+int link_read_peer_netnsid(struct nlk *, const struct link *, int *ret_id);
+/* The number that a process's network namespace has here; -1: none. */
+int link_read_netnsid(struct nlk *, pid_t, int *ret_id);
 
 #endif /* agent/link.h */

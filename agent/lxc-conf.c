@@ -13,13 +13,17 @@ static void
 set_string(char **s, const char *value)
 {
     free(*s);
-    *s = xstrdup(value);
+    *s = value[0] ? xstrdup(value) : NULL;
 }
 
 static void
 parse_net(struct ct_nic *nic, const char *key, char *value)
 {
-    if (!strcmp(key, "link")) {
+    if (!strcmp(key, "type")) {
+        nic->is_veth = !strcmp(value, "veth");
+    } else if (!strcmp(key, "name")) {
+        set_string(&nic->name, value);
+    } else if (!strcmp(key, "link")) {
         set_string(&nic->bridge, value);
     } else if (!strcmp(key, "hwaddr")) {
         ct_nic_set_mac(nic, value);
@@ -31,16 +35,6 @@ parse_net(struct ct_nic *nic, const char *key, char *value)
     } else if (!strcmp(key, "ipv6.address")) {
         ct_nic_add_address(nic, value, false);
     }
-}
-
-static void
-forget_nics(struct ct_config *config)
-{
-    for (size_t i = 0; i < config->n_nics; i++) {
-        free(config->nics[i].veth);
-        free(config->nics[i].bridge);
-    }
-    config->n_nics = 0;
 }
 
 static char *
@@ -79,7 +73,7 @@ parse_line(struct ct_config *config, char *line, lxc_include_cb *include,
     } else if (!strcmp(key, "lxc.uts.name") && value[0]) {
         set_string(&config->name, value);
     } else if (!strcmp(key, "lxc.net") && !value[0]) {
-        forget_nics(config);    /* An empty value clears the list. */
+        ct_config_clear_nics(config); /* An empty value clears the list. */
     } else if (ovs_scan(key, "lxc.net.%4u.%n", &index, &n) && n) {
         parse_net(ct_config_get_nic(config, index), key + n, value);
     }

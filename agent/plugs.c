@@ -12,6 +12,7 @@
 
 #include "agent/link.h"
 #include "openvswitch/dynamic-string.h"
+#include "openvswitch/poll-loop.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
@@ -22,6 +23,9 @@
 VLOG_DEFINE_THIS_MODULE(plugs);
 
 #define MAC_INTERVAL_MS 10000
+/* How long after the plug LXC may take to set it, and how often to look. */
+#define MAC_SETTLE_MS 3000
+#define MAC_SETTLE_INTERVAL_MS 100
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 #define BOOT_ID_LEN 36
 
@@ -31,6 +35,7 @@ struct plug {
     struct eth_addr mac;        /* First one seen; zero: none yet. */
     struct eth_addr now;        /* Last one seen. */
     long long int next_ms;      /* When to look again. */
+    long long int settled_ms;   /* When nobody sets it any more. */
     bool seen;                  /* In this round. */
 };
 
@@ -39,6 +44,7 @@ struct plugs {
     char *path;
     char boot_id[BOOT_ID_LEN + 1];      /* "": cannot be read. */
     bool changed;               /* Since the file was written. */
+    long long int next_round_ms;
 };
 
 static struct plug *
@@ -46,7 +52,7 @@ plugs_add(struct plugs *plugs, const char *name)
 {
     struct plug *plug = xzalloc(sizeof *plug);
 
-    plug->next_ms = LLONG_MIN;
+    plug->next_ms = plug->settled_ms = LLONG_MIN;
     shash_add(&plugs->by_name, name, plug);
     return plug;
 }
@@ -118,6 +124,7 @@ plugs_create(const char *state_dir)
 
     shash_init(&plugs->by_name);
     plugs->path = plugs_path(state_dir);
+    plugs->next_round_ms = LLONG_MAX;
     read_boot_id(plugs);
     plugs_load(plugs);
     return plugs;
@@ -154,6 +161,48 @@ plugs_set_stale(struct plugs *plugs)
     }
 }
 
+void
+plugs_begin_round(struct plugs *plugs)
+{
+    plugs->next_round_ms = LLONG_MAX;
+}
+
+bool
+plugs_is_due(struct plugs *plugs)
+{
+    bool due = time_msec() >= plugs->next_round_ms;
+
+    if (due) {
+        plugs->next_round_ms = LLONG_MAX;
+    }
+    return due;
+}
+
+void
+plugs_wait(const struct plugs *plugs)
+{
+    poll_timer_wait_until(plugs->next_round_ms);
+}
+
+/* No event tells of a change in there. */
+static void
+plug_read(struct plugs *plugs, struct plug *plug, struct nlk *nlk,
+          const struct link *veth, const struct eth_addr *declared)
+{
+    long long int now = time_msec();
+    struct link_peer peer;
+
+    if (now >= plug->next_ms && !link_read_peer(nlk, veth, &peer)) {
+        plug->now = peer.mac;
+        plug->next_ms = now + MAC_INTERVAL_MS;
+    }
+    if (declared && now < plug->settled_ms
+        && !eth_addr_equals(plug->now, *declared)) {
+        plug->next_ms = MIN(plug->next_ms, now + MAC_SETTLE_INTERVAL_MS);
+        plugs->next_round_ms = MIN(plugs->next_round_ms, plug->next_ms);
+    }
+}
+
 struct eth_addr
 plugs_get_mac(struct plugs *plugs, struct nlk *nlk, const struct link *veth,
               const struct eth_addr *declared, struct sset *problems)
@@ -170,11 +219,12 @@ plugs_get_mac(struct plugs *plugs, struct nlk *nlk, const struct link *veth,
         plug->peer_ifindex = veth->peer_ifindex;
         plug->mac = plug->now = eth_addr_zero;
         plug->next_ms = LLONG_MIN;
+        plug->settled_ms = time_msec() + MAC_SETTLE_MS;
     }
-    /* No event tells of a change in there. */
-    if (time_msec() >= plug->next_ms
-        && !link_read_peer_mac(nlk, veth, &plug->now)) {
-        plug->next_ms = time_msec() + MAC_INTERVAL_MS;
+    plug_read(plugs, plug, nlk, veth, declared);
+    if (declared && !eth_addr_equals(plug->now, *declared)
+        && time_msec() < plug->settled_ms) {
+        return eth_addr_zero;
     }
     if (eth_addr_is_zero(plug->mac)
         || (declared && !eth_addr_equals(plug->mac, *declared)

@@ -21,7 +21,8 @@ tests_unit_test_service_status_SOURCES = tests/unit/test-service-status.c \
 	tests/unit/sample-model.c tests/unit/sample-model.h
 tests_unit_test_dns_SOURCES = tests/unit/test-dns.c \
 	tests/unit/dns-text.c tests/unit/dns-text.h
-UNIT_TESTS += tests/unit/test-ct-config tests/unit/test-interfaces
+UNIT_TESTS += tests/unit/test-ct-config tests/unit/test-ct-inits \
+	tests/unit/test-interfaces
 UNIT_TESTS += tests/unit/test-keys tests/unit/test-plan-host \
 	tests/unit/test-plan \
 	tests/unit/test-wg

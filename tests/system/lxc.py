@@ -1,10 +1,11 @@
-"""A real container of Debian's LXC on a host of the lab.
+"""Real containers of Debian's LXC on a host of the lab.
 
 The package need not be installed, which would make a bridge on the machine:
 SOCKNET_LXC names a folder that its .deb files were unpacked in."""
 
 import os
 import shutil
+import subprocess
 
 from harness import ns
 
@@ -21,7 +22,6 @@ NETWORK = """\
 lxc.net.0.type = veth
 lxc.net.0.link = vmbr0
 lxc.net.0.flags = up
-lxc.net.0.veth.pair = {veth}
 lxc.net.0.hwaddr = {mac}
 lxc.net.0.ipv4.address = {address}
 lxc.net.0.ipv4.gateway = {gateway}
@@ -41,21 +41,26 @@ def find():
 
 
 class Container:
+    """Without 'veth' LXC gives its port any name, as it does by default."""
+
     def __init__(self, system, node, name, veth, mac, address, gateway):
         self.env, self.programs = find()
         self.host, self.name = system.lab.hosts[node], name
+        self.address, self.gateway = address, gateway
         self.folder = self.host.path("lxc")
         here = os.path.join(self.folder, name)
-        os.makedirs(os.path.join(here, "mnt"))
+        os.makedirs(os.path.join(here, "mnt"), exist_ok=True)
         config = CONFIG.format(name=name, dir=here)
         for d in ("proc", "sys", "dev", "tmp", "run"):
-            os.makedirs(os.path.join(here, "rootfs", d))
+            os.makedirs(os.path.join(here, "rootfs", d), exist_ok=True)
         for d in ("bin", "sbin", "lib", "lib64", "usr"):
-            os.makedirs(os.path.join(here, "rootfs", d))
+            os.makedirs(os.path.join(here, "rootfs", d), exist_ok=True)
             config += "lxc.mount.entry = /%s %s none bind,ro 0 0\n" % (d, d)
         with open(os.path.join(here, "network"), "w") as f:
-            f.write(NETWORK.format(veth=veth, mac=mac, address=address,
+            f.write(NETWORK.format(mac=mac, address=address,
                                    gateway=gateway))
+            if veth:
+                f.write("lxc.net.0.veth.pair = %s\n" % veth)
         with open(os.path.join(here, "config"), "w") as f:
             f.write(config)
 
@@ -72,8 +77,37 @@ class Container:
             self.stop()
         ns.run(self._argv("lxc-start"), env=self.env)
 
+    def start_as_proxmox(self):
+        """In the foreground, of a service: no "[lxc monitor]" in its name."""
+        self.host.daemon("env", "LD_LIBRARY_PATH="
+                         + self.env.get("LD_LIBRARY_PATH", ""),
+                         os.path.join(self.programs, "lxc-start"), "-F",
+                         "-P", self.folder, "-n", self.name)
+
     def stop(self):
         ns.run(self._argv("lxc-stop", "-k"), env=self.env, check=False)
+
+    def init(self):
+        """The number of its first process, on the lab's host."""
+        return ns.run(self._argv("lxc-info", "-p", "-H"),
+                      env=self.env).stdout.strip()
+
+    def move(self, from_pid, to_pid):
+        """Its eth0, as root of the host can, and root in the container into
+        a namespace made in there."""
+        def run(pid, *command):
+            self.host.run("nsenter", "-t", pid, "-n", "ip", *command)
+
+        run(from_pid, "link", "set", "eth0", "netns", to_pid)
+        run(to_pid, "addr", "add", self.address, "dev", "eth0")
+        run(to_pid, "link", "set", "eth0", "up")
+        run(to_pid, "route", "replace", "default", "via", self.gateway)
+
+    def elsewhere(self):
+        """A process in another network namespace."""
+        p = self.host.spawn("unshare", "-n", "sh", "-c", "echo $$; exec sleep "
+                            "100", stdout=subprocess.PIPE, text=True)
+        return p.stdout.readline().strip()
 
     def run(self, *command, check=True):
         return ns.run(self._argv("lxc-attach", "--", *command), env=self.env,

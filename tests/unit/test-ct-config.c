@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include "agent/ct-config.h"
 #include "agent/ct-configs.h"
+#include "agent/ct-owner.h"
 #include "agent/identity.h"
 #include "agent/link.h"
 #include "lib/diag.h"
@@ -22,6 +23,7 @@
 #include "state/load.h"
 #include "state/model.h"
 #include "state/port-name.h"
+#include "svec.h"
 #include "util.h"
 
 static void
@@ -56,6 +58,28 @@ test_port_names(void **state)
     assert_false(port_name_is_tap("tap0"));
 }
 
+/* Names that fit where an interface's does, and that none can have. */
+static void
+test_unknown_port_names(void **state)
+{
+    static const struct { const char *id, *name; } rows[] = {
+        { "web", ":web" },
+        { "fourteen-chars", ":fourteen-chars" },
+        { "fifteen-of-them", ":fifte-d1bd283b" },
+        { "fifteen-of-those", ":fifte-f991e99b" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char *name = port_name_unknown(rows[i].id);
+
+        assert_string_equal(name, rows[i].name);
+        assert_true(strlen(name) < 16);
+        assert_true(port_name_is_unknown(name));
+        free(name);
+    }
+    assert_false(port_name_is_unknown("veth102i0"));
+}
+
 static char *
 config_to_string(const struct ct_config *config)
 {
@@ -71,6 +95,10 @@ config_to_string(const struct ct_config *config)
         if (nic->has_mac) {
             ds_put_format(&ds, " "ETH_ADDR_FMT, ETH_ADDR_ARGS(nic->mac));
         }
+        if (nic->name) {
+            ds_put_format(&ds, " name %s", nic->name);
+        }
+        ds_put_cstr(&ds, nic->is_veth ? "" : " no veth");
         for (size_t j = 0; j < nic->n_addresses; j++) {
             char *s = sn_prefix_to_string(&nic->addresses[j]);
             ds_put_format(&ds, " %s", s);
@@ -139,6 +167,57 @@ test_lxc(void **state)
         "1 - - fd00::5/64\n");
     check_parse(false, "lxc.net.0.link = a\nlxc.net =\nlxc.net.3.link = b\n",
                 "102 102\n3 - b\n");
+    check_parse(false,
+        "lxc.net.0.type = macvlan\nlxc.net.0.link = eno1\n"
+        "lxc.net.0.name =\n"
+        "lxc.net.1.type = veth\nlxc.net.1.name = lan0\n"
+        "lxc.net.1.veth.pair = x\nlxc.net.1.veth.pair =\n",
+        "102 102\n0 - eno1 no veth\n1 - - name lan0\n");
+}
+
+/* Which of a container's devices: by its MAC address, its name in there, or
+ * because there is no other on the bridge. */
+static void
+test_choose_nic(void **state)
+{
+    static const char two[] =
+        "lxc.net.0.link = vmbr0\nlxc.net.0.hwaddr = 00:16:3e:00:00:01\n"
+        "lxc.net.1.link = vmbr0\nlxc.net.1.name = lan0\n"
+        "lxc.net.2.link = vmbr0\nlxc.net.2.veth.pair = x\n"
+        "lxc.net.3.link = vmbr0\nlxc.net.3.type = macvlan\n";
+    static const char other[] = "lxc.net.0.link = br1\n"
+        "lxc.net.1.link = vmbr0\n";
+    static const struct {
+        const char *text;
+        uint8_t last;           /* Of the MAC address. */
+        const char *name;
+        int index;              /* -1: none. */
+    } rows[] = {
+        { two, 1, "eth0", 0 },
+        { two, 1, "lan0", 0 },
+        { two, 9, "lan0", 1 },
+        { two, 9, "eth0", -1 },
+        { two, 0, "", -1 },
+        { other, 9, "eth0", 1 },
+        { "lxc.net.0.link = br1\n", 9, "eth0", -1 },
+        { "lxc.net.0.type = veth\n", 9, "eth0", 0 },
+        { "lxc.net.0.type = none\n", 9, "eth0", -1 },
+        { "", 9, "eth0", -1 },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct ct_config *config = ct_config_create("web", "f");
+        struct eth_addr mac = ETH_ADDR_C(00,16,3e,00,00,00);
+
+        lxc_conf_parse(rows[i].text, config, NULL, NULL);
+        mac.ea[5] = rows[i].last;
+        const struct ct_nic *nic = ct_config_choose_nic(config, "vmbr0", mac,
+                                                        rows[i].name);
+        if ((nic ? (int) nic->index : -1) != rows[i].index) {
+            fail_msg("row %"PRIuSIZE": %d", i, nic ? (int) nic->index : -1);
+        }
+        ct_config_destroy(config);
+    }
 }
 
 /* A host's files. */
@@ -215,7 +294,7 @@ static void
 test_files(void **state)
 {
     struct fixture *f = *state;
-    struct eth_addr none = eth_addr_zero;
+    struct svec unnamed = SVEC_EMPTY_INITIALIZER;
     const struct ct_nic *nic;
 
     assert_false(ct_configs_run(f->configs));
@@ -231,14 +310,16 @@ test_files(void **state)
     assert_false(look(f));
     assert_non_null(ct_configs_find(f->configs, "102"));
 
-    struct eth_addr mac = ETH_ADDR_C(00,16,3e,11,22,33);
-    assert_null(ct_configs_find_veth(f->configs, "vethX", &none, &nic));
-    assert_ptr_equal(ct_configs_find_veth(f->configs, "vethX", &mac, &nic),
-                     ct_configs_find(f->configs, "web"));
+    /* Nobody is the container because he has its MAC address. */
+    assert_null(ct_configs_find_veth(f->configs, "vethX", &nic));
+    ct_configs_add_unnamed(f->configs, &unnamed);
+    assert_int_equal(unnamed.n, 1);
+    assert_string_equal(unnamed.names[0], "web");
+    svec_destroy(&unnamed);
     /* A file that is included. */
     put_file(f, "common", "lxc.net.0.veth.pair = vethweb\n");
     assert_true(look(f));
-    assert_non_null(ct_configs_find_veth(f->configs, "vethweb", &none, &nic));
+    assert_non_null(ct_configs_find_veth(f->configs, "vethweb", &nic));
 
     /* From here on, numbers are Proxmox's. */
     make_dir(f, "pve");
@@ -254,8 +335,7 @@ test_files(void **state)
     assert_null(ct_configs_find(f->configs, "102"));
     assert_null(ct_configs_find(f->configs, "x"));
     assert_non_null(ct_configs_find(f->configs, "web"));
-    assert_non_null(ct_configs_find_veth(f->configs, "veth103i0", &none,
-                                         &nic));
+    assert_non_null(ct_configs_find_veth(f->configs, "veth103i0", &nic));
     char *elsewhere = ct_configs_pve_elsewhere(f->configs, 104);
     assert_string_equal(elsewhere, "far");
     free(elsewhere);
@@ -288,9 +368,13 @@ test_identity(void **state)
         const char *veth, *conf;
         uint8_t last;           /* Of the MAC address seen; 0: none. */
         const char *reason;
+        enum ct_end end;
     } rows[] = {
         { "veth102i0", "net0: bridge=vmbr0,hwaddr=BC:24:11:00:00:02,"
-          "ip=10.0.0.102/24", 2, NULL },
+          "ip=10.0.0.102/24", 2, NULL, CT_END_INSIDE },
+        { "veth102i0", "net0: ip=dhcp", 2, "the other end of veth102i0 is "
+          "not in the network namespace of container 102's first process",
+          CT_END_OUTSIDE },
         { "veth102i0", "net0: ip=dhcp", 0, NULL },
         { "veth102i0", "net0: ip=dhcp", 9,
           "its MAC address is bc:24:11:00:00:09 and hwaddr says "
@@ -337,13 +421,19 @@ test_identity(void **state)
         struct model *model = state_load_string(whole, "f", NULL, &diags);
         assert_non_null(model);
 
-        struct identity id = { .container = model_get_container(model, "x") };
+        struct link link = { .name = CONST_CAST(char *, rows[i].veth),
+                             .kind = CONST_CAST(char *, "veth") };
+        struct ct_owner owner = { .veth = link.name, .link = &link };
+        struct identity id = {
+            .container = model_get_container(model, "x"),
+            .owner = &owner, .end = rows[i].end,
+        };
         if (rows[i].last) {
             id.seen = (struct eth_addr) ETH_ADDR_C(bc,24,11,00,00,00);
             id.seen.ea[5] = rows[i].last;
         }
-        id.config = ct_configs_find_veth(f->configs, rows[i].veth, &id.seen,
-                                         &id.nic);
+        owner.config = ct_configs_find_veth(f->configs, rows[i].veth,
+                                            &owner.nic);
         char *reason = identity_check(&id, f->configs, &links);
         char *mark = reason ? strstr(reason, file) : NULL;
         char *seen = !mark ? nullable_xstrdup(reason)
@@ -370,7 +460,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_port_names),
         cmocka_unit_test(test_pve),
+        cmocka_unit_test(test_unknown_port_names),
         cmocka_unit_test(test_lxc),
+        cmocka_unit_test(test_choose_nic),
         cmocka_unit_test_setup_teardown(test_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_identity, setup, teardown),
     };
