@@ -8,12 +8,27 @@
 #include "openvswitch/util.h"
 #include "util.h"
 
-/* Nodes 0 and 1 are the empty set and the full one. */
+/* Nodes 0 and 1 are the empty set and the full one.  Of the others, one is
+ *
+ * - a branch, 'len' 0: where a bit is 0, and where it is 1.  Neither is the
+ *   empty set, and they differ;
+ *
+ * - or a chain: of adjacent bits that must have these values, or there is
+ *   nothing.  It is as long as it can be within its block of bits.
+ *
+ * Most of what flows match are addresses and ports: as chains they are one
+ * node each, and so is what sets have of them below the last branch. */
 struct node {
-    uint32_t low, high;         /* Where the bit is 0, where it is 1. */
+    uint32_t low;               /* Branch: where it is 0.  Chain: the values,
+                                 * the last bit's the least significant. */
+    uint32_t high;              /* Branch: where it is 1.  Chain: what follows
+                                 * if the values are these. */
     uint32_t next;              /* In the same bucket of 'unique', or 0. */
-    uint16_t bit;
+    uint16_t bit;               /* The first. */
+    uint16_t len;               /* Bits of a chain. */
 };
+
+enum { BLOCK = 32 };            /* Bits: what the values of a chain have. */
 
 enum op { OP_AND = 1, OP_OR, OP_MINUS, OP_MEETS };
 
@@ -34,6 +49,12 @@ struct space {
 
 enum { INITIAL_NODES = 1 << 14, MAX_RESULTS = 1 << 20 };
 
+static uint32_t
+hash_node(uint32_t low, uint32_t high, uint16_t bit, uint16_t len)
+{
+    return hash_3words(low, high, bit | (uint32_t) len << 16);
+}
+
 static void
 space_grow(struct space *s)
 {
@@ -44,8 +65,8 @@ space_grow(struct space *s)
     s->unique_mask = s->allocated_nodes - 1;
     for (uint32_t i = 2; i < s->n_nodes; i++) {
         struct node *node = &s->nodes[i];
-        uint32_t *head = &s->unique[hash_3words(node->low, node->high,
-                                                node->bit)
+        uint32_t *head = &s->unique[hash_node(node->low, node->high,
+                                              node->bit, node->len)
                                     & s->unique_mask];
 
         node->next = *head;
@@ -99,18 +120,17 @@ space_memory(const struct space *s)
 }
 
 static uint32_t
-get_node(struct space *s, uint16_t bit, uint32_t low, uint32_t high)
+get_node(struct space *s, uint16_t bit, uint16_t len, uint32_t low,
+         uint32_t high)
 {
-    if (low == high) {
-        return low;
-    }
+    uint32_t hash = hash_node(low, high, bit, len);
 
-    uint32_t hash = hash_3words(low, high, bit);
     for (uint32_t i = s->unique[hash & s->unique_mask]; i;
          i = s->nodes[i].next) {
         const struct node *node = &s->nodes[i];
 
-        if (node->low == low && node->high == high && node->bit == bit) {
+        if (node->low == low && node->high == high && node->bit == bit
+            && node->len == len) {
             return i;
         }
     }
@@ -120,10 +140,60 @@ get_node(struct space *s, uint16_t bit, uint32_t low, uint32_t high)
     uint32_t *head = &s->unique[hash & s->unique_mask];
     uint32_t i = s->n_nodes++;
     s->nodes[i] = (struct node) {
-        .low = low, .high = high, .next = *head, .bit = bit,
+        .low = low, .high = high, .next = *head, .bit = bit, .len = len,
     };
     *head = i;
     return i;
+}
+
+/* All within one block. */
+static uint32_t
+get_chain(struct space *s, uint16_t bit, uint16_t len, uint32_t values,
+          uint32_t then)
+{
+    const struct node *node = &s->nodes[then];
+
+    if (then == SPACE_NONE) {
+        return SPACE_NONE;
+    } else if (node->len && node->bit == bit + len && node->bit % BLOCK) {
+        values = values << node->len | node->low;
+        len += node->len;
+        then = node->high;
+    }
+    return get_node(s, bit, len, values, then);
+}
+
+static uint32_t
+get_branch(struct space *s, uint16_t bit, uint32_t low, uint32_t high)
+{
+    return (low == high ? low
+            : low == SPACE_NONE ? get_chain(s, bit, 1, 1, high)
+            : high == SPACE_NONE ? get_chain(s, bit, 1, 0, low)
+            : get_node(s, bit, 0, low, high));
+}
+
+/* The last 'n' of a chain's values. */
+static uint32_t
+last_values(uint32_t values, unsigned int n)
+{
+    return n < BLOCK ? values & ((UINT32_C(1) << n) - 1) : values;
+}
+
+static bool
+chain_value(const struct node *chain, uint16_t bit)
+{
+    return chain->low >> (chain->bit + chain->len - 1 - bit) & 1;
+}
+
+/* A chain without its first 'n' bits. */
+static uint32_t
+chain_rest(struct space *s, const struct node *chain, uint16_t n)
+{
+    uint16_t len = chain->len - n;
+
+    return len ? get_node(s, chain->bit + n, len,
+                          last_values(chain->low, len), chain->high)
+           : chain->high;
 }
 
 space_set
@@ -131,10 +201,15 @@ space_cube(struct space *s, const struct space_literal *literals, size_t n)
 {
     space_set set = SPACE_ALL;
 
-    while (n-- > 0) {
-        set = get_node(s, literals[n].bit,
-                       literals[n].value ? SPACE_NONE : set,
-                       literals[n].value ? set : SPACE_NONE);
+    while (n > 0) {
+        uint32_t values = 0;
+        uint16_t len = 0, bit;
+
+        do {
+            bit = literals[--n].bit;
+            values |= (uint32_t) literals[n].value << len++;
+        } while (n > 0 && bit % BLOCK && literals[n - 1].bit + 1 == bit);
+        set = get_chain(s, bit, len, values, set);
     }
     return set;
 }
@@ -161,6 +236,128 @@ is_simple(enum op op, uint32_t a, uint32_t b, uint32_t *ret)
     OVS_NOT_REACHED();
 }
 
+static uint32_t apply(struct space *, enum op, uint32_t a, uint32_t b);
+
+/* What is left of a set, which begins no earlier, where the bits of a chain
+ * have its values. */
+static uint32_t
+follow_chain(struct space *s, uint32_t set, const struct node *chain)
+{
+    uint16_t end = chain->bit + chain->len;
+
+    while (s->nodes[set].bit < end) {
+        const struct node node = s->nodes[set];
+
+        if (!node.len) {
+            set = chain_value(chain, node.bit) ? node.high : node.low;
+            continue;
+        }
+        uint16_t n = MIN(end - node.bit, node.len);
+        if (node.low >> (node.len - n)
+            != last_values(chain->low >> (end - node.bit - n), n)) {
+            return SPACE_NONE;
+        }
+        set = chain_rest(s, &node, n);
+    }
+    return set;
+}
+
+/* 'on' where the first 'n' bits of a chain have its values, 'off' elsewhere;
+ * neither looks at these bits. */
+static uint32_t
+spread(struct space *s, const struct node *chain, uint16_t n, uint32_t on,
+       uint32_t off)
+{
+    for (uint16_t bit = chain->bit + n; bit-- > chain->bit; ) {
+        bool value = chain_value(chain, bit);
+
+        on = get_branch(s, bit, value ? off : on, value ? on : off);
+    }
+    return on;
+}
+
+/* 'a' is a chain and begins no later than 'b'. */
+static uint32_t
+apply_to_chain(struct space *s, enum op op, uint32_t a, uint32_t b)
+{
+    const struct node chain = s->nodes[a];
+    uint32_t then = apply(s, op, chain.high, follow_chain(s, b, &chain));
+
+    return (op == OP_MEETS ? then
+            : then == chain.high ? a
+            : get_chain(s, chain.bit, chain.len, chain.low, then));
+}
+
+/* Two chains that begin with the same bit: how many values they share. */
+static uint16_t
+count_same(const struct node *a, const struct node *b)
+{
+    uint16_t n = MIN(a->len, b->len);
+    uint32_t differ = a->low >> (a->len - n) ^ b->low >> (b->len - n);
+
+    return differ ? n - (BLOCK - clz32(differ)) : n;
+}
+
+static uint32_t
+cofactor(struct space *s, uint32_t set, const struct node *node, uint16_t bit,
+         bool value)
+{
+    return (node->bit != bit ? set
+            : !node->len ? (value ? node->high : node->low)
+            : chain_value(node, bit) == value ? chain_rest(s, node, 1)
+            : SPACE_NONE);
+}
+
+/* Bit by bit, or as far as one is a chain and the other looks at nothing. */
+static uint32_t
+apply_to_branch(struct space *s, enum op op, uint32_t a, uint32_t b)
+{
+    const struct node na = s->nodes[a], nb = s->nodes[b];
+    uint16_t bit = MIN(na.bit, nb.bit);
+
+    if (na.len && nb.len && na.bit == nb.bit) {
+        uint16_t n = count_same(&na, &nb);
+
+        if (n) {
+            uint32_t then = apply(s, op, chain_rest(s, &na, n),
+                                  chain_rest(s, &nb, n));
+            return get_chain(s, bit, n, na.low >> (na.len - n), then);
+        }
+    } else if (na.len && na.bit < nb.bit) {
+        uint16_t n = MIN(na.len, nb.bit - bit);
+
+        return spread(s, &na, n, apply(s, op, chain_rest(s, &na, n), b), b);
+    } else if (nb.len && nb.bit < na.bit) {
+        uint16_t n = MIN(nb.len, na.bit - bit);
+
+        return spread(s, &nb, n, apply(s, op, a, chain_rest(s, &nb, n)), a);
+    }
+
+    uint32_t low = apply(s, op, cofactor(s, a, &na, bit, false),
+                         cofactor(s, b, &nb, bit, false));
+    if (op == OP_MEETS && low) {
+        return SPACE_ALL;
+    }
+    uint32_t high = apply(s, op, cofactor(s, a, &na, bit, true),
+                          cofactor(s, b, &nb, bit, true));
+    return op == OP_MEETS ? high : get_branch(s, bit, low, high);
+}
+
+/* Where a chain narrows the result down, there is no need to branch. */
+static uint32_t
+apply_deeper(struct space *s, enum op op, uint32_t a, uint32_t b)
+{
+    const struct node *na = &s->nodes[a], *nb = &s->nodes[b];
+
+    if (op != OP_OR && na->len && na->bit <= nb->bit) {
+        return apply_to_chain(s, op, a, b);
+    } else if (op != OP_OR && op != OP_MINUS && nb->len
+               && nb->bit <= na->bit) {
+        return apply_to_chain(s, op, b, a);
+    }
+    return apply_to_branch(s, op, a, b);
+}
+
 static uint32_t
 apply(struct space *s, enum op op, uint32_t a, uint32_t b)
 {
@@ -181,18 +378,7 @@ apply(struct space *s, enum op op, uint32_t a, uint32_t b)
     if (known->a == a && known->b == b && known->op == op) {
         return known->set;
     }
-
-    struct node na = s->nodes[a], nb = s->nodes[b];
-    uint16_t bit = MIN(na.bit, nb.bit);
-    uint32_t low = apply(s, op, na.bit == bit ? na.low : a,
-                         nb.bit == bit ? nb.low : b);
-    if (op == OP_MEETS && low) {
-        set = SPACE_ALL;
-    } else {
-        uint32_t high = apply(s, op, na.bit == bit ? na.high : a,
-                              nb.bit == bit ? nb.high : b);
-        set = op == OP_MEETS ? high : get_node(s, bit, low, high);
-    }
+    set = apply_deeper(s, op, a, b);
     s->results[hash & s->results_mask] = (struct result) { a, b, set, op };
     return set;
 }
@@ -278,6 +464,41 @@ memo_put(struct memo *m, uint32_t from, uint32_t to)
     m->items[i].to = to;
 }
 
+static uint32_t project(struct space *, uint32_t set, const uint8_t *fates,
+                        struct memo *);
+
+static uint32_t
+project_branch(struct space *s, const struct node *node, const uint8_t *fates,
+               struct memo *m)
+{
+    enum space_fate fate = fates[node->bit];
+    uint32_t low = fate == SPACE_ONE ? SPACE_NONE
+                   : project(s, node->low, fates, m);
+    uint32_t high = fate == SPACE_ZERO ? SPACE_NONE
+                    : project(s, node->high, fates, m);
+
+    return fate == SPACE_KEEP ? get_branch(s, node->bit, low, high)
+           : apply(s, OP_OR, low, high);
+}
+
+static uint32_t
+project_chain(struct space *s, const struct node *chain, const uint8_t *fates,
+              struct memo *m)
+{
+    uint32_t to = project(s, chain->high, fates, m);
+
+    for (uint16_t bit = chain->bit + chain->len; bit-- > chain->bit; ) {
+        bool value = chain_value(chain, bit);
+
+        if (fates[bit] == SPACE_KEEP) {
+            to = get_chain(s, bit, 1, value, to);
+        } else if (fates[bit] == (value ? SPACE_ZERO : SPACE_ONE)) {
+            return SPACE_NONE;
+        }
+    }
+    return to;
+}
+
 static uint32_t
 project(struct space *s, uint32_t set, const uint8_t *fates, struct memo *m)
 {
@@ -290,14 +511,9 @@ project(struct space *s, uint32_t set, const uint8_t *fates, struct memo *m)
         return m->items[i].to;
     }
 
-    struct node node = s->nodes[set];
-    enum space_fate fate = fates[node.bit];
-    uint32_t low = fate == SPACE_ONE ? SPACE_NONE
-                   : project(s, node.low, fates, m);
-    uint32_t high = fate == SPACE_ZERO ? SPACE_NONE
-                    : project(s, node.high, fates, m);
-    uint32_t to = fate == SPACE_KEEP ? get_node(s, node.bit, low, high)
-                  : apply(s, OP_OR, low, high);
+    const struct node node = s->nodes[set];
+    uint32_t to = (node.len ? project_chain(s, &node, fates, m)
+                   : project_branch(s, &node, fates, m));
     memo_put(m, set, to);
     return to;
 }
@@ -321,8 +537,10 @@ space_pick(const struct space *s, space_set set, bool *bits)
     while (set != SPACE_ALL) {
         const struct node *node = &s->nodes[set];
 
-        bits[node->bit] = node->low == SPACE_NONE;
-        set = bits[node->bit] ? node->high : node->low;
+        for (uint16_t i = node->bit; i < node->bit + node->len; i++) {
+            bits[i] = chain_value(node, i);
+        }
+        set = node->len ? node->high : node->low;
     }
 }
 
@@ -332,7 +550,12 @@ space_contains(const struct space *s, space_set set, const bool *bits)
     while (set > 1) {
         const struct node *node = &s->nodes[set];
 
-        set = bits[node->bit] ? node->high : node->low;
+        for (uint16_t i = node->bit; i < node->bit + node->len; i++) {
+            if (bits[i] != chain_value(node, i)) {
+                return false;
+            }
+        }
+        set = node->len || bits[node->bit] ? node->high : node->low;
     }
     return set == SPACE_ALL;
 }

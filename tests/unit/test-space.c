@@ -13,7 +13,16 @@
 
 /* Sets of ten bits, against bitmaps that have a bit for each element. */
 
-enum { N_BITS = 10, N_ELEMENTS = 1 << N_BITS, N_SETS = 400 };
+enum { N_BITS = 10, N_ELEMENTS = 1 << N_BITS, N_SETS = 400, N_PLACES = 80 };
+
+/* Where the ten are among those of the space: one after the other, apart, and
+ * across the ends of the blocks that a space has inside. */
+static const uint16_t places[][N_BITS] = {
+    { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 },
+    { 27, 28, 29, 30, 31, 32, 33, 34, 35, 36 },
+    { 0, 3, 4, 30, 31, 32, 40, 62, 63, 64 },
+};
+static const uint16_t *place = places[0];
 
 struct pair {
     space_set set;
@@ -23,15 +32,16 @@ struct pair {
 static void
 element_to_bits(int element, bool *bits)
 {
+    memset(bits, 0, N_PLACES * sizeof *bits);
     for (int i = 0; i < N_BITS; i++) {
-        bits[i] = (element >> i) & 1;
+        bits[place[i]] = (element >> i) & 1;
     }
 }
 
 static void
 check(struct space *s, const struct pair *p)
 {
-    bool bits[N_BITS], any = false, all = true;
+    bool bits[N_PLACES], any = false, all = true;
 
     for (int i = 0; i < N_ELEMENTS; i++) {
         element_to_bits(i, bits);
@@ -46,7 +56,7 @@ check(struct space *s, const struct pair *p)
 
         space_pick(s, p->set, bits);
         for (int i = 0; i < N_BITS; i++) {
-            element |= bits[i] << i;
+            element |= bits[place[i]] << i;
         }
         assert_true(p->has[element]);
     }
@@ -56,12 +66,14 @@ static void
 make_cube(struct space *s, struct pair *p)
 {
     struct space_literal literals[N_BITS];
-    bool bits[N_BITS];
+    bool bits[N_PLACES];
     size_t n = 0;
 
     for (int i = 0; i < N_BITS; i++) {
         if (random_range(3)) {
-            literals[n++] = (struct space_literal) { i, random_range(2) };
+            literals[n++] = (struct space_literal) {
+                place[i], random_range(2),
+            };
         }
     }
     p->set = space_cube(s, literals, n);
@@ -98,10 +110,10 @@ combine(struct space *s, const struct pair *a, const struct pair *b,
 static void
 project(struct space *s, const struct pair *a, struct pair *p)
 {
-    uint8_t fates[N_BITS];
+    uint8_t fates[N_PLACES] = { SPACE_KEEP };
 
     for (int i = 0; i < N_BITS; i++) {
-        fates[i] = random_range(4) ? SPACE_KEEP : random_range(4);
+        fates[place[i]] = random_range(4) ? SPACE_KEEP : random_range(4);
     }
     p->set = space_project(s, a->set, fates);
     for (int i = 0; i < N_ELEMENTS; i++) {
@@ -112,9 +124,11 @@ project(struct space *s, const struct pair *a, struct pair *p)
             for (int k = 0; k < N_BITS; k++) {
                 bool was = (j >> k) & 1, is = (i >> k) & 1;
 
-                same &= (fates[k] == SPACE_KEEP ? was == is
-                         : fates[k] == SPACE_EITHER
-                           || was == (fates[k] == SPACE_ONE));
+                enum space_fate fate = fates[place[k]];
+
+                same &= (fate == SPACE_KEEP ? was == is
+                         : fate == SPACE_EITHER
+                           || was == (fate == SPACE_ONE));
             }
             p->has[i] = same && a->has[j];
         }
@@ -122,9 +136,9 @@ project(struct space *s, const struct pair *a, struct pair *p)
 }
 
 static void
-test_algebra(void **state OVS_UNUSED)
+check_algebra(uint16_t n_bits)
 {
-    struct space *s = space_create(N_BITS);
+    struct space *s = space_create(n_bits);
     struct pair *pairs = xcalloc(N_SETS, sizeof *pairs);
 
     random_set_seed(1);
@@ -149,6 +163,17 @@ test_algebra(void **state OVS_UNUSED)
     }
     free(pairs);
     space_destroy(s);
+}
+
+static void
+test_algebra(void **state OVS_UNUSED)
+{
+    check_algebra(N_BITS);
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+        place = places[i];
+        check_algebra(N_PLACES);
+    }
+    place = places[0];
 }
 
 static void
