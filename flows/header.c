@@ -12,17 +12,19 @@
 #include "packets.h"
 #include "util.h"
 
-/* What packets come with, in the order of the diagrams.  Who sent it comes
- * last: it follows from the source's address, and is so the same tail below
- * all that is said of that source. */
+/* What packets come with, in the order of the diagrams: to whom, from whom,
+ * and what.  The sender's port and MAC follow from its address, so that they
+ * come next: what is said of one sender ends there as soon as it is said of
+ * another. */
 #define PACKET_FIELD(FIELD, SIZE) { HEADER_BYTE(FIELD), SIZE }
 static const struct { uint16_t first, size; } packet_fields[] = {
     PACKET_FIELD(dl_type, 2),
-    PACKET_FIELD(vlans[0], 4),
     PACKET_FIELD(nw_dst, 4),
     PACKET_FIELD(ipv6_dst, 16),
     PACKET_FIELD(nw_src, 4),
     PACKET_FIELD(ipv6_src, 16),
+    PACKET_FIELD(in_port.ofp_port, 4),
+    PACKET_FIELD(dl_src, 6),
     PACKET_FIELD(nw_proto, 1),
     PACKET_FIELD(tp_dst, 2),
     PACKET_FIELD(tp_src, 2),
@@ -34,9 +36,8 @@ static const struct { uint16_t first, size; } packet_fields[] = {
     PACKET_FIELD(nd_target, 16),
     PACKET_FIELD(arp_tha, 6),
     PACKET_FIELD(arp_sha, 6),
+    PACKET_FIELD(vlans[0], 4),
     PACKET_FIELD(dl_dst, 6),
-    PACKET_FIELD(in_port.ofp_port, 4),
-    PACKET_FIELD(dl_src, 6),
 };
 
 enum {
@@ -90,6 +91,9 @@ number_bits(void)
         first_bits[i] = NO_BIT;
     }
     for (size_t i = 0; i < ARRAY_SIZE(packet_fields); i++) {
+        if (n_bits % SPACE_BLOCK + 8 * packet_fields[i].size > SPACE_BLOCK) {
+            n_bits = ROUND_UP(n_bits, SPACE_BLOCK);
+        }
         for (size_t j = 0; j < packet_fields[i].size; j++) {
             first_bits[packet_fields[i].first + j] = n_bits;
             n_bits += 8;

@@ -28,8 +28,6 @@ struct node {
     uint16_t len;               /* Bits of a chain. */
 };
 
-enum { BLOCK = 32 };            /* Bits: what the values of a chain have. */
-
 enum op { OP_AND = 1, OP_OR, OP_MINUS, OP_MEETS };
 
 struct result {                 /* Of an operation, as long as it lasts. */
@@ -155,7 +153,8 @@ get_chain(struct space *s, uint16_t bit, uint16_t len, uint32_t values,
 
     if (then == SPACE_NONE) {
         return SPACE_NONE;
-    } else if (node->len && node->bit == bit + len && node->bit % BLOCK) {
+    } else if (node->len && node->bit == bit + len
+               && node->bit % SPACE_BLOCK) {
         values = values << node->len | node->low;
         len += node->len;
         then = node->high;
@@ -176,7 +175,7 @@ get_branch(struct space *s, uint16_t bit, uint32_t low, uint32_t high)
 static uint32_t
 last_values(uint32_t values, unsigned int n)
 {
-    return n < BLOCK ? values & ((UINT32_C(1) << n) - 1) : values;
+    return n < SPACE_BLOCK ? values & ((UINT32_C(1) << n) - 1) : values;
 }
 
 static bool
@@ -208,7 +207,8 @@ space_cube(struct space *s, const struct space_literal *literals, size_t n)
         do {
             bit = literals[--n].bit;
             values |= (uint32_t) literals[n].value << len++;
-        } while (n > 0 && bit % BLOCK && literals[n - 1].bit + 1 == bit);
+        } while (n > 0 && bit % SPACE_BLOCK
+                 && literals[n - 1].bit + 1 == bit);
         set = get_chain(s, bit, len, values, set);
     }
     return set;
@@ -295,7 +295,7 @@ count_same(const struct node *a, const struct node *b)
     uint16_t n = MIN(a->len, b->len);
     uint32_t differ = a->low >> (a->len - n) ^ b->low >> (b->len - n);
 
-    return differ ? n - (BLOCK - clz32(differ)) : n;
+    return differ ? n - (SPACE_BLOCK - clz32(differ)) : n;
 }
 
 static uint32_t

@@ -18,6 +18,10 @@ typedef uint32_t space_set;
 #define SPACE_NONE 0            /* The empty set. */
 #define SPACE_ALL 1
 
+/* Within such a block of bits, from a multiple of it on, adjacent ones cost as
+ * little as one. */
+#define SPACE_BLOCK 32
+
 struct space;
 /* Of elements with 'n_bits' bits, numbered from 0 in the order of the
  * diagrams. */
