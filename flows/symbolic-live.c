@@ -104,6 +104,24 @@ look_at_match(struct sym_look *look, size_t *allocated,
     }
 }
 
+/* The field that an action reads, or leaves a part of; or NULL.  Of the flags
+ * each stands for itself. */
+static const struct mf_field *
+get_read_field(const struct ofpact *a)
+{
+    const struct ofpact_set_field *sf;
+
+    if (a->type == OFPACT_REG_MOVE) {
+        return ofpact_get_REG_MOVE(a)->src.field;
+    } else if (a->type != OFPACT_SET_FIELD) {
+        return NULL;
+    }
+    sf = ofpact_get_SET_FIELD(a);
+    return (sf->field->id == MFF_REG0 + SN_REG_FLAGS
+            || is_all_ones(ofpact_set_field_mask(sf), sf->field->n_bytes)
+            ? NULL : sf->field);
+}
+
 static void
 look_at_actions(struct sym_look *look, const struct sym_flow *sf)
 {
@@ -111,13 +129,10 @@ look_at_actions(struct sym_look *look, const struct sym_flow *sf)
 
     /* Not what goes to conntrack: nobody reads it of a first packet. */
     OFPACT_FOR_EACH (a, sf->flow->ofpacts, sf->flow->ofpacts_len) {
+        const struct mf_field *mf = get_read_field(a);
         const uint16_t *bytes;
 
-        if (a->type != OFPACT_REG_MOVE) {
-            continue;
-        }
-        const struct mf_field *mf = ofpact_get_REG_MOVE(a)->src.field;
-        if (header_field_bytes(mf, &bytes)) {
+        if (mf && header_field_bytes(mf, &bytes)) {
             for (int i = 0; i < mf->n_bytes; i++) {
                 if (bytes[i] == HEADER_NOWHERE) {
                     continue;
@@ -146,6 +161,7 @@ get_look(struct sym_table *t, uint32_t flags)
 {
     size_t allocated[SYM_N_REGS] = { 0 };
     struct sym_look *look;
+    uint16_t lowest = 0;
 
     HMAP_FOR_EACH_WITH_HASH (look, node, hash_int(flags, 0), &t->looks) {
         if (look->flags == flags) {
@@ -158,12 +174,15 @@ get_look(struct sym_table *t, uint32_t flags)
     for (size_t i = 0; i < t->n_flows; i++) {
         enum relevance relevance = get_relevance(t->flows[i], flags);
 
+        if (t->flows[i]->flow->priority < lowest) {
+            break;
+        }
         if (relevance != NEVER) {
             look_at_match(look, allocated, t->flows[i]);
             look_at_actions(look, t->flows[i]);
         }
         if (relevance == TAKES_ALL) {
-            break;
+            lowest = t->flows[i]->flow->priority;
         }
     }
     for (int reg = 0; reg < SYM_N_REGS; reg++) {
