@@ -32,7 +32,8 @@ flows_libsnflows_la_SOURCES = \
 	flows/space.c flows/space.h \
 	flows/header.c flows/header.h \
 	flows/symbolic.c flows/symbolic.h flows/symbolic-private.h \
-	flows/symbolic-fate.c flows/symbolic-table.c flows/symbolic-live.c \
+	flows/symbolic-carry.c flows/symbolic-fate.c flows/symbolic-live.c \
+	flows/symbolic-table.c \
 	flows/expect.c flows/expect.h flows/expect-rules.c flows/expect-raw.c \
 	flows/prove.c flows/prove.h flows/prove-private.h \
 	flows/prove-ends.c flows/prove-tables.c \

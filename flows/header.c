@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "flow.h"
+#include "flows/regs.h"
 #include "hash.h"
 #include "openvswitch/match.h"
 #include "openvswitch/util.h"
@@ -15,16 +16,20 @@
 /* What packets come with, in the order of the diagrams: to whom, from whom,
  * and what.  The sender's port and MAC follow from its address, so that they
  * come next: what is said of one sender ends there as soon as it is said of
- * another. */
-#define PACKET_FIELD(FIELD, SIZE) { HEADER_BYTE(FIELD), SIZE }
-static const struct { uint16_t first, size; } packet_fields[] = {
+ * another.  Registers stand behind what they follow from. */
+#define PACKET_FIELD(FIELD, SIZE) { HEADER_BYTE(FIELD), SIZE, -1 }
+#define CARRIED(REG) { HEADER_REG(REG), sizeof(uint32_t), REG }
+static const struct { uint16_t first, size; int reg; } fields_in_order[] = {
     PACKET_FIELD(dl_type, 2),
     PACKET_FIELD(nw_dst, 4),
     PACKET_FIELD(ipv6_dst, 16),
+    CARRIED(SN_REG_DST_ID),
     PACKET_FIELD(nw_src, 4),
     PACKET_FIELD(ipv6_src, 16),
+    CARRIED(SN_REG_SRC_ID),
     PACKET_FIELD(in_port.ofp_port, 4),
     PACKET_FIELD(dl_src, 6),
+    CARRIED(SN_REG_ENDPOINT),
     PACKET_FIELD(nw_proto, 1),
     PACKET_FIELD(tp_dst, 2),
     PACKET_FIELD(tp_src, 2),
@@ -42,11 +47,11 @@ static const struct { uint16_t first, size; } packet_fields[] = {
 
 enum {
     NO_BIT = UINT16_MAX,
-    MAX_LITERALS = HEADER_SIZE * 8,
     MAX_FIELD = 16,             /* Bytes; MFF_IPV6_SRC. */
 };
 
 static uint16_t first_bits[HEADER_SIZE];        /* Or NO_BIT. */
+static bool is_packet[HEADER_SIZE];
 static uint16_t n_bits;
 
 struct field_bytes {
@@ -90,12 +95,16 @@ number_bits(void)
     for (size_t i = 0; i < HEADER_SIZE; i++) {
         first_bits[i] = NO_BIT;
     }
-    for (size_t i = 0; i < ARRAY_SIZE(packet_fields); i++) {
-        if (n_bits % SPACE_BLOCK + 8 * packet_fields[i].size > SPACE_BLOCK) {
+    for (size_t i = 0; i < ARRAY_SIZE(fields_in_order); i++) {
+        size_t first = fields_in_order[i].first;
+        size_t size = fields_in_order[i].size;
+
+        if (n_bits % SPACE_BLOCK + 8 * size > SPACE_BLOCK) {
             n_bits = ROUND_UP(n_bits, SPACE_BLOCK);
         }
-        for (size_t j = 0; j < packet_fields[i].size; j++) {
-            first_bits[packet_fields[i].first + j] = n_bits;
+        for (size_t j = first; j < first + size; j++) {
+            is_packet[j] = fields_in_order[i].reg < 0;
+            first_bits[j] = n_bits;
             n_bits += 8;
         }
     }
@@ -122,7 +131,50 @@ bool
 header_byte_is_packet(size_t byte)
 {
     init_bits();
-    return first_bits[byte] != NO_BIT;
+    return is_packet[byte];
+}
+
+/* Carried registers. */
+
+bool
+header_may_carry(int reg)
+{
+    init_bits();
+    return first_bits[HEADER_REG(reg)] != NO_BIT;
+}
+
+bool
+header_carries(const struct header *h, int reg)
+{
+    return h->from[HEADER_REG(reg)] == HEADER_REG(reg);
+}
+
+space_set
+header_carry(struct space *s, struct header *h, int reg, space_set set)
+{
+    space_set value = header_bytes_set(s, HEADER_REG(reg),
+                                       &h->value[HEADER_REG(reg)], NULL,
+                                       sizeof(uint32_t));
+
+    for (size_t i = HEADER_REG(reg); i < HEADER_REG(reg + 1); i++) {
+        h->known[i] = h->value[i] = 0;
+        h->from[i] = i;
+    }
+    return space_and(s, set, value);
+}
+
+space_set
+header_drop(struct space *s, struct header *h, int reg, space_set set)
+{
+    uint8_t *fates = xzalloc(n_bits);
+
+    for (size_t i = HEADER_REG(reg); i < HEADER_REG(reg + 1); i++) {
+        memset(&fates[first_bits[i]], SPACE_EITHER, 8);
+        header_set(h, i, 0, UINT8_MAX);
+    }
+    set = space_project(s, set, fates);
+    free(fates);
+    return set;
 }
 
 struct space *
@@ -138,7 +190,7 @@ header_init(struct header *h)
     init_bits();
     memset(h, 0, sizeof *h);
     for (size_t i = 0; i < HEADER_SIZE; i++) {
-        if (first_bits[i] == NO_BIT) {
+        if (!is_packet[i]) {
             h->known[i] = UINT8_MAX;
         } else {
             h->from[i] = i;
@@ -252,70 +304,83 @@ header_match_from_match(const struct match *match, struct header_match **ret,
 
 /* Sets. */
 
-static int
-compare_literals(const void *a_, const void *b_)
-{
-    const struct space_literal *a = a_;
-    const struct space_literal *b = b_;
-
-    return a->bit < b->bit ? -1 : a->bit > b->bit;
-}
-
-struct literals {
-    struct space_literal items[MAX_LITERALS];
+/* What bytes of the packet must be, in the order of the diagrams. */
+struct wanted {
+    struct { uint16_t first_bit; uint8_t mask, value; } items[HEADER_SIZE];
     size_t n;
 };
 
-static void
-literals_add(struct literals *l, size_t byte, uint8_t value, uint8_t mask)
+/* Two bytes of the header may be the same of the packet.  Returns false if
+ * they cannot be both. */
+static bool
+wanted_add(struct wanted *w, size_t byte, uint8_t value, uint8_t mask)
 {
-    ovs_assert(!mask || first_bits[byte] != NO_BIT);
-    for (int i = 0; i < 8; i++) {
-        if (mask & (0x80 >> i)) {
-            l->items[l->n++] = (struct space_literal) {
-                .bit = first_bits[byte] + i,
-                .value = (value & (0x80 >> i)) != 0,
-            };
-        }
+    uint16_t first_bit = first_bits[byte];
+    size_t i = w->n;
+
+    if (!mask) {
+        return true;
     }
+    ovs_assert(first_bit != NO_BIT);
+    while (i > 0 && w->items[i - 1].first_bit > first_bit) {
+        i--;
+    }
+    if (i > 0 && w->items[i - 1].first_bit == first_bit) {
+        uint8_t both = w->items[i - 1].mask & mask;
+
+        if ((w->items[i - 1].value ^ value) & both) {
+            return false;
+        }
+        w->items[i - 1].mask |= mask;
+        w->items[i - 1].value |= value & mask;
+        return true;
+    }
+    memmove(&w->items[i + 1], &w->items[i], (w->n++ - i) * sizeof *w->items);
+    w->items[i].first_bit = first_bit;
+    w->items[i].mask = mask;
+    w->items[i].value = value & mask;
+    return true;
 }
 
-/* Two bytes of the header may be the same of the packet. */
 static space_set
-literals_to_set(struct space *s, struct literals *l)
+wanted_to_set(struct space *s, const struct wanted *w)
 {
+    struct space_literal literals[HEADER_SIZE * 8];
     size_t n = 0;
 
-    if (l->n) {
-        qsort(l->items, l->n, sizeof *l->items, compare_literals);
-    }
-    for (size_t i = 0; i < l->n; i++) {
-        if (!n || l->items[n - 1].bit != l->items[i].bit) {
-            l->items[n++] = l->items[i];
-        } else if (l->items[n - 1].value != l->items[i].value) {
-            return SPACE_NONE;
+    for (size_t i = 0; i < w->n; i++) {
+        for (int j = 0; j < 8; j++) {
+            uint8_t bit = 0x80 >> j;
+
+            if (w->items[i].mask & bit) {
+                literals[n++] = (struct space_literal) {
+                    .bit = w->items[i].first_bit + j,
+                    .value = (w->items[i].value & bit) != 0,
+                };
+            }
         }
     }
-    return space_cube(s, l->items, n);
+    return space_cube(s, literals, n);
 }
 
 space_set
 header_match_set(struct space *s, const struct header *h,
                  const struct header_match *matches, size_t n)
 {
-    struct literals l;
+    struct wanted w;
 
-    l.n = 0;
+    w.n = 0;
     for (size_t i = 0; i < n; i++) {
         const struct header_match *m = &matches[i];
         uint8_t known = h->known[m->byte];
 
-        if ((m->value ^ h->value[m->byte]) & m->mask & known) {
+        if (((m->value ^ h->value[m->byte]) & m->mask & known)
+            || !wanted_add(&w, h->from[m->byte], m->value,
+                           m->mask & ~known)) {
             return SPACE_NONE;
         }
-        literals_add(&l, h->from[m->byte], m->value, m->mask & ~known);
     }
-    return literals_to_set(s, &l);
+    return wanted_to_set(s, &w);
 }
 
 space_set
@@ -324,13 +389,13 @@ header_bytes_set(struct space *s, size_t byte, const void *value_,
 {
     const uint8_t *value = value_;
     const uint8_t *mask = mask_;
-    struct literals l;
+    struct wanted w;
 
-    l.n = 0;
+    w.n = 0;
     for (size_t i = 0; i < n; i++) {
-        literals_add(&l, byte + i, value[i], mask ? mask[i] : UINT8_MAX);
+        wanted_add(&w, byte + i, value[i], mask ? mask[i] : UINT8_MAX);
     }
-    return literals_to_set(s, &l);
+    return wanted_to_set(s, &w);
 }
 
 space_set

@@ -41,9 +41,16 @@ void header_set(struct header *, size_t byte, uint8_t value, uint8_t mask);
 void header_move(struct header *, size_t dst, size_t src);
 /* Conntrack has looked the packets up, the first ones of connections. */
 void header_track(struct header *, uint16_t zone);
-/* Whether the byte is one that packets come with, and how its bits are
- * numbered from the most significant on. */
+/* Whether the byte is one that packets come with. */
 bool header_byte_is_packet(size_t byte);
+
+/* Registers that sets may carry: bits of their own tell what the register of
+ * each packet holds, so that packets with different values are one set.  It is
+ * the value that the header has until then; what is dropped is 0. */
+bool header_may_carry(int reg);
+bool header_carries(const struct header *, int reg);
+space_set header_carry(struct space *, struct header *, int reg, space_set);
+space_set header_drop(struct space *, struct header *, int reg, space_set);
 
 /* The bytes of a header that a field has, one for each of its value, if not
  * HEADER_NOWHERE; false if it has none of its own. */

@@ -429,6 +429,7 @@ space_includes(struct space *s, space_set set, space_set part)
 struct memo {
     struct { uint32_t from, to; } *items;
     size_t n, mask;
+    uint16_t end;               /* From here on all bits are kept. */
 };
 
 static size_t
@@ -446,7 +447,7 @@ static void
 memo_put(struct memo *m, uint32_t from, uint32_t to)
 {
     if (++m->n * 2 > m->mask) {
-        struct memo bigger = { .mask = m->mask * 2 + 1 };
+        struct memo bigger = { .mask = m->mask * 2 + 1, .end = m->end };
 
         bigger.items = xcalloc(bigger.mask + 1, sizeof *bigger.items);
         bigger.n = m->n;
@@ -502,7 +503,7 @@ project_chain(struct space *s, const struct node *chain, const uint8_t *fates,
 static uint32_t
 project(struct space *s, uint32_t set, const uint8_t *fates, struct memo *m)
 {
-    if (set <= 1) {
+    if (s->nodes[set].bit >= m->end) {
         return set;
     }
 
@@ -521,8 +522,11 @@ project(struct space *s, uint32_t set, const uint8_t *fates, struct memo *m)
 space_set
 space_project(struct space *s, space_set set, const uint8_t *fates)
 {
-    struct memo m = { .mask = 63 };
+    struct memo m = { .mask = 63, .end = s->n_bits };
 
+    while (m.end > 0 && fates[m.end - 1] == SPACE_KEEP) {
+        m.end--;
+    }
     m.items = xcalloc(m.mask + 1, sizeof *m.items);
     set = project(s, set, fates, &m);
     free(m.items);

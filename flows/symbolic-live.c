@@ -271,24 +271,44 @@ matched_flags(const struct sym *sym, int table, size_t byte)
     return mask;
 }
 
-void
-sym_forget(struct sym *sym, int table, struct header *h)
+static bool
+is_wanted(const struct sym_look *look, int reg)
+{
+    uint32_t mask;
+
+    memcpy(&mask, &look->onward[HEADER_REG(reg)], sizeof mask);
+    return mask != 0;
+}
+
+space_set
+sym_forget(struct sym *sym, int table, int next, struct header *h,
+           space_set set)
 {
     struct sym_look *looks[SYM_N_TABLES];
-    size_t n = get_looks(sym, table, sym->flags_grow ? get_flags(h) : 0,
+    size_t n = get_looks(sym, next, sym->flags_grow ? get_flags(h) : 0,
                          looks);
 
+    for (int reg = 0; n && reg < SYM_N_REGS; reg++) {
+        if (header_carries(h, reg) && !is_wanted(looks[0], reg)) {
+            set = header_drop(sym->space, h, reg, set);
+        }
+    }
     for (size_t i = 0; n && i < HEADER_SIZE; i++) {
         if (!looks[0]->onward[i] && !header_byte_is_packet(i)) {
             header_set(h, i, 0, UINT8_MAX);
         }
     }
     for (size_t i = 0; i < 4; i++) {
-        h->value[HEADER_REG(SN_REG_FLAGS) + i] &= matched_flags(sym, table, i);
+        h->value[HEADER_REG(SN_REG_FLAGS) + i] &= matched_flags(sym, next, i);
     }
     for (int reg = 0; reg < SYM_N_REGS; reg++) {
         if (reg != SN_REG_FLAGS) {
             forget_register(h, reg, looks, n);
         }
+        if (n && sym->carries[reg] && sym->tables[table].sets[reg]
+            && !header_carries(h, reg) && is_wanted(looks[0], reg)) {
+            set = header_carry(sym->space, h, reg, set);
+        }
     }
+    return set;
 }

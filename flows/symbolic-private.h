@@ -8,6 +8,8 @@
 
 enum { SYM_N_TABLES = 256, SYM_N_REGS = 16 };
 
+struct ofpact_set_field;
+
 struct sym_flow {
     struct hmap_node node;      /* In a struct sym_group, by 'meta'. */
     const struct sn_flow *flow;
@@ -45,9 +47,7 @@ struct sym_partition {
 struct sym_state {
     struct hmap_node node;      /* In a struct sym_table, by 'header'. */
     struct header header;
-    /* Those in both.  Most of what meets at the policy is dropped there, and
-     * need not be worked out. */
-    space_set set, and;
+    space_set set;
 };
 
 /* What a table looks at, if the flags (register 3) are at least these. */
@@ -68,6 +68,7 @@ struct sym_table {
     struct sym_group **groups;
     size_t n_groups;
     uint8_t mask[HEADER_SIZE];  /* What any of its flows matches. */
+    bool sets[SYM_N_REGS];      /* A flow gives this register a value. */
     struct hmap partitions;
     struct hmap states;         /* Yet to be followed. */
     struct hmap looks;
@@ -79,6 +80,8 @@ struct sym {
     const struct object_set *objects;
     struct sym_table tables[SYM_N_TABLES];
     bool flags_grow;            /* No flow clears a flag. */
+    bool asks_for_rule;         /* A flow looks at the rule that accepted. */
+    bool carries[SYM_N_REGS];   /* Sets may: see symbolic-carry.c. */
 };
 
 void sym_tables_init(struct sym *, const struct flow_set *);
@@ -91,14 +94,24 @@ const struct sym_partition *sym_partition_get(struct sym *,
  * go. */
 bool sym_have_same_fate(const struct sn_flow *, const struct sn_flow *,
                         bool strict);
-/* Bytes that are neither of a packet nor of a connection's tuple. */
+/* Bytes that are neither of a packet nor of a connection's tuple, and that no
+ * set carries. */
 bool sym_is_meta(size_t byte);
 
 /* Whether no first packet of a connection can have this: such a packet is
  * either not looked up or "+new+trk", its mark and its label are 0. */
 bool sym_never_matches(const struct header_match *);
-/* Makes headers equal that no flow from 'table' on tells apart. */
-void sym_forget(struct sym *, int table, struct header *);
+/* Makes headers equal that no flow from 'next' on tells apart, of packets that
+ * come from 'table'; 'set' carries what it can.  Returns the new one. */
+space_set sym_forget(struct sym *, int table, int next, struct header *,
+                     space_set);
 void sym_looks_uninit(struct sym_table *);
+
+/* Looks which registers sets may carry.  After sym_tables_init(). */
+void sym_carry_init(struct sym *, const struct flow_set *);
+bool sym_has_byte_of(const struct mf_field *, int reg);
+bool sym_sets_all_of(const struct ofpact_set_field *, int reg);
+/* The packets alone. */
+space_set sym_drop_all(struct sym *, const struct header *, space_set);
 
 #endif /* flows/symbolic-private.h */

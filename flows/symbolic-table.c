@@ -33,6 +33,11 @@ sym_is_meta(size_t byte)
             return false;
         }
     }
+    for (int reg = 0; reg < SYM_N_REGS; reg++) {
+        if (byte >= HEADER_REG(reg) && byte < HEADER_REG(reg + 1)) {
+            return !header_may_carry(reg);
+        }
+    }
     return !header_byte_is_packet(byte);
 }
 
@@ -257,14 +262,16 @@ find_candidates(const struct sym_table *t, const struct header *h,
 
 /* Partitions. */
 
+/* Which rule gets the credit makes no difference to what comes after, if no
+ * flow asks for it. */
 static struct sym_region *
-get_region(struct sym_partition *p, const struct sn_flow *flow)
+get_region(struct sym *sym, struct sym_partition *p,
+           const struct sn_flow *flow)
 {
     for (size_t i = 0; i < p->n_regions; i++) {
         struct sym_region *r = &p->regions[i];
 
-        if (r->flow->ofpacts_len == flow->ofpacts_len
-            && sym_have_same_fate(r->flow, flow, true)) {
+        if (sym_have_same_fate(r->flow, flow, sym->asks_for_rule)) {
             return r;
         }
     }
@@ -277,10 +284,10 @@ get_region(struct sym_partition *p, const struct sn_flow *flow)
 }
 
 static void
-add_region(struct sym_partition *p, const struct sn_flow *flow,
-           space_set set)
+add_region(struct sym *sym, struct sym_partition *p,
+           const struct sn_flow *flow, space_set set)
 {
-    struct sym_region *r = get_region(p, flow);
+    struct sym_region *r = get_region(sym, p, flow);
 
     if (r->n_parts >= r->allocated_parts) {
         r->parts = x2nrealloc(r->parts, &r->allocated_parts,
@@ -343,7 +350,8 @@ find_ties(struct sym *sym, struct sym_partition *p,
 }
 
 static void
-take(struct sym_partition *p, const struct sym_flow *sf, space_set set)
+take(struct sym *sym, struct sym_partition *p, const struct sym_flow *sf,
+     space_set set)
 {
     if (sf->outside) {
         add_trouble(p, &(struct symbolic_trouble) {
@@ -352,7 +360,7 @@ take(struct sym_partition *p, const struct sym_flow *sf, space_set set)
             .what = "a match on a tunnel", .set = set,
         });
     }
-    add_region(p, sf->flow, set);
+    add_region(sym, p, sf->flow, set);
 }
 
 /* Flows of one priority that are no parts of conjunctions.  Returns what they
@@ -372,7 +380,7 @@ sweep_hard(struct sym *sym, struct sym_partition *p, const struct header *h,
                               header_match_set(sym->space, h, sf->matches,
                                                sf->n_matches));
         if (sets[i] != SPACE_NONE) {
-            take(p, sf, sets[i]);
+            take(sym, p, sf, sets[i]);
         }
     }
     taken = find_ties(sym, p, flows, sets, n);

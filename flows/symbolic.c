@@ -21,7 +21,7 @@ struct run {
     struct sym *sym;
     const struct sn_flow *flow;
     struct header header;
-    space_set set, and;         /* Those in both; see struct sym_state. */
+    space_set set;
     int next;                   /* Table, or -1: the way ends. */
 };
 
@@ -44,7 +44,8 @@ not_understood(struct run *r, const char *what)
     if (r->set != SPACE_NONE) {
         add_trouble(r->sym, &(struct symbolic_trouble) {
             .kind = SYMBOLIC_UNKNOWN, .table_id = r->flow->table_id,
-            .flow = r->flow, .what = what, .set = r->set,
+            .flow = r->flow, .what = what,
+            .set = sym_drop_all(r->sym, &r->header, r->set),
         });
     }
 }
@@ -60,6 +61,15 @@ set_field(struct run *r, const struct ofpact_set_field *sf)
     if (!header_field_bytes(sf->field, &bytes)) {
         not_understood(r, sf->field->name);
         return;
+    }
+    for (int reg = 0; reg < SYM_N_REGS; reg++) {
+        if (!header_carries(&r->header, reg)
+            || !sym_has_byte_of(sf->field, reg)) {
+            continue;
+        } else if (!sym_sets_all_of(sf, reg)) {
+            not_understood(r, sf->field->name);
+        }
+        r->set = header_drop(r->sym->space, &r->header, reg, r->set);
     }
     for (int i = 0; i < sf->field->n_bytes; i++) {
         if (bytes[i] != HEADER_NOWHERE) {
@@ -103,6 +113,7 @@ add_end(struct run *r, ofp_port_t port, space_set set)
     if (set == SPACE_NONE) {
         return;
     }
+    set = sym_drop_all(r->sym, &header, set);
     for (size_t i = 0; i < HEADER_SIZE; i++) {
         if (!header_byte_is_packet(i)) {
             header_set(&header, i, 0, UINT8_MAX);
@@ -279,8 +290,7 @@ execute(struct run *r, const struct ofpact *ofpacts, size_t len)
 /* Tables. */
 
 static void
-put_state(struct sym *sym, int table, const struct header *h, space_set set,
-          space_set and)
+put_state(struct sym *sym, int table, const struct header *h, space_set set)
 {
     struct hmap *states = &sym->tables[table].states;
     uint32_t hash = header_hash(h);
@@ -288,24 +298,13 @@ put_state(struct sym *sym, int table, const struct header *h, space_set set,
 
     HMAP_FOR_EACH_WITH_HASH (state, node, hash, states) {
         if (header_equals(&state->header, h)) {
-            if (state->set == set) {
-                state->and = space_or(sym->space, state->and, and);
-            } else if (state->and == and) {
-                state->set = space_or(sym->space, state->set, set);
-            } else {
-                state->set
-                    = space_or(sym->space,
-                               space_and(sym->space, state->set, state->and),
-                               space_and(sym->space, set, and));
-                state->and = SPACE_ALL;
-            }
+            state->set = space_or(sym->space, state->set, set);
             return;
         }
     }
     state = xmalloc(sizeof *state);
     state->header = *h;
     state->set = set;
-    state->and = and;
     hmap_insert(states, &state->node, hash);
     sym->result->n_states++;
 }
@@ -319,57 +318,26 @@ enter(struct run *r)
     } else if (r->next <= r->flow->table_id) {
         not_understood(r, "a jump back");
     } else {
-        sym_forget(r->sym, r->next, &r->header);
-        put_state(r->sym, r->next, &r->header, r->set, r->and);
+        r->set = sym_forget(r->sym, r->flow->table_id, r->next, &r->header,
+                            r->set);
+        put_state(r->sym, r->next, &r->header, r->set);
     }
 }
-
-/* Work out what is in both. */
-static void
-settle(struct run *r)
-{
-    r->set = space_and(r->sym->space, r->set, r->and);
-    r->and = SPACE_ALL;
-}
-
-static bool
-is_mere_jump(const struct sn_flow *flow)
-{
-    const struct ofpact *a;
-
-    OFPACT_FOR_EACH (a, flow->ofpacts, flow->ofpacts_len) {
-        if (a->type != OFPACT_SET_FIELD && a->type != OFPACT_METER
-            && a->type != OFPACT_GOTO_TABLE && a->type != OFPACT_CT) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* More than this, and the sets are not worked out at once. */
-enum { MANY_REGIONS = 8 };
 
 static void
 follow_region(struct sym *sym, const struct sym_state *state,
-              const struct sym_region *region, bool many)
+              const struct sym_region *region)
 {
     struct run r = {
-        .sym = sym, .flow = region->flow, .header = state->header,
-        .set = state->set, .and = state->and, .next = -1,
+        .sym = sym, .flow = region->flow, .next = -1,
     };
 
     if (!region->flow->ofpacts_len) {
         return;
     }
-    if (many && r.and == SPACE_ALL) {
-        r.and = region->set;
-    } else {
-        r.set = space_and(sym->space, r.set, region->set);
-    }
-    if (space_meets(sym->space, r.set, r.and)) {
-        if (!is_mere_jump(r.flow)) {
-            settle(&r);
-        }
+    r.set = space_and(sym->space, state->set, region->set);
+    if (r.set != SPACE_NONE) {
+        r.header = state->header;
         execute(&r, r.flow->ofpacts, r.flow->ofpacts_len);
         enter(&r);
     }
@@ -382,24 +350,22 @@ follow(struct sym *sym, uint8_t table, const struct sym_state *state)
         = sym_partition_get(sym, &sym->tables[table], &state->header);
 
     for (size_t i = 0; i < p->n_regions; i++) {
-        follow_region(sym, state, &p->regions[i],
-                      p->n_regions > MANY_REGIONS);
+        follow_region(sym, state, &p->regions[i]);
     }
-    space_set all = p->n_ties || p->rest != SPACE_NONE
-                    ? space_and(sym->space, state->set, state->and)
-                    : SPACE_NONE;
     for (size_t i = 0; i < p->n_ties; i++) {
         struct symbolic_trouble tie = p->ties[i];
 
-        tie.set = space_and(sym->space, all, tie.set);
+        tie.set = sym_drop_all(sym, &state->header,
+                               space_and(sym->space, state->set, tie.set));
         if (tie.set != SPACE_NONE) {
             add_trouble(sym, &tie);
         }
     }
-    space_set missed = space_and(sym->space, all, p->rest);
+    space_set missed = space_and(sym->space, state->set, p->rest);
     if (missed != SPACE_NONE) {
         add_trouble(sym, &(struct symbolic_trouble) {
-            .kind = SYMBOLIC_MISS, .table_id = table, .set = missed,
+            .kind = SYMBOLIC_MISS, .table_id = table,
+            .set = sym_drop_all(sym, &state->header, missed),
         });
     }
 }
@@ -445,8 +411,9 @@ symbolic_run(struct symbolic *result, struct space *space, space_set packets,
     sym->objects = objects;
     sym->flags_grow = flags_only_grow(flows);
     sym_tables_init(sym, flows);
+    sym_carry_init(sym, flows);
     header_init(&header);
-    put_state(sym, 0, &header, packets, SPACE_ALL);
+    put_state(sym, 0, &header, packets);
     for (int table = 0; table < SYM_N_TABLES; table++) {
         struct sym_state *state;
 
