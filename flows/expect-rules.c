@@ -150,6 +150,19 @@ addresses_set(struct expect *e, enum expect_role role, bool is_v4,
 }
 
 static space_set
+hosts_set(struct expect *e, enum expect_role role,
+          const struct model_container *const *containers, size_t n)
+{
+    space_set set = SPACE_NONE;
+
+    for (int is_v4 = 0; is_v4 < 2; is_v4++) {
+        add(e, &set, space_and(e->space, header_family_set(e->space, is_v4),
+                               addresses_set(e, role, is_v4, containers, n)));
+    }
+    return set;
+}
+
+static space_set
 containers_set(struct expect *e, enum expect_role role, bool local_only,
                const struct model_selector *sel)
 {
@@ -157,7 +170,6 @@ containers_set(struct expect *e, enum expect_role role, bool local_only,
     const struct model_container *const *containers
         = expect_rules_find(e->rules, sel, &n);
     const struct model_container **wanted = xmalloc((n + 1) * sizeof *wanted);
-    space_set set = SPACE_NONE;
 
     for (size_t i = 0; i < n; i++) {
         if (local_only ? !strcmp(containers[i]->node, e->node)
@@ -165,13 +177,22 @@ containers_set(struct expect *e, enum expect_role role, bool local_only,
             wanted[n_wanted++] = containers[i];
         }
     }
-    for (int is_v4 = 0; is_v4 < 2; is_v4++) {
-        add(e, &set, space_and(e->space, header_family_set(e->space, is_v4),
-                               addresses_set(e, role, is_v4, wanted,
-                                             n_wanted)));
-    }
+    space_set set = hosts_set(e, role, wanted, n_wanted);
     free(wanted);
     return set;
+}
+
+space_set
+expect_containers(struct expect *e, enum expect_role role)
+{
+    struct model_selector any = {
+        .kind = SEL_ANY, .text = CONST_CAST(char *, "*"),
+    };
+    size_t n;
+    const struct model_container *const *all
+        = expect_rules_find(e->rules, &any, &n);
+
+    return hosts_set(e, role, all, n);
 }
 
 static space_set

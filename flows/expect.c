@@ -238,26 +238,10 @@ add_places(struct expect *e, const struct model_node *node)
 static void
 take_containers_from_nobody(struct expect *e)
 {
-    size_t n_sets = 0, allocated = 0;
-    const struct shash_node *item;
-    space_set *sets = NULL;
-
     for (int role = 0; role < EXPECT_N_ROLES; role++) {
-        n_sets = 0;
-        SHASH_FOR_EACH (item, &e->model->containers) {
-            const struct model_container *container = item->data;
-
-            for (size_t i = 0; i < container->n_addresses; i++) {
-                if (n_sets >= allocated) {
-                    sets = x2nrealloc(sets, &allocated, sizeof *sets);
-                }
-                sets[n_sets++] = host_set(e, role, &container->addresses[i]);
-            }
-        }
         e->nobody[role] = space_minus(e->space, e->nobody[role],
-                                      space_union(e->space, sets, n_sets));
+                                      expect_containers(e, role));
     }
-    free(sets);
 }
 
 static bool

@@ -110,6 +110,8 @@ void expect_make_rules(struct expect *);
 void expect_make_raw(struct expect *);
 space_set expect_selector(struct expect *, enum expect_role, bool local_only,
                           const struct model_selector *);
+/* The addresses of all containers, trusted or not. */
+space_set expect_containers(struct expect *, enum expect_role);
 bool expect_is_trusted(const struct expect *, const struct model_container *);
 const struct model *expect_rules_model(const struct expect_rules *);
 /* The containers that satisfy a selector: not to be freed. */
