@@ -220,6 +220,33 @@ test_choose_nic(void **state)
     }
 }
 
+/* Of several devices, only one is the declared container's port. */
+static void
+test_which_nic(void **state)
+{
+    struct ct_config *config = ct_config_create("web", "f");
+    struct model_container *c = model_object_create(MODEL_CONTAINER);
+    struct ct_owner owner = { .config = config };
+
+    lxc_conf_parse("lxc.net.0.type = macvlan\nlxc.net.1.link = br1\n"
+                   "lxc.net.2.link = vmbr0\nlxc.net.3.link = vmbr0\n"
+                   "lxc.net.3.hwaddr = 00:16:3e:00:00:03\n", config, NULL,
+                   NULL);
+    for (int declared = 0; declared < 2; declared++) {
+        c->has_hwaddr = declared;
+        c->hwaddr = (struct eth_addr) ETH_ADDR_C(00,16,3e,00,00,03);
+        for (size_t i = 0; i < config->n_nics; i++) {
+            owner.nic = &config->nics[i];
+            assert_int_equal(identity_is_nic(c, &owner),
+                             i == (declared ? 3 : 2));
+        }
+        owner.nic = NULL;
+        assert_false(identity_is_nic(c, &owner));
+    }
+    model_object_free(MODEL_CONTAINER, c);
+    ct_config_destroy(config);
+}
+
 /* A host's files. */
 
 struct fixture {
@@ -463,6 +490,7 @@ main(void)
         cmocka_unit_test(test_unknown_port_names),
         cmocka_unit_test(test_lxc),
         cmocka_unit_test(test_choose_nic),
+        cmocka_unit_test(test_which_nic),
         cmocka_unit_test_setup_teardown(test_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_identity, setup, teardown),
     };

@@ -163,6 +163,22 @@ test_no_container(void **state)
                      CT_END_UNKNOWN);
     ct_inits_end_round(inits);
 
+    /* What it left: that veth, or its name, until nobody asks. */
+    struct link other = link;
+    other.peer_netnsid = 1;
+    assert_null(ct_inits_recall_end(inits, nlk, "vethx", &link));
+    ct_inits_note_end(inits, &link, "web");
+    ct_inits_end_round(inits);
+    assert_string_equal(ct_inits_recall_end(inits, nlk, "vethx", &link),
+                        "web");
+    assert_string_equal(ct_inits_recall_end(inits, nlk, "vethx", NULL),
+                        "web");
+    assert_null(ct_inits_recall_end(inits, nlk, "vethx", &other));
+    assert_null(ct_inits_recall_end(inits, nlk, "vethy", NULL));
+    ct_inits_end_round(inits);
+    ct_inits_end_round(inits);
+    assert_null(ct_inits_recall_end(inits, nlk, "vethx", &link));
+
     close(fd);
     nlk_close(nlk);
     ct_inits_destroy(inits);
