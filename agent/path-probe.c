@@ -129,6 +129,14 @@ paths_mapping_changed(struct paths *ps)
     }
 }
 
+static void
+path_take_proof(struct paths *ps, struct path *p, long long int now)
+{
+    ps->udp_ms = p->proof_ms = now;
+    p->ping_ms = 0;
+    p->tx_at_proof = p->tx_bytes;
+}
+
 /* The answer may come from another address than was called: only the number
  * counts. */
 static void
@@ -140,10 +148,7 @@ path_take_pong(struct paths *ps, struct path *p, const struct probe_msg *pong)
         bool moved = (wg_endpoint_equals(&p->seen_by, &p->endpoint)
                       && !wg_endpoint_equals(&p->seen, &pong->seen));
 
-        ps->udp_ms = now;
-        p->ping_ms = 0;
-        p->proof_ms = now;
-        p->tx_at_proof = p->tx_bytes;
+        path_take_proof(ps, p, now);
         p->seen = pong->seen;
         p->seen_by = p->endpoint;
         if (moved) {
@@ -157,6 +162,11 @@ path_take_pong(struct paths *ps, struct path *p, const struct probe_msg *pong)
             continue;
         }
         ps->udp_ms = c->answered_ms = now;
+        if (wg_endpoint_equals(&c->ss, &p->endpoint)) {
+            /* What is in use, and was believed dead: WireGuard does not leave
+             * it, and may have nothing to send that would prove it. */
+            path_take_proof(ps, p, now);
+        }
         if (!p->has_best || c->kind <= p->best.kind
             || now - p->best.answered_ms > PATH_ANSWER_MS) {
             p->best_ms = p->has_best ? p->best_ms : now;

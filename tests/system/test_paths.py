@@ -273,6 +273,24 @@ def test_falls_back_and_returns(net):
     assert len(got.missing) <= 1, got
 
 
+def test_one_hears_nothing_for_a_moment(net):
+    """It looks for another way, finds the one that it has, and is content:
+    nobody has anything to send that would show that it is good."""
+    assert eventually(lambda: not wrong(net), 30), wrong(net)
+    log = net.lab.hosts["addr"].path("log-socknet", "socknet-agent.log")
+    with open(log) as f:
+        pinger = quiet_pinger(net, "addr", "hair")
+        f.seek(0, os.SEEK_END)
+        net.run("nat-addr", "nft", "insert rule ip lab forward "
+                "ip saddr 198.51.100.203 drop")
+        assert eventually(lambda: "hair: path none" in f.read(), 15, 0.02)
+        pinger.p.kill()
+        mend(net, "addr")
+        assert eventually(lambda: "hair: path direct" in f.read(), 6, 0.02)
+    pinger.p.wait()
+    assert eventually(lambda: not wrong(net), 15), wrong(net)
+
+
 def forget_connections(ns):
     """What `conntrack -F` does."""
     delete, request, ack = 1 << 8 | 2, 1, 4
