@@ -1,9 +1,11 @@
 """Services: connections to virtual addresses, on two hosts."""
 
 import collections
+import contextlib
 import json
 import pathlib
 import socket
+import threading
 import time
 
 import pytest
@@ -350,6 +352,70 @@ def test_failover(net):
     assert eventually(lambda: backends(net, "web")["web2"]["state"] == "up")
     assert eventually(lambda: set(count(net, "ann", WEB4, 80, 8))
                       == {"web1", "web2"}, 3)
+
+
+class Health(threading.Thread):
+    """On 8081 of a container: answers each connection with 'answer'; None:
+    never."""
+
+    def __init__(self, ns):
+        super().__init__(daemon=True)
+        self.listener = sockets.listen(ns, "::", 8081)
+        self.answer, self.seen, self.held = None, b"", []
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                s, _ = self.listener.accept()
+                self.held.append(s)
+                if self.answer is not None:
+                    self.seen = s.recv(4096)
+                    s.send(self.answer)
+                    if not self.answer.endswith(b"..."):
+                        s.close()
+
+    def close(self):
+        # A close() alone does not wake who accepts.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        for s in (self.listener, *self.held):
+            s.close()
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def test_http_health(net):
+    """By what a path answers, not by the port that is served."""
+    health = Health(net.lab.cont_ns(net.container("web1")))
+    health.answer = OK
+    health.start()
+    try:
+        net.apply(with_service("near", health={
+            "type": "http", "port": 8081, "path": "/healthz", "interval": 1,
+            "timeout": 1, "rise": 1, "fall": 1}))
+        assert eventually(lambda: state_of(net, "web1") == ("up", None))
+        assert health.seen.startswith(b"GET /healthz HTTP/1.1\r\n")
+        # Nothing of web2's is there to ask.
+        assert eventually(lambda: state_of(net, "web2")[0] == "down")
+        for answer, reason in (
+                (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n",
+                 "HTTP status 503"),
+                (None, "no answer")):
+            health.answer = answer
+            assert eventually(lambda: state_of(net, "web1")
+                              == ("down", reason)), state_of(net, "web1")
+        assert refusal(net, "ann", NEAR, 7777)[0] == "ConnectionRefusedError"
+        # A head is enough; a page without an end is nobody's concern.
+        health.answer = b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\nmore..."
+        assert eventually(lambda: state_of(net, "web1") == ("up", None))
+        assert eventually(lambda: ask(net, "bob", NEAR, 7777) == "web1", 3)
+    finally:
+        health.close()
+
+
+def state_of(net, backend):
+    b = backends(net, "near")[backend]
+    return b["state"], b["reason"]
 
 
 def test_all_down(net):
