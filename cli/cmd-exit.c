@@ -10,6 +10,7 @@
 #include "cli/output.h"
 #include "cli/session.h"
 #include "cli/status-rows.h"
+#include "lib/suggest.h"
 #include "openvswitch/json.h"
 #include "openvswitch/shash.h"
 #include "ovsdb-sync/socknet-idl.h"
@@ -204,6 +205,32 @@ find_local_node(void)
     return node;
 }
 
+/* The name alone is near enough: one node has it, mostly. */
+static void
+fail_unknown(const struct model *model, const char *name)
+{
+    const struct shash_node *node;
+    struct suggest suggest;
+
+    suggest_init(&suggest, name);
+    SHASH_FOR_EACH (node, &model->exits) {
+        const struct model_exit *exit = node->data;
+
+        suggest_offer(&suggest, node->name);
+        if (!strcmp(exit->name, name)) {
+            suggest.best = node->name;
+            break;
+        }
+    }
+    if (suggest.best) {
+        command_fail("there is no exit \"%s\": did you mean \"%s\"?", name,
+                     suggest.best);
+    } else {
+        command_fail("there is no exit \"%s\"; socknet nodes lists them",
+                     name);
+    }
+}
+
 int
 cmd_exit(struct command_context *ctx, int argc, char *argv[])
 {
@@ -222,9 +249,9 @@ cmd_exit(struct command_context *ctx, int argc, char *argv[])
     if (!session) {
         return EXIT_ERROR;
     } else if (only && !model_get_exit(session_model(session), only)) {
+        fail_unknown(session_model(session), only);
         session_close(session);
-        return command_fail("there is no exit \"%s\"; socknet nodes lists "
-                            "them", only);
+        return EXIT_ERROR;
     }
 
     struct exit_run run = {

@@ -215,6 +215,9 @@ cmd_services(struct command_context *ctx, int argc, char *argv[])
         }
     }
     free(sorted);
+    if (!n) {
+        output_note(out, "no services");
+    }
     output_finish(out);
     session_close(session);
     return EXIT_OK;

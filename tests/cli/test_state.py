@@ -160,6 +160,9 @@ def test_containers_json(socknet, network):
     (['containers', 'nothere'], 'no container "nothere" in the state'),
     (['containers', '--node', 'gamma'],
      'no node "gamma" in the state, which has alpha, beta'),
+    (['exit', 'test', 'warp'], 'no exit "warp": did you mean "alpha/warp"?'),
+    (['exit', 'test', 'alpha/wrap'], 'did you mean "alpha/warp"?'),
+    (['exit', 'test', 'sun'], 'no exit "sun"; socknet nodes lists them'),
 ])
 def test_unknown_names(socknet, network, words, message):
     r = socknet(*words, db=network.remote)
