@@ -157,6 +157,8 @@ db_probe_run(const char *remote, struct db_probe *probe)
                                                        DSCP_DEFAULT),
                                    TIMEOUT_MS, &stream);
     if (retval) {
+        probe->silent = retval == ETIMEDOUT || retval == EHOSTUNREACH
+                        || retval == ENETUNREACH;
         return xasprintf("%s: %s", remote, ovs_retval_to_string(retval));
     }
 
@@ -206,7 +208,7 @@ db_probe_explain(const char *remotes)
     struct svec list = SVEC_EMPTY_INITIALIZER;
     const char *remote;
     char *reason = NULL;
-    size_t i;
+    size_t i, n_silent = 0;
 
     for (const char *p = remotes; *p; ) {
         size_t len = strcspn(p, ",");
@@ -222,7 +224,12 @@ db_probe_explain(const char *remotes)
             reason = explain_one(&probe);
             db_probe_destroy(&probe);
         }
+        n_silent += error && probe.silent;
         free(error);
+    }
+    if (!reason && list.n && n_silent == list.n) {
+        reason = xstrdup("nobody answers there: is that host up, and its "
+                         "server, and does no firewall drop TCP to it?");
     }
     svec_destroy(&list);
     return reason;

@@ -14,6 +14,8 @@ struct db_probe {
     bool leader;
     char *cid;                  /* Of the cluster, or NULL. */
     char *schema_version;       /* NULL: it has not got the contents yet. */
+    bool silent;                /* Of one that gave an error: nobody there
+                                 * took the connection, or refused it. */
 };
 
 /* One remote, not a list.  Returns NULL or an error that the caller frees. */

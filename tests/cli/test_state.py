@@ -1,8 +1,10 @@
 """status, nodes and containers against a real ovsdb-server."""
 
+import contextlib
 import os
 import re
 import signal
+import socket
 import time
 
 import pytest
@@ -220,6 +222,21 @@ def test_database_that_hangs(socknet, database):
         os.kill(database.process.pid, signal.SIGCONT)
     assert r.code == 1
     assert 'within 1 s' in r.err
+
+
+def test_database_behind_a_firewall(socknet):
+    """Nobody takes the connection, nobody refuses it."""
+    with socket.socket() as s, contextlib.ExitStack() as stack:
+        s.bind(('127.0.0.1', 0))
+        s.listen(0)
+        for _ in range(3):              # Then the queue is full.
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(s.getsockname())
+        r = socknet('status', '--timeout=0.5',
+                    db='tcp:127.0.0.1:%d' % s.getsockname()[1])
+    assert r.code == 1
+    assert 'within 0.5 s: nobody answers there: is that host up' in r.err
 
 
 def test_daemons_of_no_node(socknet, network):
