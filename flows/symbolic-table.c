@@ -438,12 +438,13 @@ collect_clauses(struct sym *sym, const struct header *h,
     return n_clauses;
 }
 
-/* What satisfies the conjunction that clauses[0] belongs to. */
+/* What satisfies the conjunction that clauses[0] belongs to.  Its own sides
+ * are small beside what remains of a table. */
 static space_set
 conjoin(struct sym *sym, const struct clause *clauses, size_t n,
         space_set remaining)
 {
-    space_set set = remaining;
+    space_set set = SPACE_ALL;
     int n_met = 0;
 
     for (size_t i = 0; i < n; ) {
@@ -456,7 +457,8 @@ conjoin(struct sym *sym, const struct clause *clauses, size_t n,
         set = space_and(sym->space, set, side);
         n_met++;
     }
-    return n_met == clauses[0].n_clauses ? set : SPACE_NONE;
+    return (n_met == clauses[0].n_clauses
+            ? space_and(sym->space, set, remaining) : SPACE_NONE);
 }
 
 static space_set sweep(struct sym *, const struct sym_table *,
