@@ -19,8 +19,10 @@ VLOG_DEFINE_THIS_MODULE(nft);
 struct nft {
     struct nft_ctx *ctx;
     /* What nft printed after the last installation, and for what; another
-     * version of nft may print other text than this program expects. */
+     * version of nft may print other text than this program expects.  Somebody
+     * may have changed it in between: it counts if it was the same twice. */
     char *installed, *printed;
+    bool printed_twice;
 
     bool stale, stale_ingress;  /* What the kernel has is not known. */
     char *verified;             /* Text of "inet socknet" found or made. */
@@ -110,6 +112,20 @@ nft_write(struct nft *nft, const char *command)
     return error;
 }
 
+static void
+note_printed(struct nft *nft, const char *wanted)
+{
+    const char *printed = nft_list(nft, "inet socknet");
+
+    nft->printed_twice = (printed[0] && nft->installed
+                          && !strcmp(nft->installed, wanted)
+                          && !strcmp(nft->printed, printed));
+    free(nft->installed);
+    free(nft->printed);
+    nft->installed = xstrdup(wanted);
+    nft->printed = xstrdup(printed);
+}
+
 /* Makes the kernel's table read as 'wanted'.  Returns NULL or an error. */
 static char *
 sync_table(struct nft *nft, const char *wanted)
@@ -118,7 +134,7 @@ sync_table(struct nft *nft, const char *wanted)
     char *command, *error;
 
     if (!strcmp(actual, wanted)
-        || (nft->installed && !strcmp(nft->installed, wanted)
+        || (nft->printed_twice && !strcmp(nft->installed, wanted)
             && !strcmp(nft->printed, actual))) {
         return NULL;
     }
@@ -129,10 +145,7 @@ sync_table(struct nft *nft, const char *wanted)
     free(command);
     if (!error) {
         VLOG_INFO("installed the nftables table \"inet socknet\"");
-        free(nft->installed);
-        free(nft->printed);
-        nft->installed = xstrdup(wanted);
-        nft->printed = xstrdup(nft_list(nft, "inet socknet"));
+        note_printed(nft, wanted);
     }
     return error;
 }

@@ -181,6 +181,19 @@ def test_what_is_removed_comes_back(mesh, expect_logs, command):
     assert mesh.ping(A, "10.1.0.1", 1) == 1
 
 
+def test_flushed_while_it_looks(mesh, expect_logs):
+    """Also between making the tables and reading what became of them."""
+    def lines():
+        return sorted(agents.nft(mesh, A).splitlines())
+    expect_logs += [r"agent\|WARN\|nftables: "]
+    settled(mesh, A)
+    before = lines()
+    assert "table inet socknet {" in before
+    out(mesh, A, "sh", "-c",
+        "for i in $(seq 200); do nft flush ruleset; done")
+    assert eventually(lambda: lines() == before, 10), lines()
+
+
 def test_removed_peer_comes_back(mesh):
     before = peers(mesh, A)
     key = next(iter(before))
