@@ -16,6 +16,7 @@
 #include "ovsdb-idl.h"
 #include "ovsdb-sync/socknet-idl.h"
 #include "ovsdb-sync/status-sync.h"
+#include "state/model.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -91,6 +92,9 @@ doctor_database(struct doctor *d)
         doctor_report(d, DOCTOR_UNKNOWN, NULL, "%s; what the state wants of "
                       "this host is not known (--db, -p, -c, -C)",
                       d->no_database);
+    } else if (shash_is_empty(&d->model->nodes)) {
+        doctor_report(d, DOCTOR_FAIL, "socknet apply PATH",
+                      "it holds no state yet");
     } else if (!d->node) {
         doctor_report(d, DOCTOR_FAIL,
                       "start the daemons and this command with --node",

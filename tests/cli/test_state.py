@@ -183,6 +183,13 @@ def test_empty_database(socknet, database, command):
     assert empty[command if command != 'status' else 'nodes'] == []
 
 
+def test_doctor_of_an_empty_database(socknet, database):
+    r = socknet('--json', 'doctor', db=database.remote)
+    found = [(x['verdict'], x['found'], x['remedy'])
+             for x in r.json['results'] if x['check'] == 'database']
+    assert ('fail', 'it holds no state yet', 'socknet apply PATH') in found
+
+
 @pytest.mark.parametrize('command', ['status', 'nodes', 'containers'])
 def test_no_database(socknet, tmp_path, command):
     begin = time.monotonic()
