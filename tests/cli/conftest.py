@@ -23,6 +23,19 @@ def socknet(builddir, tmp_path):
 
 
 @pytest.fixture
+def cramped(builddir, tmp_path):
+    """cramped(n, *args, db=): the command, in the same folder, where no file
+    can have more than n bytes."""
+    def run(n, *args, db=''):
+        return Result(subprocess.run(
+            ['sh', '-c', 'trap "" XFSZ; exec prlimit --fsize=$0 -- "$@"',
+             str(n), builddir / 'cli/socknet', *map(str, args)],
+            text=True, capture_output=True, timeout=60, cwd=tmp_path,
+            env=dict(os.environ, SOCKNET_DB=db)))
+    return run
+
+
+@pytest.fixture
 def database(srcdir, tmp_path):
     folder = tmp_path / 'database'
     folder.mkdir()

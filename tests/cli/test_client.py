@@ -118,3 +118,12 @@ def test_a_revoked_node_takes_nobody(client):
     for words in (['add', 'x'], ['add', 'x', '--node', 'a']):
         r = client(*words)
         assert r.code == 1 and 'PrivateKey' not in r.out
+
+
+def test_qr_code_on_a_full_disk(client, cramped, database, tmp_path):
+    """The key is not lost: it is printed as well."""
+    r = cramped(100, 'client', 'add', 'anna', '--png', 'anna.png',
+                db=database.remote)
+    assert r.code == 1 and 'anna.png: File too large' in r.err
+    assert re.search(r'^PrivateKey = [\w+/]{43}=$', r.out, re.M)
+    assert not (tmp_path / 'anna.png').exists()

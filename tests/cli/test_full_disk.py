@@ -1,11 +1,8 @@
 """What writes files leaves whole ones or none, and says so."""
 
 import os
-import subprocess
 
 import pytest
-
-from clisite import Result
 
 HOST = '''wireguard:
   warp_tunnel:
@@ -17,18 +14,6 @@ lxc:
       veth: veth102
       properties: {name: web, ipv4_address: 10.0.0.102/24}
 '''
-
-
-@pytest.fixture
-def cramped(builddir, tmp_path):
-    """cramped(n, *args): the command where no file can have more than n
-    bytes."""
-    def run(n, *args):
-        return Result(subprocess.run(
-            ['sh', '-c', 'trap "" XFSZ; exec prlimit --fsize=$0 -- "$@"',
-             str(n), builddir / 'cli/socknet', *map(str, args)],
-            text=True, capture_output=True, timeout=60, cwd=tmp_path))
-    return run
 
 
 def assert_too_large(r):
@@ -67,3 +52,17 @@ def test_corrected_file(cramped, tmp_path):
     assert_too_large(cramped(100, 'check', '--node=h', '--fix', path))
     assert path.read_text() == HOST
     assert os.listdir(tmp_path) == ['host.yaml']
+
+
+def test_plan_and_backup(socknet, cramped, database, tmp_path):
+    path = tmp_path / 'host.yaml'
+    path.write_text(HOST.replace('yes', 'true'))
+    socknet('apply', '--node=h', path, db=database.remote).ok()
+    path.write_text(HOST.replace('yes', 'false'))
+    before = sorted(os.listdir(tmp_path))
+    for words in (('plan', '--node=h', 'host.yaml', '--out', 'plan'),
+                  ('db', 'backup', 'backup')):
+        assert_too_large(cramped(100, *words, db=database.remote))
+        assert sorted(os.listdir(tmp_path)) == before
+        assert socknet(*words, db=database.remote).code in (0, 2)
+        os.unlink(tmp_path / words[-1])
