@@ -98,6 +98,26 @@ def test_exit_is_taken_away(plan):
     assert not any(src == 'xray' for src, _, _ in denied)
 
 
+def test_exit_is_another(plan):
+    """Neither newly allowed nor denied, and still a change of who is seen
+    outside."""
+    change = (('{interface: warp0, enabled: true}',
+               '{interface: warp0, enabled: true}\n'
+               '      far_tunnel: {interface: wg9, enabled: true}'),
+              ('          exit: warp\n          hwaddr',
+               '          exit: [far, warp]\n          hwaddr'))
+    r = plan(*change)
+    assert r.code == 2
+    assert r.json['allowed'] == r.json['denied'] == []
+    assert {(x['src'], x['dst'], x['was'], x['is'])
+            for x in r.json['exits']} == {
+        ('xray', 'internet', 'leaves by exit oo1424oo/warp',
+         'leaves by exit oo1424oo/far')}
+    assert 'tcp/1-65535' in {x['what'] for x in r.json['exits']}
+    out = plan(*change, args=()).out
+    assert 'Nothing is newly allowed.' in out and 'By another exit' in out
+
+
 def test_container_that_is_new(plan):
     r = plan(('      containers:\n', '      containers:\n'
               '        - {id: "150", tags: [management], properties: '
