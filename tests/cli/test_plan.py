@@ -128,6 +128,41 @@ def test_container_that_is_new(plan):
     assert was == {'not there'}
 
 
+SMALL = """nodes:
+  n:
+    subnet: 10.0.0.0/24
+    lxc:
+      containers:
+        - {id: "101", properties: {name: c, ipv4_address: 10.0.0.101/24}}
+        - {id: "102", properties: {name: d, ipv4_address: 10.0.0.102/24}}
+  m: {subnet: 10.1.0.0/24, endpoint: 198.51.100.3}
+services:
+  web: {vip: 10.96.0.10, protocol: tcp, port: 80, backends: [d]}
+acls:
+  - {name: d, action: accept, src: [d], dst: ["c:9"], proto: tcp}
+"""
+RULES = """\
+  - {name: s, action: accept, src: [c], dst: [web]}
+  - {name: here, action: accept, src: [c], dst: ["node:n:22"], proto: tcp}
+  - {name: far, action: accept, src: [c], dst: ["node:m:22"], proto: tcp}
+  - {name: back, action: accept, src: ["node:m"], dst: ["d:53"], proto: udp}
+"""
+
+
+def test_hosts_and_services(socknet, tmp_path):
+    old, new = tmp_path / 'old.yaml', tmp_path / 'new.yaml'
+    old.write_text(SMALL)
+    new.write_text(SMALL + RULES)
+    expected = {('c', 'd', 'tcp/80'), ('c', 'web', 'tcp/80'),
+                ('c', 'node:n', 'tcp/22'), ('c', 'node:m', 'tcp/22'),
+                ('node:m', 'd', 'udp/53')}
+    for a, b, key in ((old, new, 'allowed'), (new, old, 'denied')):
+        r = socknet('plan', b, '--from', a, '--json')
+        assert pairs(r.json[key]) == expected
+        assert all('new.yaml:1' in x['decided_by'] for x in r.json[key]) \
+            == (key == 'allowed')
+
+
 def test_flows(plan):
     out = plan(('vector-db:6333"]', 'vector-db:6334"]'),
                args=('--flows',)).out
