@@ -112,7 +112,7 @@ path_take_ping(struct paths *ps, struct path *p,
 
 /* A NAT that gives this node another address, or another port at the same
  * peer, has done so for all: the peers' WireGuards learn it from what they
- * receive. */
+ * receive; relays, from handshakes alone. */
 static void
 paths_mapping_changed(struct paths *ps)
 {
@@ -123,6 +123,9 @@ paths_mapping_changed(struct paths *ps)
         struct path *p = node->data;
 
         if (path_is_watched(ps, p)) {
+            if (path_classify(p) == PATH_RELAY) {
+                path_call_relay(ps, p);
+            }
             p->kick = p->fresh;
             path_suspect(p);
         }

@@ -28,6 +28,8 @@ VLOG_DEFINE_THIS_MODULE(path_relay);
  * after the second, keepalives are missing as well. */
 #define HUB_SILENT_MS 2000
 #define HUB_IDLE_MS 30000
+/* The database needs this long to say that a relay has heard something. */
+#define HEARD_MS 1000
 /* So often a hub is asked then. */
 #define HUB_PING_MS 1000
 /* Nothing came by UDP from anybody for so long: it does not get through. */
@@ -176,9 +178,11 @@ set_hub(struct paths *ps, struct path *p, const char *hub)
             p->former_relay = p->relay;
         }
         p->moved = p->hub && hub;
+        p->calls = false;
         free(p->hub);
         p->hub = nullable_xstrdup(hub);
         p->hub_ms = time_msec();
+        p->hub_proven = false;
         ps->changed = true;
         path_update_relay(ps, p);
     }
@@ -194,8 +198,7 @@ path_choose_hub(struct paths *ps, struct path *p)
     if (wish && (peer_decides || !p->hub)) {
         set_hub(ps, p, wish);
     } else if (p->hub && !path_is_alive(ps, p)
-               && (p->proof_ms > p->hub_ms
-                   || time_msec() - p->hub_ms > TRY_MS)
+               && (p->hub_proven || time_msec() - p->hub_ms > TRY_MS)
                && strcmp(p->hub, ps->node) && strcmp(p->hub, p->node)) {
         free(p->avoid);
         p->avoid = xstrdup(p->hub);
@@ -225,6 +228,36 @@ path_ask_relay(struct paths *ps, struct path *p, bool needed)
         p->direct_ms = now;
     } else if (p->hub && now - p->direct_ms > LINGER_MS) {
         set_hub(ps, p, NULL);
+    }
+}
+
+void
+path_call_relay(struct paths *ps, struct path *p)
+{
+    p->moved = p->calls = ps->changed = true;
+    p->hub_ms = time_msec();
+    p->hub_proven = false;
+}
+
+/* A relay that was opened anew, or started anew, knows nobody; and an idle node
+ * would not begin a handshake: its session is good. */
+void
+path_watch_relay(struct paths *ps, struct path *p, long long int now)
+{
+    const struct rendezvous_relay *relay
+        = p->hub ? rendezvous_find_relay(&ps->rendezvous, p->hub, ps->node,
+                                         p->node) : NULL;
+
+    if (!relay || !relay->port || heard(relay, ps->node)
+        || path_classify(p) != PATH_RELAY) {
+        p->unheard_ms = 0;
+    } else if (!p->unheard_ms) {
+        p->unheard_ms = now;
+    } else if (!p->moved && p->proof_ms < p->unheard_ms
+               && now - p->unheard_ms > HEARD_MS) {
+        VLOG_INFO("%s: the relay at %s does not hear this node (port %u); "
+                  "calling it", p->node, p->hub, relay->port);
+        path_call_relay(ps, p);
     }
 }
 
@@ -405,7 +438,7 @@ paths_set_relay_status(struct paths *ps, const struct relay_status *status)
         if (lost && p->client_connected && p->fresh
             && wg_endpoint_equals(&p->endpoint, &p->relay)) {
             /* The relay does not know yet whose connection it is. */
-            p->moved = ps->changed = true;
+            path_call_relay(ps, p);
         }
         path_update_relay(ps, p);
     }

@@ -152,7 +152,8 @@ path_needs_handshake(const struct paths *ps, const struct path *p,
     if (p->moved && p->relay.ss_family
         && wg_endpoint_equals(&p->endpoint, &p->relay)) {
         return (now >= p->next_reset_ms
-                && (p->needs_client || path_has_turn(ps, p, now)));
+                && (p->needs_client || p->calls
+                    || path_has_turn(ps, p, now)));
     }
     return (ps->behind_nat && !p->fresh && p->has_best
             && path_has_turn(ps, p, now)
@@ -201,6 +202,8 @@ path_check_relay(const struct paths *ps, struct path *p, long long int now)
 static void
 path_run(struct paths *ps, struct path *p, long long int now)
 {
+    path_watch_relay(ps, p, now);
+
     bool alive = path_is_alive(ps, p);
     enum path_kind kind = path_classify(p);
     bool direct = alive && kind < PATH_RELAY;

@@ -78,7 +78,12 @@ struct path {
     bool serves;                /* The peer relays for another path; */
     bool hub_moved;             /* and is at another address now. */
     long long int hub_ms;       /* Since when. */
-    bool moved;                 /* From another hub, and nothing came yet. */
+    bool hub_proven;            /* Something came by it since then. */
+    /* From another hub, or the relay does not know where this node is; and
+     * nothing came yet. */
+    bool moved;
+    bool calls;                 /* It is for this node to begin a handshake. */
+    long long int unheard_ms;   /* Its relay hears nothing; 0: it does. */
     struct sockaddr_storage former_relay;       /* There. */
     struct sockaddr_storage hub_endpoint;       /* With the pair's port. */
     bool needs_client;          /* By TCP, at 'hub_endpoint'. */
@@ -139,6 +144,10 @@ void path_explain_relay(const struct paths *, const struct path *,
 void path_update_relay(struct paths *, struct path *);
 /* Whether it is time for one; asks for it or lets it go. */
 void path_ask_relay(struct paths *, struct path *, bool needed);
+/* The relay is to learn from a handshake where this node is. */
+void path_call_relay(struct paths *, struct path *);
+/* Does so if it has forgotten. */
+void path_watch_relay(struct paths *, struct path *, long long int now);
 /* Whether a relayed path brings nothing any more, for the hub is gone. */
 bool path_has_lost_hub(const struct paths *, const struct path *);
 /* Which paths are needed for others; and whether those still work. */

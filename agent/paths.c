@@ -404,10 +404,16 @@ path_observe(struct paths *ps, struct path *p, const struct wg_peer *peer)
     if (peer->rx_bytes > p->rx_bytes || first) {
         p->proof_ms = now;
         p->proven = true;
-        p->moved &= !wg_endpoint_equals(&peer->endpoint, &p->relay);
+        if (wg_endpoint_equals(&peer->endpoint, &p->relay)) {
+            p->moved = false;
+            /* More than the peer's half of a handshake. */
+            p->hub_proven |= peer->handshake != 0;
+        }
         p->ping_ms = 0;
         p->tx_at_proof = peer->tx_bytes;
-        if (!ss_is_loopback(&peer->endpoint)) {
+        /* What carries it by TCP may have brought this, and the endpoint have
+         * been changed since then. */
+        if (!ss_is_loopback(&peer->endpoint) && !p->client_port) {
             ps->udp_ms = now;
         }
     }

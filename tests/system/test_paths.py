@@ -43,6 +43,7 @@ STRICT = {"port", "twice", "lan", "hair"}
 # Ports of the underlay's bridge.
 UPLINK = {"hub2": "u2"}
 RELAYS = "portrange 51900-52899"
+PING_S = 0.02
 
 
 def right_path(a, b):
@@ -168,7 +169,7 @@ def test_nothing_else_passes_a_relay(net):
 
 def quiet_pinger(net, a, b):
     assert net.reaches(a, GATEWAY[b])
-    return net.pinger(a, GATEWAY[b], 0.02)
+    return net.pinger(a, GATEWAY[b], PING_S)
 
 
 def restart_agent(net, node):
@@ -211,9 +212,10 @@ def test_rotation_of_the_relayed(net, node):
     assert eventually(lambda: own_key(net, node) != before, 15)
     assert eventually(lambda: all(own_key(net, node) in keys(net, n)
                                   for n in NODES if n != node), 15)
+    eventually(lambda: False, 1)
     for p in pings:
         got = p.stop()
-        assert got.gap < 2 and got.lost < got.sent / 10, got
+        assert got.gap < 2 and got.lost * PING_S < 2, got
     assert eventually(lambda: not wrong(net), 30), wrong(net)
 
 
@@ -229,10 +231,11 @@ def test_killed_relay_comes_back(net):
     assert net.reaches("sym", GATEWAY["sym2"])
     got = pinger.stop()
     assert got.gap < 3, got
-    # What came by TCP: nobody waits for WireGuard to notice.
+    # The others were idle: nobody waits for WireGuard to notice.
+    now = paths(net)
     for p in PAIRS:
-        if paths(net)[p]["path"] == "tcp-relay":
-            assert net.reaches(p[0], GATEWAY[p[1]], timeout=5), p
+        if now[p]["path"] == "tcp-relay" or now[p]["relay"] == hub:
+            assert net.reaches(p[0], GATEWAY[p[1]], timeout=6), p
 
 
 def cut(net, a, b):
@@ -271,6 +274,8 @@ def test_falls_back_and_returns(net):
     print("back: %.1f s" % (time.monotonic() - start))
     got = pinger.stop()
     assert len(got.missing) <= 1, got
+    # Others of the same NATs were cut as well; one end may have seen it.
+    assert eventually(lambda: not wrong(net), 15), wrong(net)
 
 
 def test_one_hears_nothing_for_a_moment(net):
