@@ -55,7 +55,8 @@ struct agent {
     bool stale_relay;           /* What is relayed may be different. */
     long long int last_pass_ms;
     long long int next_poll_ms; /* WireGuard's state has no events. */
-    long long int next_pass_ms; /* Whatever happened. */
+    long long int next_pass_ms; /* Something is due then. */
+    long long int next_check_ms; /* Everything is read again. */
     long long int next_counters_ms; /* status_sync_peers(). */
     long long int next_service_counters_ms; /* status_sync_services(). */
     long long int next_guest_counters_ms;

@@ -317,9 +317,10 @@ static bool
 pass_all(struct agent *a, struct sset *problems)
 {
     exits_close_ports(a->nlk, &a->links, a->plan);
-    exit_sources_run(a->sources, a->nlk, &a->links, a->plan);
+    bool ok = exit_tunnels_load(a->tunnels, a->plan, problems);
+    exit_sources_run(a->sources, a->nlk, &a->links, a->tunnels, a->plan);
     bool guarded = nft_sync(a->nft, a->plan, &a->links, problems);
-    bool ok = pass_discover(a, problems) && guarded;
+    ok &= pass_discover(a, problems) && guarded;
 
     ok &= bridge_run(a->sw, &a->bridge_watch, problems);
     ok &= pass_bridge_guard(a);
@@ -380,9 +381,8 @@ agent_pass(struct agent *a)
     a->dirty = false;
     a->report = true;
     a->last_pass_ms = time_msec();
-    a->next_pass_ms = MIN(a->last_pass_ms + FULL_INTERVAL_MS,
-                          MIN(guests_next_ms(a->guests),
-                              rotation_next_ms(&a->rotation)));
+    a->next_pass_ms = MIN(guests_next_ms(a->guests),
+                          rotation_next_ms(&a->rotation));
     a->next_poll_ms = a->last_pass_ms + agent_poll_interval(a);
 }
 
@@ -495,10 +495,13 @@ agent_run(struct agent *a)
     if (events || switch_changed || configs_changed || resolved) {
         a->dirty = true;
     }
-    if (now >= a->next_pass_ms) {
+    /* Also where something happens all the time. */
+    if (now >= a->next_check_ms) {
+        a->next_check_ms = now + FULL_INTERVAL_MS;
         nft_set_stale(a->nft);
         a->dirty = true;
     }
+    a->dirty |= now >= a->next_pass_ms;
     if (a->dirty && now >= a->last_pass_ms + PASS_INTERVAL_MS) {
         agent_pass(a);
     } else if (now >= a->next_poll_ms) {
@@ -536,7 +539,8 @@ agent_wait(struct agent *a)
         poll_timer_wait_until(a->last_pass_ms + PASS_INTERVAL_MS);
     }
     handover_wait(&a->handover);
-    poll_timer_wait_until(MIN(a->next_poll_ms, a->next_pass_ms));
+    poll_timer_wait_until(MIN(a->next_check_ms, MIN(a->next_poll_ms,
+                                                    a->next_pass_ms)));
 }
 
 void

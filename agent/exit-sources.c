@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/addr.h"
+#include "agent/exit-tunnels.h"
 #include "agent/link.h"
 #include "agent/plan.h"
 #include "openvswitch/shash.h"
@@ -61,40 +62,6 @@ exit_sources_destroy(struct exit_sources *s)
     }
 }
 
-/* The mesh's address, which another node's exit borrows, is no tunnel's. */
-static void
-update_tunnels(struct exit_sources *s, const struct links *links,
-               const struct plan *plan)
-{
-    struct shash_node *node;
-
-    SHASH_FOR_EACH (node, &s->tunnels) {
-        struct tunnel *t = node->data;
-        t->gone_ms = t->gone_ms ? t->gone_ms : time_msec();
-    }
-    for (size_t i = 0; i < plan->n_exits; i++) {
-        const struct plan_exit *x = &plan->exits[i];
-        struct tunnel *t = shash_find_data(&s->tunnels, x->tunnel);
-
-        if (x->enabled && !x->remote) {
-            if (!t) {
-                t = xzalloc(sizeof *t);
-                shash_add(&s->tunnels, x->tunnel, t);
-            }
-            t->gone_ms = 0;
-        }
-    }
-    SHASH_FOR_EACH_SAFE (node, &s->tunnels) {
-        struct tunnel *t = node->data;
-
-        if (t->gone_ms && (time_msec() > t->gone_ms + LATE_MS
-                           || !links_find(links, node->name))) {
-            tunnel_free(t);
-            shash_delete(&s->tunnels, node);
-        }
-    }
-}
-
 static size_t
 prefixes_find(const struct plan_prefixes *list, const struct sn_prefix *p)
 {
@@ -116,6 +83,69 @@ prefixes_remove(struct plan_prefixes *list, size_t i)
 
 /* The latest last. */
 static void
+tunnel_add(struct tunnel *t, const struct sn_prefix *host)
+{
+    size_t i = prefixes_find(&t->addresses, host);
+
+    if (i != SIZE_MAX) {
+        prefixes_remove(&t->addresses, i);
+    }
+    plan_prefixes_add(&t->addresses, host);
+    if (t->addresses.n > MAX_SOURCES) {
+        prefixes_remove(&t->addresses, 0);
+    }
+}
+
+/* Before its device is made: what came to one of that name that was deleted,
+ * or before this host started, may be waiting. */
+static void
+add_profile(struct tunnel *t, const struct exit_tunnels *tunnels,
+            const struct plan_exit *x)
+{
+    const struct sn_prefix *addresses;
+    size_t n = exit_tunnels_addresses(tunnels, x, &addresses);
+
+    for (size_t i = 0; i < n; i++) {
+        struct sn_prefix host = sn_prefix_host(&addresses[i]);
+        tunnel_add(t, &host);
+    }
+}
+
+/* The mesh's address, which another node's exit borrows, is no tunnel's. */
+static void
+update_tunnels(struct exit_sources *s, const struct exit_tunnels *tunnels,
+               const struct plan *plan)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &s->tunnels) {
+        struct tunnel *t = node->data;
+        t->gone_ms = t->gone_ms ? t->gone_ms : time_msec();
+    }
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        const struct plan_exit *x = &plan->exits[i];
+        struct tunnel *t = shash_find_data(&s->tunnels, x->tunnel);
+
+        if (x->enabled && !x->remote) {
+            if (!t) {
+                t = xzalloc(sizeof *t);
+                shash_add(&s->tunnels, x->tunnel, t);
+            }
+            t->gone_ms = 0;
+            add_profile(t, tunnels, x);
+        }
+    }
+    SHASH_FOR_EACH_SAFE (node, &s->tunnels) {
+        struct tunnel *t = node->data;
+
+        if (t->gone_ms && time_msec() > t->gone_ms + LATE_MS) {
+            tunnel_free(t);
+            shash_delete(&s->tunnels, node);
+        }
+    }
+}
+
+static void
 add_address(int ifindex, const struct sn_prefix *prefix, void *found_)
 {
     struct found *found = found_;
@@ -128,14 +158,7 @@ add_address(int ifindex, const struct sn_prefix *prefix, void *found_)
         plan_prefixes_add(&found->others, &host);
         return;
     }
-    size_t i = prefixes_find(&t->addresses, &host);
-    if (i != SIZE_MAX) {
-        prefixes_remove(&t->addresses, i);
-    }
-    plan_prefixes_add(&t->addresses, &host);
-    if (t->addresses.n > MAX_SOURCES) {
-        prefixes_remove(&t->addresses, 0);
-    }
+    tunnel_add(t, &host);
 }
 
 static int
@@ -168,12 +191,13 @@ make_sources(const struct tunnel *t, const struct plan_prefixes *others)
 
 void
 exit_sources_run(struct exit_sources *s, struct nlk *nlk,
-                 const struct links *links, struct plan *plan)
+                 const struct links *links,
+                 const struct exit_tunnels *tunnels, struct plan *plan)
 {
     struct found found = { .s = s, .links = links };
     struct shash_node *node;
 
-    update_tunnels(s, links, plan);
+    update_tunnels(s, tunnels, plan);
     if (!shash_is_empty(&s->tunnels)) {
         addr_list(nlk, add_address, &found);
     }

@@ -8,6 +8,7 @@
  * host would answer it, or pass it on, by its default route.  So rules and
  * guards go by these addresses. */
 
+struct exit_tunnels;
 struct links;
 struct nlk;
 struct plan;
@@ -16,9 +17,10 @@ struct exit_sources;
 struct exit_sources *exit_sources_create(void);
 void exit_sources_destroy(struct exit_sources *);
 
-/* Looks, and writes plan->sources: of the exits, and for a minute of those
- * that there were. */
+/* Looks, and writes plan->sources: of the exits, also what their profiles say
+ * and they do not have yet, and for a minute of those that there were. */
 void exit_sources_run(struct exit_sources *, struct nlk *,
-                      const struct links *, struct plan *);
+                      const struct links *, const struct exit_tunnels *,
+                      struct plan *);
 
 #endif /* agent/exit-sources.h */

@@ -87,15 +87,17 @@ same_file(const struct stat *a, const struct stat *b)
 
 /* The profile of an exit, read again if the file is another one.  One that
  * cannot be read any more leaves the tunnel as it is. */
-static const struct exit_profile *
-load_profile(struct run *r, const struct plan_exit *x)
+static bool
+load_profile(struct exit_tunnels *t, const struct plan_exit *x,
+             struct sset *problems)
 {
-    struct loaded *l = shash_find_data(&r->t->profiles, x->name);
+    struct loaded *l = shash_find_data(&t->profiles, x->name);
     struct exit_profile profile;
     struct stat st;
+    bool ok = true;
 
     if (l && strcmp(l->path, x->profile)) {
-        shash_find_and_delete(&r->t->profiles, x->name);
+        shash_find_and_delete(&t->profiles, x->name);
         loaded_free(l);
         l = NULL;
     }
@@ -103,15 +105,15 @@ load_profile(struct run *r, const struct plan_exit *x)
         char *error = exit_profile_load(x->profile, &profile, &st);
 
         if (error) {
-            sset_add_and_free(r->problems, xasprintf("exit %s: %s", x->name,
-                                                     error));
+            sset_add_and_free(problems, xasprintf("exit %s: %s", x->name,
+                                                  error));
             free(error);
-            r->ok = false;
+            ok = false;
         } else {
             if (!l) {
                 l = xzalloc(sizeof *l);
                 l->path = xstrdup(x->profile);
-                shash_add(&r->t->profiles, x->name, l);
+                shash_add(&t->profiles, x->name, l);
             } else {
                 exit_profile_destroy(&l->profile);
             }
@@ -122,6 +124,43 @@ load_profile(struct run *r, const struct plan_exit *x)
     if (l) {
         l->stale = false;
     }
+    return ok;
+}
+
+bool
+exit_tunnels_load(struct exit_tunnels *t, const struct plan *plan,
+                  struct sset *problems)
+{
+    struct shash_node *node;
+    bool ok = true;
+
+    SHASH_FOR_EACH (node, &t->profiles) {
+        struct loaded *l = node->data;
+        l->stale = true;
+    }
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        const struct plan_exit *x = &plan->exits[i];
+
+        if (x->enabled && !x->remote && x->profile) {
+            ok &= load_profile(t, x, problems);
+        }
+    }
+    SHASH_FOR_EACH_SAFE (node, &t->profiles) {
+        struct loaded *l = node->data;
+
+        if (l->stale) {
+            loaded_free(l);
+            shash_delete(&t->profiles, node);
+        }
+    }
+    return ok;
+}
+
+static const struct exit_profile *
+get_profile(const struct exit_tunnels *t, const struct plan_exit *x)
+{
+    const struct loaded *l = shash_find_data(&t->profiles, x->name);
+
     return l ? &l->profile : NULL;
 }
 
@@ -169,7 +208,7 @@ profile_to_device(const struct exit_profile *f, struct exit_device *d)
 static void
 run_profile(struct run *r, const struct plan_exit *x)
 {
-    const struct exit_profile *f = load_profile(r, x);
+    const struct exit_profile *f = get_profile(r->t, x);
     struct exit_device d = { .name = x->tunnel };
 
     sset_add(&r->wanted, x->tunnel);
@@ -286,21 +325,6 @@ run_export(struct run *r, const struct plan_exit *x)
     wg_device_destroy(&d.wg);
 }
 
-static void
-forget_profiles(struct exit_tunnels *t)
-{
-    struct shash_node *node;
-
-    SHASH_FOR_EACH_SAFE (node, &t->profiles) {
-        struct loaded *l = node->data;
-
-        if (l->stale) {
-            loaded_free(l);
-            shash_delete(&t->profiles, node);
-        }
-    }
-}
-
 bool
 exit_tunnels_run(struct exit_tunnels *t, struct nlk *nlk, struct links *links,
                  const struct plan *plan, const struct wg_key *private_key,
@@ -311,13 +335,8 @@ exit_tunnels_run(struct exit_tunnels *t, struct nlk *nlk, struct links *links,
         .private_key = private_key, .problems = problems, .ok = true,
         .wanted = SSET_INITIALIZER(&r.wanted),
     };
-    struct shash_node *node;
 
     t->starting = false;
-    SHASH_FOR_EACH (node, &t->profiles) {
-        struct loaded *l = node->data;
-        l->stale = true;
-    }
     for (size_t i = 0; i < plan->n_exits; i++) {
         const struct plan_exit *x = &plan->exits[i];
 
@@ -332,7 +351,6 @@ exit_tunnels_run(struct exit_tunnels *t, struct nlk *nlk, struct links *links,
             run_export(&r, x);
         }
     }
-    forget_profiles(t);
     if (exit_devices_remove(nlk, links, &r.wanted)) {
         r.ok = false;
     }
@@ -351,8 +369,19 @@ exit_tunnels_resolvers(const struct exit_tunnels *t,
                        const struct plan_exit *x,
                        const struct sn_prefix **ret_resolvers)
 {
-    const struct loaded *l = shash_find_data(&t->profiles, x->name);
+    const struct exit_profile *f = get_profile(t, x);
 
-    *ret_resolvers = l ? l->profile.resolvers : NULL;
-    return l ? l->profile.n_resolvers : 0;
+    *ret_resolvers = f ? f->resolvers : NULL;
+    return f ? f->n_resolvers : 0;
+}
+
+size_t
+exit_tunnels_addresses(const struct exit_tunnels *t,
+                       const struct plan_exit *x,
+                       const struct sn_prefix **ret_addresses)
+{
+    const struct exit_profile *f = get_profile(t, x);
+
+    *ret_addresses = f ? f->addresses : NULL;
+    return f ? f->n_addresses : 0;
 }

@@ -26,17 +26,27 @@ struct wg_key;
 struct exit_tunnels *exit_tunnels_create(void);
 void exit_tunnels_destroy(struct exit_tunnels *);
 
-/* May read 'links' anew.  'private_key' is the mesh's, or NULL if there is
- * none yet.  Returns true when nothing is left to do. */
+/* Reads the profiles of exits, those that are new or another file.  Returns
+ * false if one cannot be read; its tunnel then stays as it is. */
+bool exit_tunnels_load(struct exit_tunnels *, const struct plan *,
+                       struct sset *problems);
+
+/* Makes the tunnels, as loaded.  May read 'links' anew.  'private_key' is the
+ * mesh's, or NULL if there is none yet.  Returns true when nothing is left to
+ * do. */
 bool exit_tunnels_run(struct exit_tunnels *, struct nlk *, struct links *,
                       const struct plan *, const struct wg_key *private_key,
                       struct sset *problems);
 /* Whether it waits for a device, of which no event tells. */
 bool exit_tunnels_are_starting(const struct exit_tunnels *);
 
-/* The resolvers of an exit's profile; 0 if it names none. */
+/* The resolvers and the tunnel's addresses of an exit's profile; 0 if it has
+ * none.  They belong to the profile, until the next exit_tunnels_load(). */
 size_t exit_tunnels_resolvers(const struct exit_tunnels *,
                               const struct plan_exit *,
                               const struct sn_prefix **ret_resolvers);
+size_t exit_tunnels_addresses(const struct exit_tunnels *,
+                              const struct plan_exit *,
+                              const struct sn_prefix **ret_addresses);
 
 #endif /* agent/exit-tunnels.h */

@@ -239,8 +239,8 @@ path_call_relay(struct paths *ps, struct path *p)
     p->hub_proven = false;
 }
 
-/* A relay that was opened anew, or started anew, knows nobody; and an idle node
- * would not begin a handshake: its session is good. */
+/* A relay that was opened anew, or started anew, knows nobody; and an idle
+ * node would not begin a handshake: its session is good. */
 void
 path_watch_relay(struct paths *ps, struct path *p, long long int now)
 {

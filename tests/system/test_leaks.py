@@ -173,7 +173,7 @@ def test_exits_come_and_go(lab, sealed):
                      ("{exit: work,", "{exit: warp,")):
         without = without.replace(old, new)
     with sealed():
-        for state in disabled, text, without, text:
+        for state in disabled, text, without, text, without, text:
             lab.apply(state)
     assert eventually(lambda: exit_state(lab, "work") == "up", 15)
 
