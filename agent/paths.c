@@ -401,13 +401,18 @@ path_observe(struct paths *ps, struct path *p, const struct wg_peer *peer)
         first = false;
     }
     p->observed = true;
+    if (peer->rx_bytes < p->rx_bytes || peer->tx_bytes < p->tx_bytes) {
+        /* Made anew for the sake of a handshake, which may be over. */
+        p->rx_bytes = p->tx_at_proof = 0;
+    }
     if (peer->rx_bytes > p->rx_bytes || first) {
         p->proof_ms = now;
         p->proven = true;
-        if (wg_endpoint_equals(&peer->endpoint, &p->relay)) {
+        /* More than the peer's half of a handshake. */
+        if (peer->handshake
+            && wg_endpoint_equals(&peer->endpoint, &p->relay)) {
             p->moved = false;
-            /* More than the peer's half of a handshake. */
-            p->hub_proven |= peer->handshake != 0;
+            p->hub_proven = true;
         }
         p->ping_ms = 0;
         p->tx_at_proof = peer->tx_bytes;
