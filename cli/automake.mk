@@ -66,6 +66,8 @@ cli_libsncli_la_SOURCES = \
 	cli/db-show.c \
 	cli/db-tool.c \
 	cli/db-tool.h \
+	cli/db-torn.c \
+	cli/db-torn.h \
 	cli/doctor-firewall.c \
 	cli/doctor-host.c \
 	cli/doctor-kernel.c \

@@ -3,6 +3,7 @@
 #include "cli/db-options.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "cli/db-file.h"
 #include "cli/db-health.h"
 #include "cli/db-relay-file.h"
+#include "cli/db-torn.h"
 #include "cli/make-dirs.h"
 #include "cli/run-program.h"
 #include "socket-util.h"
@@ -167,6 +169,7 @@ prepare_file(const char *file, const struct db_options *o)
     struct db_keys keys = { .ca_cert = NULL };
     struct stat s;
     bool converted = false;
+    off_t torn = 0;
     char *error = check_listen(o);
 
     if (!error && o->pki) {
@@ -179,6 +182,14 @@ prepare_file(const char *file, const struct db_options *o)
     if (!error && stat(file, &s)) {
         error = errno == ENOENT ? db_create_file(file, NULL)
                 : xasprintf("%s: %s", file, ovs_strerror(errno));
+    }
+    if (!error) {
+        error = db_torn_cut(file, &torn);
+    }
+    if (torn) {
+        fprintf(stderr, "socknet: %s: its last transaction was being written "
+                "when the server or the host died, and confirmed to nobody: "
+                "removed %jd bytes\n", file, (intmax_t) torn);
     }
     if (!error) {
         error = db_file_upgrade(file, &converted);
