@@ -41,6 +41,8 @@ VLOG_DEFINE_THIS_MODULE(path_run);
 #define FORCE_MS 100
 /* A handshake gets this long before another is begun. */
 #define RESET_MS 2000
+/* A relay that knows neither forwards the second call. */
+#define CALL_TURN_MS 1000
 
 static bool
 path_is_silent(const struct paths *ps, const struct path *p,
@@ -137,7 +139,8 @@ static bool
 path_has_turn(const struct paths *ps, const struct path *p,
               long long int now)
 {
-    bool odd = (now - (p->moved ? p->hub_ms : p->best_ms)) / RESET_MS % 2;
+    long long int turn_ms = p->calls ? CALL_TURN_MS : RESET_MS;
+    bool odd = (now - (p->moved ? p->hub_ms : p->best_ms)) / turn_ms % 2;
 
     return ((!p->peer_behind_nat && !p->moved)
             || odd == (strcmp(p->node, ps->node) < 0));
@@ -152,7 +155,7 @@ path_needs_handshake(const struct paths *ps, const struct path *p,
     if (p->moved && p->relay.ss_family
         && wg_endpoint_equals(&p->endpoint, &p->relay)) {
         return (now >= p->next_reset_ms
-                && (p->needs_client || p->calls
+                && ((p->needs_client && !p->calls)
                     || path_has_turn(ps, p, now)));
     }
     return (ps->behind_nat && !p->fresh && p->has_best
@@ -261,6 +264,15 @@ paths_run(struct paths *ps)
     return changed;
 }
 
+/* What is past already waits for something else to happen. */
+static void
+wait_for(long long int when_ms)
+{
+    if (when_ms > time_msec()) {
+        poll_timer_wait_until(when_ms);
+    }
+}
+
 void
 paths_wait(const struct paths *ps)
 {
@@ -281,8 +293,8 @@ paths_wait(const struct paths *ps)
             }
         }
         if (p->ping_ms) {
-            poll_timer_wait_until(MIN(p->next_ping_ms,
-                                      p->ping_ms + PATH_DEAD_MS));
+            wait_for(p->next_ping_ms);
+            wait_for(p->ping_ms + PATH_DEAD_MS);
         }
     }
 }

@@ -82,7 +82,7 @@ struct path {
     /* From another hub, or the relay does not know where this node is; and
      * nothing came yet. */
     bool moved;
-    bool calls;                 /* It is for this node to begin a handshake. */
+    bool calls;                 /* The latter. */
     long long int unheard_ms;   /* Its relay hears nothing; 0: it does. */
     struct sockaddr_storage former_relay;       /* There. */
     struct sockaddr_storage hub_endpoint;       /* With the pair's port. */

@@ -411,7 +411,7 @@ path_observe(struct paths *ps, struct path *p, const struct wg_peer *peer)
         /* More than the peer's half of a handshake. */
         if (peer->handshake
             && wg_endpoint_equals(&peer->endpoint, &p->relay)) {
-            p->moved = false;
+            p->moved = p->calls = false;
             p->hub_proven = true;
         }
         p->ping_ms = 0;

@@ -323,6 +323,12 @@ def test_mapping_moves(net, expect_logs):
     assert eventually(lambda: not wrong(net), 30), wrong(net)
 
 
+def cpu_seconds(net, node):
+    pid = net.run(node, "pidof", "socknet-agent").stdout.split()[0]
+    fields = net.run(node, "cat", "/proc/%s/stat" % pid).stdout.rsplit(")")[1]
+    return sum(map(int, fields.split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 def test_hub_dies(net, expect_logs):
     """Whom it relayed goes by the other one.  The last test: the hub stays
     dead."""
@@ -342,3 +348,7 @@ def test_hub_dies(net, expect_logs):
         print("%s by another hub: %.1f s" % (kind, time.monotonic() - start))
     for p in pings.values():
         print(p.stop())
+    before = {n: cpu_seconds(net, n) for n in NODES if n not in ("hub", hub)}
+    eventually(lambda: False, 2)
+    busy = {n: cpu_seconds(net, n) - before[n] for n in before}
+    assert not [n for n in busy if busy[n] > 0.8], busy
