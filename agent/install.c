@@ -241,6 +241,20 @@ find_missing(const char *extras, const char *mac, struct ds *missing)
     }
 }
 
+/* glibc copies what is repeated: "((x+)+)+..." takes all memory. */
+#define MAX_REPEATS 12
+
+static bool
+regex_is_harmless(const char *text)
+{
+    size_t n = 0;
+
+    for (const char *p = text; *p; p++) {
+        n += strchr("*+?", *p) != NULL;
+    }
+    return n <= MAX_REPEATS && !strchr(text, '{');
+}
+
 static bool
 regex_condones(const char *text)
 {
@@ -253,7 +267,7 @@ regex_condones(const char *text)
     if (strstr(text, CONDONE_REGEX)) {
         return true;            /* What else there is may be Python's. */
     }
-    if (regcomp(&regex, text, REG_EXTENDED)) {
+    if (!regex_is_harmless(text) || regcomp(&regex, text, REG_EXTENDED)) {
         return false;
     }
     for (size_t i = 0; i < ARRAY_SIZE(ports); i++) {

@@ -118,13 +118,17 @@ static void
 read_peer(struct rendezvous *r, const struct sndb_peer_status *row)
 {
     struct rendezvous_node *node = rendezvous_get(r, row->node);
-    bool is_relayed = row->path && strstr(row->path, "relay");
+    bool is_lost = (row->path && !strcmp(row->path,
+                                         path_kind_to_string(PATH_NONE)));
+    /* Who asks for a relay may have the endpoint there already. */
+    bool is_relayed = ((row->path && strstr(row->path, "relay"))
+                       || (is_lost && row->relay));
     struct sockaddr_storage ss;
 
     if (row->relay) {
         free(shash_replace(&node->relays, row->peer, xstrdup(row->relay)));
     }
-    if (row->path && !strcmp(row->path, path_kind_to_string(PATH_NONE))) {
+    if (is_lost) {
         sset_add(&node->lost, row->peer);
     }
     if (!row->latest_handshake) {

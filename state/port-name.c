@@ -81,9 +81,11 @@ char *
 port_name_unknown(const char *id)
 {
     size_t len = strlen(id);
+    size_t plain = strspn(id, "abcdefghijklmnopqrstuvwxyz"
+                          "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
-    return (len < IFNAMSIZ - 1 ? xasprintf(":%s", id)
-            : xasprintf(":%.5s-%08"PRIx32, id,
+    return (plain == len && len < IFNAMSIZ - 1 ? xasprintf(":%s", id)
+            : xasprintf(":%.*s-%08"PRIx32, (int) MIN(plain, 5), id,
                         ntohl(crc32c((const uint8_t *) id, len))));
 }
 
