@@ -144,6 +144,21 @@ build_adopts(struct build *build, struct model_mesh *mesh,
     }
 }
 
+/* A name such as "site-" is none of a domain. */
+static char *
+default_domain(const char *mesh, const char *otherwise)
+{
+    char *domain = xasprintf("%s.internal", mesh);
+    char *error = name_validate_domain(domain);
+
+    if (error) {
+        free(domain);
+        domain = xstrdup(otherwise);
+    }
+    free(error);
+    return domain;
+}
+
 /* The mesh.  One host's file may leave it to the keys that Netmaker's client
  * has for the same things. */
 static void
@@ -174,7 +189,7 @@ build_mesh(struct build *build, const struct doc_value *root, bool is_host)
     }
 
     char *name = build_string(doc, "name", mesh->name);
-    char *domain = xasprintf("%s.internal", name);
+    char *domain = default_domain(name, mesh->domain);
     char *device = build_string(doc, "interface", mesh->interface);
     free(mesh->name);
     free(mesh->interface);

@@ -11,6 +11,7 @@ FUZZ_TARGETS = tests/fuzz/fuzz-state tests/fuzz/fuzz-compile \
 	tests/fuzz/fuzz-trace \
 	tests/fuzz/fuzz-bundle
 FUZZ_SECONDS = 30
+FUZZ_SEED = 0
 
 check_PROGRAMS += $(FUZZ_TARGETS)
 FUZZ_LDADD = $(SN_LIBS) $(EXT_LIBS)
@@ -70,5 +71,5 @@ endif
 
 fuzz: $(BUILT_SOURCES)
 	@$(MAKE) $(FUZZ_TARGETS)
-	@$(srcdir)/tests/fuzz/run $(abs_builddir) $(FUZZ_SECONDS) \
+	@$(srcdir)/tests/fuzz/run $(abs_builddir) $(FUZZ_SECONDS) $(FUZZ_SEED) \
 	    $(FUZZ_TARGETS)
