@@ -136,8 +136,8 @@ class Fleet:
     def enforced(self, node="n1"):
         """That of the state in a switch."""
         text = "\n".join(self.system.flows(node))
-        m = re.search(r"ct_tp_dst=(5\d\d\d)\b", text)
-        return int(m[1]) if m else None
+        found = map(int, re.findall(r"ct_tp_dst=(\d+)\b", text))
+        return next((port for port in found if port >= 5000), None)
 
     def revisions(self, node, *args):
         p = self.system.socknet(node, *args, "history", "--json")
