@@ -382,6 +382,41 @@ test_files(void **state)
 }
 
 /* The state's word, the file's, and what is on the wire. */
+static const struct {
+    const char *veth, *conf;
+    uint8_t last;           /* Of the MAC address seen; 0: none. */
+    const char *reason;
+    enum ct_end end;
+} identities[] = {
+    { "veth102i0", "net0: bridge=vmbr0,hwaddr=BC:24:11:00:00:02,"
+      "ip=10.0.0.102/24", 2, NULL, CT_END_INSIDE },
+    { "veth102i0", "net0: ip=dhcp", 2, "the other end of veth102i0 is "
+      "not in the network namespace of container 102's first process",
+      CT_END_OUTSIDE },
+    { "veth102i0", "net0: ip=dhcp", 0, NULL },
+    { "veth102i0", "net0: ip=dhcp", 9,
+      "its MAC address is bc:24:11:00:00:09 and hwaddr says "
+      "bc:24:11:00:00:02" },
+    { "veth102i0", "net0: hwaddr=BC:24:11:00:00:09", 2,
+      "its MAC address is bc:24:11:00:00:02 and F says "
+      "bc:24:11:00:00:09" },
+    { "veth102i0", "net0: hwaddr=BC:24:11:00:00:09", 0,
+      "the state's hwaddr is bc:24:11:00:00:02 and F says "
+      "bc:24:11:00:00:09" },
+    { "veth102i0", "net0: ip=10.0.0.103/24", 0,
+      "the state's ipv4_address is 10.0.0.102 and F says 10.0.0.103" },
+    { "veth102i0", "net0: bridge=vmbr1", 0,
+      "it is plugged into vmbr0 and F says bridge vmbr1" },
+    { "veth102i0", "net1: bridge=vmbr0", 0,
+      "F has no net0, whose port veth102i0 would be" },
+    { "veth102i0", NULL, 0, "there is no F" },
+    { "veth103i0", "net0: bridge=vmbr0", 0,
+      "veth103i0 is the port of container 103, and the state says that "
+      "x is 102" },
+    { "veth102", "net0: ip=10.0.0.103/24", 0,
+      "F calls its port veth102i0, and the state says veth102" },
+};
+
 static void
 test_identity(void **state)
 {
@@ -391,75 +426,40 @@ test_identity(void **state)
         "nodes: {n: {subnet: 10.0.0.0/24, lxc: {containers: [\n"
         "  {id: '102', veth: %s, hwaddr: 'bc:24:11:00:00:02',\n"
         "   properties: {name: x, ipv4_address: 10.0.0.102/24}}]}}}\n";
-    static const struct {
-        const char *veth, *conf;
-        uint8_t last;           /* Of the MAC address seen; 0: none. */
-        const char *reason;
-        enum ct_end end;
-    } rows[] = {
-        { "veth102i0", "net0: bridge=vmbr0,hwaddr=BC:24:11:00:00:02,"
-          "ip=10.0.0.102/24", 2, NULL, CT_END_INSIDE },
-        { "veth102i0", "net0: ip=dhcp", 2, "the other end of veth102i0 is "
-          "not in the network namespace of container 102's first process",
-          CT_END_OUTSIDE },
-        { "veth102i0", "net0: ip=dhcp", 0, NULL },
-        { "veth102i0", "net0: ip=dhcp", 9,
-          "its MAC address is bc:24:11:00:00:09 and hwaddr says "
-          "bc:24:11:00:00:02" },
-        { "veth102i0", "net0: hwaddr=BC:24:11:00:00:09", 2,
-          "its MAC address is bc:24:11:00:00:02 and F says "
-          "bc:24:11:00:00:09" },
-        { "veth102i0", "net0: hwaddr=BC:24:11:00:00:09", 0,
-          "the state's hwaddr is bc:24:11:00:00:02 and F says "
-          "bc:24:11:00:00:09" },
-        { "veth102i0", "net0: ip=10.0.0.103/24", 0,
-          "the state's ipv4_address is 10.0.0.102 and F says 10.0.0.103" },
-        { "veth102i0", "net0: bridge=vmbr1", 0,
-          "it is plugged into vmbr0 and F says bridge vmbr1" },
-        { "veth102i0", "net1: bridge=vmbr0", 0,
-          "F has no net0, whose port veth102i0 would be" },
-        { "veth102i0", NULL, 0, "there is no F" },
-        { "veth103i0", "net0: bridge=vmbr0", 0,
-          "veth103i0 is the port of container 103, and the state says that "
-          "x is 102" },
-        { "veth102", "net0: ip=10.0.0.103/24", 0,
-          "F calls its port veth102i0, and the state says veth102" },
-    };
-
     make_dir(f, "pve");
     make_dir(f, "pve/lxc");
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(identities); i++) {
         char *file = xasprintf("%s/lxc/102.conf", f->pve);
         struct ds yaml = DS_EMPTY_INITIALIZER;
         struct diags diags;
         struct links links;
 
         unlink(file);
-        if (rows[i].conf) {
-            put_file(f, "pve/lxc/102.conf", "%s\n", rows[i].conf);
+        if (identities[i].conf) {
+            put_file(f, "pve/lxc/102.conf", "%s\n", identities[i].conf);
         }
         look(f);
         ds_put_cstr(&yaml, text);
         char *at = strstr(ds_cstr(&yaml), "%s");
         char *whole = xasprintf("%.*s%s%s", (int) (at - ds_cstr(&yaml)),
-                                ds_cstr(&yaml), rows[i].veth, at + 2);
+                                ds_cstr(&yaml), identities[i].veth, at + 2);
         diags_init(&diags);
         links_init(&links);
         struct model *model = state_load_string(whole, "f", NULL, &diags);
         assert_non_null(model);
 
-        struct link link = { .name = CONST_CAST(char *, rows[i].veth),
+        struct link link = { .name = CONST_CAST(char *, identities[i].veth),
                              .kind = CONST_CAST(char *, "veth") };
         struct ct_owner owner = { .veth = link.name, .link = &link };
         struct identity id = {
             .container = model_get_container(model, "x"),
-            .owner = &owner, .end = rows[i].end,
+            .owner = &owner, .end = identities[i].end,
         };
-        if (rows[i].last) {
+        if (identities[i].last) {
             id.seen = (struct eth_addr) ETH_ADDR_C(bc,24,11,00,00,00);
-            id.seen.ea[5] = rows[i].last;
+            id.seen.ea[5] = identities[i].last;
         }
-        owner.config = ct_configs_find_veth(f->configs, rows[i].veth,
+        owner.config = ct_configs_find_veth(f->configs, identities[i].veth,
                                             &owner.nic);
         char *reason = identity_check(&id, f->configs, &links);
         char *mark = reason ? strstr(reason, file) : NULL;
@@ -467,7 +467,7 @@ test_identity(void **state)
                      : xasprintf("%.*sF%s", (int) (mark - reason), reason,
                                  mark + strlen(file));
 
-        if (!nullable_string_is_equal(seen, rows[i].reason)) {
+        if (!nullable_string_is_equal(seen, identities[i].reason)) {
             fail_msg("row %"PRIuSIZE": %s", i, seen ? seen : "(none)");
         }
         free(seen);
