@@ -88,6 +88,17 @@ def make_net(builddir, artifacts, clean_machine, tmp_path_factory):
         manager.__exit__(None, None, None)
 
 
+@pytest.fixture(scope="module")
+def site(make_net, two_hosts):
+    """The example in a lab of the module's own, which serves what its
+    containers serve."""
+    system = make_net(two_hosts)
+    system.apply()
+    system.settle()
+    system.serve()
+    return system
+
+
 class closing:
     """A lab that is taken down in any case, its logs kept."""
 

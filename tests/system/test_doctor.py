@@ -14,13 +14,9 @@ FAR = "node2"
 
 
 @pytest.fixture(scope="module")
-def site(make_net, two_hosts):
-    system = make_net(two_hosts)
-    system.apply()
-    system.settle()
-    system.serve()
-    assert eventually(lambda: system.http("xray"), 20)
-    return system
+def site(site):
+    assert eventually(lambda: site.http("xray"), 20)
+    return site
 
 
 def enforced(system, node):

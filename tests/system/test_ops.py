@@ -18,15 +18,6 @@ PAIRS = (("mcp-server", "vector-db", 4), ("mcp-server", "vector-db", 6))
 HEADLESS = "working headless"
 
 
-@pytest.fixture(scope="module")
-def site(make_net, two_hosts):
-    system = make_net(two_hosts)
-    system.apply()
-    system.settle()
-    system.serve()
-    return system
-
-
 def wipe(host):
     """What a reboot loses: everything of the kernel's that is not the lab's
     own, with the programs that made it."""
