@@ -97,13 +97,28 @@ daemon_run_for(struct daemon_ *d, int ms)
 {
     long long int deadline = time_msec() + ms;
 
-    while (time_msec() < deadline) {
+    /* Once at least, however long this process waited for a processor. */
+    do {
         daemon_run(d);
         ovsdb_idl_wait(d->conn->idl);
         db_connection_wait(d->conn);
         poll_timer_wait_until(deadline);
         poll_block();
+    } while (time_msec() < deadline);
+    daemon_run(d);
+}
+
+/* Until the model has no ACL 'name', and a moment longer. */
+static void
+daemon_run_until_without(struct daemon_ *d, const char *name)
+{
+    long long int deadline = time_msec() + 20000;
+
+    while (model_get_acl(model_sync_model(d->sync), name)) {
+        assert_true(time_msec() < deadline);
+        daemon_run_for(d, 50);
     }
+    daemon_run_for(d, 200);
 }
 
 static void
@@ -255,7 +270,7 @@ test_removed_while_away(void **state OVS_UNUSED)
     model_remove(model, MODEL_ACL, "a");
     apply(&operator, model);
     daemon_close(&operator);
-    daemon_run_for(&d, 3000);
+    daemon_run_until_without(&d, "a");
     assert_has_model(&d, model);
     assert_int_equal(sset_count(&d.changes.keys[MODEL_ACL]), 1);
     assert_true(sset_is_empty(&d.changes.keys[MODEL_CONTAINER]));
