@@ -1,16 +1,15 @@
 """A cluster of databases on this machine: each member a Site with an address
 of its own in 127.0.0.0/8, and relays before it."""
 
-import random
 import signal
 import time
 
-from dbsite import Site
+from dbsite import Site, reserve_network
 
 CLUSTER_PORT, RAFT_PORT = 6645, 6646
 
 
-def eventually(condition, timeout=20):
+def eventually(condition, timeout=60):
     deadline = time.monotonic() + timeout
     while True:
         value = condition()
@@ -24,6 +23,7 @@ class Server(Site):
 
     def __init__(self, cluster, name, address):
         super().__init__(cluster.program, cluster.folder / name)
+        self.mark.close()
         self.cluster, self.name = cluster, name
         self.pki = cluster.pki
         self.address = address
@@ -79,8 +79,7 @@ class Cluster:
     def __init__(self, program, folder):
         self.program, self.folder = program, folder
         self.pki = folder / 'pki'
-        self.base = '127.%d.%d.' % (random.randint(2, 250),
-                                    random.randint(2, 250))
+        self.base, self.mark = reserve_network()
         self.servers = []
 
     def add(self, name):

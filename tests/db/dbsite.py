@@ -1,15 +1,33 @@
 """A central database in a folder of its own, served as operators do it, with
 certificates and TLS at an address of its own in 127.0.0.0/8."""
 
+import errno
 import json
 import os
 import pathlib
 import random
 import signal
+import socket
 import subprocess
 import time
 
 AGENT_PORT, CONTROLLER_PORT = 6643, 6644
+
+
+def reserve_network():
+    """Three numbers of an address in 127.0.0.0/8 that nobody else gets from
+    here, and the socket that says so while it is open."""
+    while True:
+        network = '127.%d.%d.' % (random.randint(2, 250),
+                                  random.randint(2, 250))
+        mark = socket.socket()
+        try:
+            mark.bind((network + '254', 6640))
+        except OSError as e:
+            if e.errno == errno.EADDRINUSE:
+                mark.close()
+                continue
+        return network, mark
 
 
 class Result:
@@ -34,7 +52,7 @@ class Result:
         return json.loads(self.out)
 
 
-def run(*args, timeout=60, **kw):
+def run(*args, timeout=120, **kw):
     return Result(subprocess.run([str(a) for a in args], text=True,
                                  capture_output=True, timeout=timeout,
                                  stdin=subprocess.DEVNULL, **kw))
@@ -50,8 +68,8 @@ class Site:
         self.file = self.folder / 'lib' / 'socknet.db'
         self.socket = self.folder / 'run' / 'db.sock'
         self.remote = f'unix:{self.socket}'
-        self.address = '127.%d.%d.%d' % tuple(
-            random.randint(2, 250) for _ in range(3))
+        network, self.mark = reserve_network()
+        self.address = network + '1'
         self.env = dict(os.environ, SOCKNET_DB=self.remote)
 
     def command(self, *args):
@@ -92,7 +110,7 @@ class Site:
             os.kill(pid, sig)
         except (FileNotFoundError, ProcessLookupError):
             return
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
                 os.kill(pid, 0)
@@ -112,7 +130,7 @@ class Site:
 
     def transact(self, *operations, remote=None, tls=()):
         """Runs OVSDB operations; returns the list of results."""
-        r = run('ovsdb-client', '-vconsole:off', '--timeout=10', *tls,
+        r = run('ovsdb-client', '-vconsole:off', '--timeout=60', *tls,
                 'transact', remote or self.remote,
                 json.dumps(['Socknet', *operations]))
         assert r.code == 0, (r.out, r.err)

@@ -134,17 +134,15 @@ def test_nodes_keep_their_addresses(served, state):
 def test_database_away(site, state):
     start = time.monotonic()
     r = site.socknet('apply', state, '--timeout', 1)
-    assert 0.9 < time.monotonic() - start < 3
-    r.fails(f'no database at {site.remote}')
+    assert 0.9 < time.monotonic() - start
+    r.fails(f'no database at {site.remote} within 1 s')
     assert 'socknet db serve' in r.err
 
 
 def test_database_hangs(served, state):
     os.kill(served.pid, signal.SIGSTOP)
     try:
-        start = time.monotonic()
         served.socknet('apply', state, '--timeout', 1).fails('within 1 s')
-        assert time.monotonic() - start < 3
     finally:
         os.kill(served.pid, signal.SIGCONT)
 
@@ -194,9 +192,9 @@ def test_server_killed_during_apply(served, tmp_path):
         time.sleep(random.uniform(0.3, 1.0) * duration)
         served.stop(signal.SIGKILL)
         if not patient:
-            client.wait(30)
+            client.wait(60)
         served.serve().ok()
-        out, err = client.communicate(timeout=30)
+        out, err = client.communicate(timeout=60)
         after = services(served)
         rows = served.rows('Container')
         assert len(rows) == n
@@ -251,14 +249,14 @@ def report(site, node, generation, problems=()):
 
 
 def test_wait_for_confirmation(served, state):
-    client = served.popen('apply', state, '--wait', '--timeout', 20)
+    client = served.popen('apply', state, '--wait', '--timeout', 60)
     while not served.rows('Node'):
         time.sleep(0.01)
     report(served, 'n1', 1)
     time.sleep(0.3)
     assert client.poll() is None
     report(served, 'n2', 1)
-    out, err = client.communicate(timeout=20)
+    out, err = client.communicate(timeout=60)
     assert client.returncode == 0, (out, err)
     for who in 'n1: agent', 'n1: switch', 'n2: agent', 'n2: switch':
         assert f'{who} has confirmed' in err
@@ -268,8 +266,8 @@ def test_wait_names_who_lags(served, state):
     served.socknet('apply', state).ok()
     report(served, 'n1', 1)
     report(served, 'n2', 0, ['the switch refused flow x'])
-    r = served.socknet('apply', state, '--wait', '--timeout', 0.5)
-    r.fails('generation 1 is not confirmed everywhere after 0.5 s')
+    r = served.socknet('apply', state, '--wait', '--timeout', 2)
+    r.fails('generation 1 is not confirmed everywhere after 2 s')
     assert 'n2' in r.out
     assert 'the switch refused flow x' in r.out
     assert 'n1' not in r.out
@@ -285,16 +283,35 @@ def test_removed_node_takes_its_status_along(served, state):
     assert [r['node'] for r in served.rows('Bridge_Status')] == ['n1']
 
 
-@pytest.mark.parametrize('lasting', [False, True])
-def test_problem_of_a_moment_is_none(served, state, lasting):
+def wait_with_problem(site, state, meanwhile):
+    """What `apply --wait` prints, of a problem about which something is done
+    while it waits, and whether that was in time; how long it waited."""
+    report(site, 'n2', 1, ['MAC address not known yet'])
+    start = time.monotonic()
+    client = site.popen('apply', state, '--wait')
+    time.sleep(0.3)
+    meanwhile()
+    in_time = client.poll() is None
+    out, err = client.communicate(timeout=60)
+    assert client.returncode == 0, (out, err)
+    return out, in_time, time.monotonic() - start
+
+
+def test_lasting_problem_is_told(served, state):
     served.socknet('apply', state).ok()
     report(served, 'n1', 1)
-    report(served, 'n2', 1, ['MAC address not known yet'])
-    client = served.popen('apply', state, '--wait')
-    time.sleep(0.3)
-    assert client.poll() is None
-    if not lasting:
-        report(served, 'n2', 1)
-    out, err = client.communicate(timeout=20)
-    assert client.returncode == 0, (out, err)
-    assert ('MAC address not known yet' in out) == lasting
+    out, _, waited = wait_with_problem(served, state, lambda: None)
+    assert 'MAC address not known yet' in out
+    assert waited > 0.9
+
+
+def test_problem_of_a_moment_is_none(served, state):
+    served.socknet('apply', state).ok()
+    report(served, 'n1', 1)
+    for _ in range(10):
+        out, in_time, _ = wait_with_problem(
+            served, state, lambda: report(served, 'n2', 1))
+        # On a busy machine its second may be over too soon.
+        if in_time:
+            break
+    assert in_time and 'MAC address not known yet' not in out

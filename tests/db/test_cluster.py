@@ -45,6 +45,9 @@ def three(make_cluster):
     cluster.state, cluster.port = state, 6000
     cluster.a, cluster.b, cluster.c = a, b, c
     cluster.members, cluster.relays = [a, b, c], [near, far]
+    # Who was not asked learns of it a moment later.
+    for server in cluster.members + cluster.relays:
+        assert eventually(lambda: 'web' in server.socknet('export').out)
     return cluster
 
 
@@ -64,9 +67,15 @@ def test_all_say_the_same(three):
 
 
 def test_status(three):
-    infos = [m.status().ok().json for m in three.members]
-    assert sorted(i['database'][0]['role'] for i in infos) == \
-        ['follower', 'follower', 'leader']
+    infos = []
+
+    def has_one_leader():
+        results = [m.status() for m in three.members]
+        infos[:] = [r.json for r in results if r.code == 0]
+        return sorted(i['database'][0]['role'] for i in infos) == \
+            ['follower', 'follower', 'leader']
+    # A busy machine may be between two.
+    assert eventually(has_one_leader)
     assert len({i['database'][0]['cluster'] for i in infos}) == 1
     for info in infos:
         assert {m['address'] for m in info['members']} == \
@@ -90,7 +99,8 @@ def test_relay_knows_roles(three, which):
     result, = relay.as_('n1', AGENT_PORT,
                         insert('Node_Status', node='n1', **row))
     assert 'uuid' in result
-    assert three.c.rows('Node_Status', 'node') == [{'node': 'n1'}]
+    assert eventually(lambda: three.c.rows('Node_Status', 'node')
+                      == [{'node': 'n1'}])
     for port in AGENT_PORT, CONTROLLER_PORT:
         assert denied(relay.as_('n1', port, {
             'op': 'update', 'table': 'Mesh', 'where': [],
@@ -157,28 +167,29 @@ def test_leader_killed_while_applying(three, by):
     others = [m for m in three.members if m is not victim]
     db = remotes(three.members) if by == 'members' \
         else three.relays[1].remote
-    before = len(others[0].socknet('history', '--json').ok()
+    before = len(victim.socknet('history', '--json').ok()
                  .json['revisions'])
     acknowledged = []
     three.port += 100
     for i in range(12):
         if i == 4:
             victim.kill()
-        r = three.a.socknet('--db', db, '--timeout', 20, 'apply',
+        r = three.a.socknet('--db', db, '--timeout', 60, 'apply',
                             state_with(three, three.port + i))
         assert r.code == 0, r.err
         acknowledged.append(three.port + i)
+    last = 'db:%d' % (three.port + 11)
+    for member in others:
+        assert eventually(lambda: last in member.socknet('export').out)
     revisions = three.a.socknet('--db', remotes(others), 'history',
                                 '--json').ok().json['revisions']
     numbers = sorted(r['revision'] for r in revisions)
     # None twice, none lost.
     assert numbers == list(range(1, numbers[-1] + 1))
     assert numbers[-1] == before + len(acknowledged)
-    last = 'db:%d' % (three.port + 11)
-    assert eventually(lambda: last in others[0].socknet('export').out)
-    r = others[0].status()
-    assert r.code == 1
-    assert victim.address in r.json['database'][0]['problem']
+    assert eventually(lambda: victim.address in
+                      (others[0].info().get('problem') or ''))
+    assert others[0].status().code == 1
     # It catches up.
     victim.serve().ok()
     assert eventually(lambda: victim.is_healthy()
@@ -190,16 +201,28 @@ def test_leader_killed_while_applying(three, by):
 def test_without_a_majority(three):
     """Refused, also if it goes while the transaction is under way; nobody
     says of a change that was made that it was not, or twice."""
-    leader = leader_of(three.members)
-    others = [m for m in three.members if m is not leader]
-    for member in others:
-        member.kill()
-    r = leader.socknet('--timeout', 2, 'apply', state_with(three, 7000))
-    r.fails('whether the change was made is not known')
+    for i in range(8):
+        leader = leader_of(three.members)
+        others = [m for m in three.members if m is not leader]
+        for member in others:
+            member.kill()
+        r = leader.socknet('--timeout', 2, 'apply',
+                           state_with(three, 7000 + i))
+        assert r.code == 1, r.out
+        if 'whether the change was made is not known' in r.err:
+            break
+        # It had a second, and then the leader knew by itself.
+        assert 'the cluster has no quorum' in r.err or \
+            'no database at' in r.err, r.err
+        for member in others:
+            member.serve().ok()
+        assert all(eventually(m.is_healthy) for m in three.members)
+    else:
+        pytest.fail('no apply was under way')
     assert eventually(lambda: 'no quorum' in
                       (leader.info().get('problem') or ''))
     assert leader.status().code == 1
-    r = leader.socknet('--timeout', 1, 'apply', three.state)
+    r = leader.socknet('--timeout', 3, 'apply', three.state)
     r.fails('the cluster has no quorum')
     for member in others:
         member.serve().ok()
@@ -216,6 +239,9 @@ def test_without_a_majority(three):
 def test_backup_and_restore(three, make_cluster, builddir, tmp_path):
     a = three.a
     backup = tmp_path / 'backup'
+    # One of them may still learn of what was applied last.
+    assert eventually(lambda: len({m.socknet('export').ok().out
+                                   for m in three.members}) == 1)
     r = a.socknet('db', 'backup', backup, '--db', a.remote).ok()
     assert 'generation %d' % a.generation in r.out
     assert os.stat(backup).st_mode & 0o777 == 0o600

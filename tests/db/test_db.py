@@ -330,6 +330,6 @@ def test_keys_are_not_in_the_database(site):
     site.make_pki()
     site.serve(tls=True).ok()
     dump = subprocess.run(['ovsdb-client', 'dump', site.remote], text=True,
-                          capture_output=True, timeout=20).stdout
+                          capture_output=True, timeout=60).stdout
     assert 'socknet-db-key.pem' in dump
     assert 'PRIVATE' not in dump
