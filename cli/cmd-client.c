@@ -1,5 +1,6 @@
 #include <config.h>
 
+#include <errno.h>
 #include <getopt.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -256,11 +257,14 @@ client_wait(const struct command_context *ctx, struct session *session,
                            "status` says who"));
 }
 
-/* The profile, on standard output; the QR code on it too, or in a file. */
+/* The profile, on standard output; the QR code on it too, or in a file.
+ * EXIT_ERROR if the code could not be had; '*print_errno' is 0 if what was
+ * printed has arrived. */
 static int
 print_profile(const struct command_context *ctx,
               const struct client_args *args,
-              const struct model_client *client, struct ds *profile)
+              const struct model_client *client, struct ds *profile,
+              int *print_errno)
 {
     struct output *out = output_create(ctx->json, "client");
     struct ds qr = DS_EMPTY_INITIALIZER;
@@ -279,12 +283,41 @@ print_profile(const struct command_context *ctx,
         if (qr.length) {
             fputs(ds_cstr(&qr), stdout);
         }
-        fflush(stdout);
+    }
+    *print_errno = !fflush(stdout) && !ferror(stdout) ? 0
+                   : errno ? errno : EIO;
+    if (!*print_errno && !ctx->json) {
         fputs("This is printed once: the private key is kept nowhere.\n",
               stderr);
     }
     client_profile_wipe(&qr);
     return command_finish(error);
+}
+
+/* Writes 'client', then prints its profile.  A key that nobody could read lets
+ * nobody in: without its profile the client goes again. */
+static int
+client_enroll(const struct command_context *ctx, struct session *session,
+              const struct client_args *args,
+              const struct model_client *client, struct ds *profile)
+{
+    struct change change = { client->name, client };
+    int64_t generation;
+    int print_errno;
+
+    if (client_commit(ctx, session, &change, &generation)) {
+        return EXIT_ERROR;
+    }
+    int status = print_profile(ctx, args, client, profile, &print_errno);
+    if (print_errno) {
+        command_fail("client %s is not added: its profile cannot be printed: "
+                     "%s", client->name, ovs_strerror(print_errno));
+        clearerr(stdout);       /* Else main() says so once more. */
+        change.client = NULL;
+        client_commit(ctx, session, &change, &generation);
+        return EXIT_ERROR;
+    }
+    return status | client_wait(ctx, session, args, generation);
 }
 
 static int
@@ -295,7 +328,6 @@ client_add(const struct command_context *ctx, struct session *session,
     char private_key[CLIENT_KEY_LEN], public_key[CLIENT_KEY_LEN];
     struct ds profile = DS_EMPTY_INITIALIZER;
     int status = EXIT_ERROR;
-    int64_t generation;
 
     client_key_make(private_key, public_key);
     struct model_client *client = client_create(model, args, public_key);
@@ -308,14 +340,12 @@ client_add(const struct command_context *ctx, struct session *session,
     } else if (client) {
         char *error = client_profile_format(model, client, private_key,
                                             row->vpn_public_key, &profile);
-        struct change change = { client->name, client };
 
         if (error) {
             command_fail("%s", error);
             free(error);
-        } else if (!client_commit(ctx, session, &change, &generation)) {
-            status = print_profile(ctx, args, client, &profile);
-            status |= client_wait(ctx, session, args, generation);
+        } else {
+            status = client_enroll(ctx, session, args, client, &profile);
         }
     }
     sodium_memzero(private_key, sizeof private_key);

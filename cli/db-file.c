@@ -489,19 +489,30 @@ db_file_join_cluster(const char *file, const char *cid, const char *address,
     return error;
 }
 
-bool
-db_file_is_clustered(const char *file)
+static bool
+begins_with(const char *file, const char *magic)
 {
-    static const char magic[] = "OVSDB CLUSTER ";
-    char buf[sizeof magic] = "";
+    char buf[16] = "";
     FILE *stream = fopen(file, "re");
-    bool clustered = stream && fgets(buf, sizeof buf, stream)
-                     && !strcmp(buf, magic);
+    bool does = stream && fgets(buf, sizeof buf, stream)
+                && !strncmp(buf, magic, strlen(magic));
 
     if (stream) {
         fclose(stream);
     }
-    return clustered;
+    return does;
+}
+
+bool
+db_file_is_database(const char *file)
+{
+    return begins_with(file, "OVSDB ");
+}
+
+bool
+db_file_is_clustered(const char *file)
+{
+    return begins_with(file, "OVSDB CLUSTER ");
 }
 
 char *

@@ -42,6 +42,7 @@ char *db_file_create_cluster(const char *file, const char *from,
 char *db_file_join_cluster(const char *file, const char *cid,
                            const char *address, const struct svec *remotes);
 
+bool db_file_is_database(const char *file);
 bool db_file_is_clustered(const char *file);
 /* Of a member: "ssl:HOST:PORT". */
 char *db_file_address(const char *file, char **ret_address);

@@ -84,7 +84,7 @@ peer_of(const char *path)
     return cred.pid;
 }
 
-/* The member's log among the files that process has open, or NULL. */
+/* The database among the files that process has open, or NULL. */
 static char *
 find_file(const char *db)
 {
@@ -99,7 +99,7 @@ find_file(const char *db)
         struct stat s;
 
         if (!stat(target, &s) && S_ISREG(s.st_mode)
-            && db_file_is_clustered(target)) {
+            && db_file_is_database(target)) {
             file = xstrdup(target);
         }
         free(target);
@@ -113,7 +113,7 @@ find_file(const char *db)
 }
 
 static void
-check_disk(const char *file, struct ds *problem)
+check_file(const char *file, struct ds *problem)
 {
     struct statvfs fs;
     struct stat s;
@@ -127,7 +127,9 @@ check_disk(const char *file, struct ds *problem)
         }
     }
 
-    char *damage = db_health_check_log(file);
+    /* A server that is alone refuses what it cannot write. */
+    char *damage = db_file_is_clustered(file) ? db_health_check_log(file)
+                                              : NULL;
     if (damage) {
         add(problem, "%s lacks what this member agreed to, as after a full "
             "disk: make room, then `socknet db compact`, before it is "
@@ -218,9 +220,11 @@ db_health_read(const char *db, struct db_health *health)
     }
     if (!error && health->clustered) {
         check_cluster(health, &problem);
+    }
+    if (!error && strcmp(health->server.model, "relay")) {
         health->file = find_file(db);
         if (health->file) {
-            check_disk(health->file, &problem);
+            check_file(health->file, &problem);
         }
     }
     health->problem = problem.length ? xstrdup(ds_cstr(&problem)) : NULL;

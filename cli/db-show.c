@@ -26,8 +26,8 @@ show_server(const struct db_options *o, const struct db_health *health,
     output_boolean(out, "connected", NULL, server->connected);
     output_string(out, "schema", "schema", server->schema_version);
     output_string(out, "cluster", NULL, server->cid);
+    output_string(out, "file", "file", health->file);
     if (health->clustered) {
-        output_string(out, "file", "file", health->file);
         output_string(out, "state", "state", cluster->status);
         output_string(out, "role", "role", cluster->role);
         output_string(out, "leader", "leader", cluster->leader);

@@ -55,6 +55,29 @@ output_create(bool json, const char *command)
     return out;
 }
 
+/* 's' with its control characters written as "^[".  Much of what is printed
+ * was told by a host's agent, which must not command the terminal.  A newline
+ * parts the lines of a text only, not the cells of a table.  Frees 's'. */
+static char *
+disarm(char *s, bool lines)
+{
+    struct ds safe = DS_EMPTY_INITIALIZER;
+
+    for (const unsigned char *p = (const unsigned char *) s; *p; p++) {
+        if (lines && (*p == '\n' || *p == '\t')) {
+            ds_put_char(&safe, *p);
+        } else if (*p < ' ' || *p == 0x7f) {
+            ds_put_format(&safe, "^%c", *p ^ 0x40);
+        } else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) {
+            ds_put_format(&safe, "^[%c", *++p - 0x40);  /* C1, in UTF-8. */
+        } else {
+            ds_put_char(&safe, *p);
+        }
+    }
+    free(s);
+    return ds_steal_cstr(&safe);
+}
+
 /* Prints 's' without the blanks that pad the last column. */
 static void
 print_trimmed(const char *s)
@@ -211,6 +234,7 @@ output_value(struct output *out, const char *key, const char *heading,
         free(text);
         return;
     }
+    text = disarm(text, out->style == OUTPUT_LINES);
     if (out->style == OUTPUT_LINES) {
         puts(text);
         free(text);
@@ -312,9 +336,10 @@ output_note(struct output *out, const char *format, ...)
 
     va_list args;
     va_start(args, format);
-    vprintf(format, args);
+    char *text = disarm(xvasprintf(format, args), true);
     va_end(args);
-    putchar('\n');
+    puts(text);
+    free(text);
     out->printed = true;
     out->noted = !among_lines;
 }

@@ -314,6 +314,49 @@ url_password_at(const char *s, size_t *ret_len)
     return s[user + 1 + *ret_len] == '@' ? user + 1 : 0;
 }
 
+/* The value of "?key=VALUE" or "&sig=VALUE" at 's', which as words alone say
+ * too little. */
+static size_t
+url_parameter_at(const char *s, size_t *ret_len)
+{
+    static const char *const names[] = {
+        "key", "auth", "sig", "signature", "pw", "pwd", "code",
+    };
+
+    for (size_t i = 0; (*s == '?' || *s == '&') && i < ARRAY_SIZE(names);
+         i++) {
+        size_t len = match_word(s + 1, names[i]);
+
+        if (len && s[1 + len] == '=') {
+            *ret_len = strcspn(s + 2 + len, "&# \t\r\n\"'");
+            return 2 + len;
+        }
+    }
+    return 0;
+}
+
+/* The password of the option "-u USER:PASSWORD", as curl has it; 's' is at the
+ * option. */
+static size_t
+user_option_at(const char *text, const char *s, size_t *ret_len)
+{
+    if (*s != '-' || (s > text && !strchr(" \t\n\"'", s[-1]))) {
+        return 0;
+    }
+    size_t len = (!strncmp(s, "--user", 6) || !strncmp(s, "--proxy-user", 12)
+                  ? strcspn(s, "= \t\r\n\"'") : !strncmp(s, "-u", 2) ? 2 : 0);
+    if (!len) {
+        return 0;
+    }
+    len += strspn(s + len, "= \t\"'");
+    len += strcspn(s + len, ": \t\r\n\"'");
+    if (s[len] != ':') {
+        return 0;
+    }
+    *ret_len = strcspn(s + len + 1, " \t\r\n\"'");
+    return len + 1;
+}
+
 /* The end of a PEM block that begins at 's' and holds a private key; NULL: it
  * is none. */
 static const char *
@@ -355,7 +398,9 @@ redact_one(const char *text, const char *s, const struct sset *public_keys,
         free(key);
         return s + len;
     }
-    if ((len = url_password_at(s, &value)) > 0) {
+    if ((len = url_password_at(s, &value)) > 0
+        || (len = url_parameter_at(s, &value)) > 0
+        || (len = user_option_at(text, s, &value)) > 0) {
         ds_put_buffer(out, s, len);
         ds_put_cstr(out, REDACTED);
         return s + len + value;

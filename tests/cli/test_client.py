@@ -1,6 +1,8 @@
 """socknet client: who is let in, and that his key is printed once."""
 
+import os
 import re
+import subprocess
 
 import pytest
 
@@ -118,6 +120,21 @@ def test_a_revoked_node_takes_nobody(client):
     for words in (['add', 'x'], ['add', 'x', '--node', 'a']):
         r = client(*words)
         assert r.code == 1 and 'PrivateKey' not in r.out
+
+
+@pytest.mark.parametrize('words', [[], ['--json'], ['--qr']])
+def test_profile_on_a_full_disk(client, builddir, database, words):
+    """Nobody has the key: nobody is let in."""
+    before = client.export()
+    with open('/dev/full', 'w') as full:
+        r = subprocess.run(
+            [str(builddir / 'cli/socknet'), 'client', 'add', 'anna', *words],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+            env=dict(os.environ, SOCKNET_DB=database.remote))
+    assert r.returncode == 1
+    assert r.stderr == 'socknet: error: client anna is not added: its ' \
+        'profile cannot be printed: No space left on device\n'
+    assert client.export() == before
 
 
 def test_qr_code_on_a_full_disk(client, cramped, database, tmp_path):

@@ -67,6 +67,20 @@ def test_status(socknet, network):
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_agents_do_not_command_the_terminal(socknet, network):
+    """What they told is shown, and does nothing."""
+    network.transact({'op': 'update', 'table': 'Node_Status', 'where': [],
+                      'row': {'problems': '\033]0;x\a\r\u009b2J\nGrün'}},
+                     {'op': 'update', 'table': 'Port_Status', 'where': [],
+                      'row': {'reason': '\033[2J\nweb up'}})
+    for words in ('status',), ('containers',), ('containers', 'web'):
+        out = socknet(*words, db=network.remote).ok().out
+        assert not re.search('[\0-\t\v-\037\177-\237]', out)
+    assert '^[[2J^Jweb up' in out
+    assert '^[]0;x^G^M^[[2J\nGrün' in \
+        socknet('status', db=network.remote).ok().out
+
+
 def test_status_check(socknet, network):
     assert socknet('status', '--check', db=network.remote).code == 1
 

@@ -139,6 +139,34 @@ def old_schema(srcdir, version):
     return schema
 
 
+def test_status_of_a_disk_without_room(site):
+    if os.geteuid():
+        pytest.skip('a disk of its own needs root')
+    site.file.parent.mkdir(parents=True)
+    own = subprocess.Popen(
+        ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs -o size=3m none "$0" '
+         '&& echo && cat', site.file.parent],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert own.stdout.readline() == b'\n'
+
+        def inside(*args):
+            return run('nsenter', '-m', '-t', own.pid, *args, env=site.env)
+        inside(*site.command(*site.serve_args())).ok()
+        status = site.command('db', 'status')
+        assert re.search(f'file +: {site.file}', inside(*status).ok().out)
+        inside('dd', 'if=/dev/zero', f'of={site.file}.large', 'bs=1k',
+               'count=2200').ok()
+        r = inside(*status)
+        assert r.code == 1
+        assert re.search(r'only \d+ KiB are left on the disk of ', r.out)
+        assert 'KiB are left' in inside(*site.command('status')).out
+    finally:
+        site.stop()
+        own.stdin.close()
+        own.wait(10)
+
+
 def test_older_schema_is_converted(site, srcdir, tmp_path):
     old = tmp_path / 'old.ovsschema'
     old.write_text(json.dumps(old_schema(srcdir, '0.9.0')))
