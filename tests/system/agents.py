@@ -55,7 +55,7 @@ def apply(system, state=None):
             if "not " in peers:
                 return False
         return True
-    assert eventually(done, 10), [
+    assert eventually(done), [
         system.appctl(n.name, "socknet-agent", "status")
         for n in system.lab.nodes]
 
@@ -68,14 +68,13 @@ def writes(system, node):
 
 def settled(system, node):
     """Waits until the agent finds nothing more to do; what it has written."""
-    last = {}
+    seen = []
 
     def quiet():
-        nonlocal last
-        before, last = last, writes(system, node)
-        return before == last
-    assert eventually(quiet, 10, 0.3), last
-    return last
+        seen.append(writes(system, node))
+        return seen[-3:] == 3 * seen[-1:]
+    assert eventually(quiet, interval=0.2), seen
+    return seen[-1]
 
 
 def out(system, where, *command, check=True):

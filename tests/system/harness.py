@@ -86,8 +86,27 @@ class Pinger:
         seqs = re.findall(r"icmp_seq=(\d+) ttl", text)
         self.n_head = max(map(int, seqs), default=0)
 
+    def begun(self):
+        """Once there was a reply, and less what was lost before it."""
+        assert eventually(lambda: self._silence() < float("inf"))
+        self.forget()
+        return self
+
+    def _silence(self):
+        """Seconds since the last reply came."""
+        size = os.fstat(self.out.fileno()).st_size
+        text = os.pread(self.out.fileno(), 400, max(0, size - 400)).decode()
+        times = re.findall(r"\[([\d.]+)\].* ttl", text)
+        return time.time() - float(times[-1]) if times else float("inf")
+
     def stop(self):
+        """A machine that stands still for a moment has lost nothing by that:
+        where replies came until now they have time to come again."""
+        waits = self._silence() < FACTOR
         time.sleep(TAIL_S)
+        if waits and self._silence() > TAIL_S / 2:
+            eventually(lambda: self._silence() < TAIL_S / 2, 5)
+            time.sleep(0.1)         # All that came at once.
         # Below "nsenter --net" ping is this very process.
         self.p.send_signal(signal.SIGINT)
         self.p.wait(10 * FACTOR)
@@ -196,7 +215,7 @@ class System:
         m = re.search(r"(\d+) received", p.stdout)
         return int(m[1]) if m else 0
 
-    def reaches(self, src, dst, version=4, timeout=10.0):
+    def reaches(self, src, dst, version=4, timeout=20.0):
         """Whether a ping passes, within some time."""
         end = time.monotonic() + timeout * FACTOR
         while time.monotonic() < end:
@@ -240,7 +259,9 @@ class System:
             self.echo.close()
             self.echo = None
 
-    def tcp(self, src, dst, port, version=4, timeout=1.0):
+    # A test that expects a "no" of these says how long it waits for it.
+
+    def tcp(self, src, dst, port, version=4, timeout=5.0):
         """Whether a connection to an echo server opens and answers."""
         try:
             s = sockets.connect(self.ns(src), self.resolve(dst, version),
@@ -254,17 +275,22 @@ class System:
             except OSError:
                 return False
 
-    def udp(self, src, dst, port, version=4, timeout=1.0):
+    def udp(self, src, dst, port, version=4, timeout=5.0):
+        """Whether an echo server answers one of a datagram a second."""
         address = self.resolve(dst, version)
         s = sockets.udp(self.ns(src), "::" if version == 6 else "0.0.0.0")
         with s:
-            s.settimeout(sockets.scaled(timeout))
+            s.settimeout(sockets.scaled(min(timeout, 1)))
             s.connect((address, port))
-            try:
-                s.send(b"hello")
-                return s.recv(16) == b"hello"
-            except OSError:
-                return False
+            for _ in range(max(1, int(timeout))):
+                try:
+                    s.send(b"hello")
+                    return s.recv(16) == b"hello"
+                except TimeoutError:
+                    pass
+                except OSError:
+                    return False
+        return False
 
     def tcp_pair(self, src, dst, port, version=4):
         return sockets.tcp_pair(self.ns(src), self.ns(dst),
@@ -351,7 +377,7 @@ class System:
         self.lab.down()
 
 
-def eventually(condition, timeout=15.0, interval=0.1):
+def eventually(condition, timeout=30.0, interval=0.1):
     """Polls until true; for what is asynchronous by nature."""
     end = time.monotonic() + timeout * FACTOR
     while True:

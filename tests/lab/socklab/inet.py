@@ -93,6 +93,13 @@ def internet_up(lab):
                         log=lab.path("web.log"))
 
 
+def wait_web(lab):
+    """Until the web server listens, which was started long before."""
+    ns.wait_for("the web server", lambda: ns.run(
+        ["ip", "netns", "exec", lab.ns("web"), "ss", "-Hltn",
+         "sport = :80"]).stdout, 30)
+
+
 def node_uplink(lab, node):
     """eth0 of a node, its default route, and the internet's routes back to
     its containers: a packet that leaks does reach the web server."""

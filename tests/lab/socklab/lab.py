@@ -163,12 +163,15 @@ class Lab:
             inet.warp_up(self, node, interface, k)
             step("%s: %s, a WireGuard tunnel that the web server sees as %s"
                  % (node.name, interface, inet.egress(k)[0]))
+        inet.wait_web(self)
         self.save()
 
     def node_up(self, node):
         host = self.hosts[node.name]
         ns.ns_add(host.ns)
+        # A tunnel's own tool takes any free port: not one that is spoken for.
         ns.sysctl(host.ns, "net.ipv4.ip_forward=0",
+                  "net.ipv4.ip_local_reserved_ports=51820-52899",
                   "net.ipv4.conf.all.rp_filter=2",
                   "net.ipv4.conf.default.rp_filter=2")
         host.start(self.holder)

@@ -82,10 +82,8 @@ def ns_pids(ns):
 
 def ns_delete(ns):
     """Ends what runs in a namespace, then the namespace."""
-    for _ in range(50):
-        pids = ns_pids(ns)
-        if not pids:
-            break
+    end = time.monotonic() + 10 * FACTOR
+    while (pids := ns_pids(ns)) and time.monotonic() < end:
         for pid in pids:
             kill(pid)
         time.sleep(0.02)
