@@ -91,16 +91,16 @@ class Guest:
         m = re.search(r"(\d+) received", p.stdout)
         return int(m[1]) if m else 0
 
-    def connects(self):
+    def connects(self, timeout=30):
         """Whether the node has answered its handshake."""
         self.run("wg", "set", self.device, "peer",
                  self.profile["Peer"]["PublicKey"], "persistent-keepalive",
                  "1")
         return eventually(lambda: not self.run(
             "wg", "show", self.device,
-            "latest-handshakes").stdout.strip().endswith("\t0"), 8)
+            "latest-handshakes").stdout.strip().endswith("\t0"), timeout)
 
-    def tcp(self, address, port, timeout=1.0):
+    def tcp(self, address, port, timeout=5.0):
         import sockets
         try:
             s = sockets.connect(self.ns, address, port, timeout)

@@ -1,8 +1,8 @@
 """Guests: phones and laptops that come in by WireGuard, from a real client
 somewhere on the internet."""
 
+import contextlib
 import json
-import socket
 import time
 
 import agents
@@ -73,7 +73,7 @@ def lan(make_net, two_hosts):
     system.serve()
     for node in (A, B):
         system.echo.tcp(system.ns(node), "::", 7777)
-    assert eventually(lambda: wg_device(system).returncode == 0, 15)
+    assert eventually(lambda: wg_device(system).returncode == 0)
     yield system
 
 
@@ -127,9 +127,9 @@ def test_guest_reaches_what_rules_say(lan, phone):
     assert phone.tcp(lan.address("mcp-server"), 9573)
     # The first that crosses the mesh may have to wait for its handshake.
     assert eventually(lambda: phone.tcp(lan.address("vector-db"), 6333))
-    assert not phone.tcp(lan.address("mcp-server"), 7777)
-    assert not phone.tcp(lan.address("op-dbus-api"), 9574)
-    assert not phone.tcp(lan.address("redis"), 6379)
+    assert not phone.tcp(lan.address("mcp-server"), 7777, 1)
+    assert not phone.tcp(lan.address("op-dbus-api"), 9574, 1)
+    assert not phone.tcp(lan.address("redis"), 6379, 1)
     assert not phone.ping(lan.address("xray"))
 
 
@@ -139,12 +139,12 @@ def test_guest_uses_services(lan, phone):
     assert eventually(lambda: phone.tcp("10.96.0.10", 80))
     assert eventually(lambda: phone.tcp("10.96.0.11", 6333))
     with pytest.raises(ConnectionRefusedError):
-        sockets.connect(phone.ns, "10.96.0.12", 80)
+        sockets.connect(phone.ns, "10.96.0.12", 80, 5)
 
 
 def test_guest_asks_for_names(lan, phone):
     def a(name):
-        return dns.ask_udp(phone.ns, "10.0.0.1", name, "A").data
+        return dns.ask_udp(phone.ns, "10.0.0.1", name, "A", tries=3).data
 
     assert phone.profile["Interface"]["DNS"] == "10.0.0.1, fd00:53::1"
     assert a("mcp-server.privacy-mesh.internal") == ["10.0.0.200"]
@@ -152,19 +152,20 @@ def test_guest_asks_for_names(lan, phone):
 
 
 def test_containers_reach_a_guest_by_rule(lan, phone):
-    assert eventually(lambda: lan.ping("op-dbus-api", "10.8.0.2", 1), 5)
-    assert lan.ping("vector-db", "10.8.0.2", 2) == 2
+    assert lan.reaches("op-dbus-api", "10.8.0.2")
+    assert lan.reaches("vector-db", "10.8.0.2")
     assert not lan.ping("mcp-server", "10.8.0.2", 1)
 
 
 def test_hosts_by_rule(lan, phone):
     assert phone.tcp("10.0.0.1", 7777)
     assert phone.tcp("10.8.0.1", 7777)
-    assert phone.tcp("10.1.0.1", 7777)
+    assert eventually(lambda: phone.tcp("10.1.0.1", 7777))
     assert phone.tcp("100.64.0.2", 7777)
-    assert phone.ping("10.0.0.1") and phone.ping("10.8.0.1")
+    for address in "10.0.0.1", "10.8.0.1":
+        assert eventually(lambda a=address: phone.ping(a))
     assert not phone.ping("10.1.0.1")
-    assert not phone.tcp("10.0.0.1", 22)
+    assert not phone.tcp("10.0.0.1", 22, 1)
 
 
 @pytest.mark.parametrize("src,dst,proto,end", [
@@ -203,10 +204,10 @@ def test_kept_in_by_a_rule(lan, phone):
         with pytest.raises(OSError):
             sockets.http_client_seen(guest.ns, WEB4, 0.9)
         assert guest.tcp(lan.address("mcp-server"), 9573)
-        assert not guest.tcp("10.0.0.1", 7777)
+        assert not guest.tcp("10.0.0.1", 7777, 1)
         # Guests reach each other by rule: phone this one, and not back.
         assert not guest.ping("10.8.0.2")
-        assert phone.ping(guest.addresses()[0])
+        assert eventually(lambda: phone.ping(guest.addresses()[0]))
     finally:
         guest.down()
 
@@ -246,11 +247,12 @@ def test_tunnel_down_leaks_nothing(lan, phone):
     # The agent puts the route back when the tunnel is.
     assert eventually(lambda: "default" in agents.out(
         lan, A, "ip", "route", "show", "table", "53250", "dev", "warp0",
-        check=False), 10)
+        check=False))
 
 
 def test_restart_writes_nothing(lan, phone, expect_logs):
     expect_logs += agents.CUT_OFF
+    agents.settled(lan, A)
     before = agents.settled(lan, B)
     lan.kill(A, "agent")
     lan.start(A, "agent")
@@ -271,14 +273,14 @@ class Held:
 
     def __init__(self, lan, guest):
         self.s = sockets.connect(guest.ns, lan.address("mcp-server"), 9573)
-        self.s.settimeout(0.1)
-        assert not self.is_cut()
+        self.s.settimeout(1)        # A busy machine's answer may be late.
+        assert eventually(lambda: not self.is_cut(), 3)
 
     def is_cut(self):
         try:
             self.s.send(b"on?")
             return not self.s.recv(16)
-        except socket.timeout:
+        except OSError:
             return True
 
     def cut_within(self, seconds):
@@ -289,17 +291,36 @@ class Held:
 
 
 def test_expiry(lan):
-    """Of a guest who is there: he is cut off."""
-    guest = Guest(lan, 4, add(lan, "visitor", "--tag", "guest", "--expires",
-                              "3s"))
-    try:
-        assert guest.connects()
-        Held(lan, guest).cut_within(8)
-        assert eventually(lambda: listed(lan)["visitor"]["state"]
-                          == "expired")
-        assert not guest.tcp(lan.address("mcp-server"), 9573, 0.7)
-    finally:
-        guest.down()
+    """Of a guest who is there: he is cut off.  On a busy machine he may be
+    there too late: then another is given more time."""
+    for seconds in 3, 15, 60:
+        name = "visitor%d" % seconds
+        guest = Guest(lan, 4, add(lan, name, "--tag", "guest", "--expires",
+                                  "%ds" % seconds))
+        try:
+            held = held_if_admitted(lan, guest, name)
+            if not held:
+                continue
+            held.cut_within(seconds + 30)
+            assert eventually(lambda n=name: listed(lan)[n]["state"]
+                              == "expired")
+            assert not guest.tcp(lan.address("mcp-server"), 9573, 0.7)
+            return
+        finally:
+            guest.down()
+    pytest.fail("no guest connected before he expired")
+
+
+def held_if_admitted(lan, guest, name):
+    """A connection, unless the guest expires before he has one."""
+    def is_over():
+        return listed(lan)[name]["state"] == "expired"
+
+    if eventually(lambda: guest.connects(0) or is_over()) and not is_over():
+        with contextlib.suppress(OSError, AssertionError):
+            return Held(lan, guest)
+    assert eventually(is_over)
+    return None
 
 
 def test_revoke(lan):
@@ -310,8 +331,9 @@ def test_revoke(lan):
         held = Held(lan, guest)
         key = listed(lan)["lost"]["public_key"]
         lan.socknet(A, "client", "revoke", "lost")
-        print("cut off %.2f s after the command" % held.cut_within(5))
-        assert key not in agents.out(lan, A, "wg", "show", "wg0", "peers")
+        print("cut off %.2f s after the command" % held.cut_within(20))
+        assert eventually(lambda: key not in agents.out(
+            lan, A, "wg", "show", "wg0", "peers"))
         assert listed(lan)["lost"]["state"] == "revoked"
         # The name is free for a new key.
         add(lan, "lost")
