@@ -83,7 +83,7 @@ class Reply:
         return "%s %s" % (self.rcode, self.sections)
 
 
-def ask_udp(ns, server, name, qtype="A", timeout=2.0, edns=None, tries=1):
+def ask_udp(ns, server, name, qtype="A", timeout=4.0, edns=None, tries=1):
     """The reply, or None."""
     with sockets.make(ns, socket.SOCK_DGRAM, server) as s:
         s.settimeout(timeout * FACTOR)
@@ -105,7 +105,7 @@ def recv_framed(s):
     return data[2:]
 
 
-def ask_tcp(ns, server, name, qtype="A", timeout=4.0):
+def ask_tcp(ns, server, name, qtype="A", timeout=8.0):
     try:
         with sockets.connect(ns, server, 53, timeout) as s:
             msg = query(name, qtype)
