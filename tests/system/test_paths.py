@@ -13,7 +13,7 @@ import agents
 import pytest
 import sockets
 from agents import all_pairs, paths, wrong_paths
-from harness import eventually
+from harness import eventually, pause
 from socklab import daemons
 
 STATE = """\
@@ -65,6 +65,17 @@ def wrong(net):
     return wrong_paths(net, PAIRS, right_path)
 
 
+def assert_right(net):
+    """Each pair's path, which may take more than one attempt."""
+    assert eventually(lambda: not wrong(net), 90, 0.3), wrong(net)
+
+
+def relay_of(net, a, b):
+    """The hub by which a pair's packets go."""
+    assert eventually(lambda: path(net, a, b) == "relay", 60), paths(net)[a, b]
+    return paths(net)[a, b]["relay"]
+
+
 @pytest.fixture(scope="module")
 def net(make_net, builddir):
     system = make_net(STATE, bare=True)
@@ -80,36 +91,42 @@ def clean_logs(net, expect_logs):
 
 
 def test_each_pair_takes_its_path(net):
-    assert eventually(lambda: not wrong(net), 20, 0.3), wrong(net)
+    assert_right(net)
 
 
 def test_each_pair_is_connected(net):
     for a, b in PAIRS:
-        assert net.reaches(a, GATEWAY[b], timeout=6), (a, b, paths(net)[a, b])
+        assert net.reaches(a, GATEWAY[b]), (a, b, paths(net)[a, b])
 
 
 def test_relays_carry_the_largest_packets(net):
     """WireGuard fills up what it sends to 16 octets, but not those."""
-    for a, b in (("sym", "sym2"), ("blocked", "cone"), ("addr", "cone")):
-        assert "1 received" in net.run(
+    def passes(a, b):
+        return "1 received" in net.run(
             a, "ping", "-nc1", "-W2", "-M", "do", "-s", "1392", GATEWAY[b],
-            check=False).stdout, (a, b)
+            check=False).stdout
+    for a, b in (("sym", "sym2"), ("blocked", "cone"), ("addr", "cone")):
+        assert eventually(lambda p=(a, b): passes(*p), 10), (a, b)
 
 
 def test_status_counts_the_relayed(net):
-    out = daemons.socknet(net.lab, "hub", "status").stdout
     n = sum("relay" in right_path(*p) for p in PAIRS)
-    assert "%d of %d pairs of nodes are relayed" % (n, len(PAIRS)) in out
-    assert "no path" not in out
+    right = "%d of %d pairs of nodes are relayed" % (n, len(PAIRS))
+
+    def status():
+        return daemons.socknet(net.lab, "hub", "status").stdout
+    assert eventually(lambda: right in (out := status())
+                      and "no path" not in out), status()
 
 
 def test_peers_says_why(net):
-    relayed = paths(net)["sym", "sym2"]
-    assert relayed["relay"] in ("hub", "hub2")
-    assert "NAT of sym has another port for each destination" \
-        in relayed["reason"]
-    blocked = paths(net)["blocked", "cone"]
-    assert "no UDP from anybody reaches blocked" in blocked["reason"]
+    assert relay_of(net, "sym", "sym2") in ("hub", "hub2")
+    for pair, why in (
+            (("sym", "sym2"),
+             "NAT of sym has another port for each destination"),
+            (("blocked", "cone"), "no UDP from anybody reaches blocked")):
+        assert eventually(lambda p=pair, w=why: w in paths(net)[p]["reason"]
+                          ), paths(net)[pair]
 
 
 def known_reports(net, node):
@@ -127,7 +144,7 @@ def test_agents_are_told_what_concerns_them(net):
     public = {"hub", "hub2"}
     wanted = {(a, b) for a in NODES for b in NODES if a != b and (
         b not in public or "addr" in (a, b))}
-    assert eventually(lambda: known_reports(net, "addr") == wanted, 20, 0.5)
+    assert eventually(lambda: known_reports(net, "addr") == wanted, 40, 0.5)
     assert len(wanted) < len(NODES) * (len(NODES) - 1)
 
 
@@ -140,9 +157,10 @@ def wg_message(payload):
 
 
 def test_hub_sees_only_wireguard(net):
-    hub = paths(net)["sym", "sym2"]["relay"]
+    hub = relay_of(net, "sym", "sym2")
     with net.capture(hub, "eth0", "udp and " + RELAYS) as cap:
-        assert net.ping("sym", GATEWAY["sym2"], 5, interval=0.05) == 5
+        assert eventually(lambda: net.ping("sym", GATEWAY["sym2"], 5,
+                                           interval=0.05) == 5)
     payloads = [f[42:] for f in cap.frames]
     assert len(payloads) >= 20      # each echo and reply comes and goes
     assert all(wg_message(p) for p in payloads)
@@ -151,9 +169,10 @@ def test_hub_sees_only_wireguard(net):
 def test_nothing_else_passes_a_relay(net):
     """What is no handshake for one of the pair brings no answer and reaches
     nobody."""
-    hub = paths(net)["sym", "sym2"]["relay"]
-    status = net.run(hub, "cat", "/run/socknet/relay/status").stdout
-    port = int(re.search(r"^pair sym sym2 (\d+) 0", status, re.M)[1])
+    hub = relay_of(net, "sym", "sym2")
+    port = int(eventually(lambda: re.search(
+        r"^pair sym sym2 (\d+) 0",
+        net.run(hub, "cat", "/run/socknet/relay/status").stdout, re.M))[1])
     address = net.lab.node(hub).endpoint
     with net.capture("nat-sym", "eth0", "udp and " + RELAYS) as cap:
         s = sockets.udp(net.ns("internet"), "0.0.0.0")
@@ -169,7 +188,7 @@ def test_nothing_else_passes_a_relay(net):
 
 def quiet_pinger(net, a, b):
     assert net.reaches(a, GATEWAY[b])
-    return net.pinger(a, GATEWAY[b], PING_S)
+    return net.pinger(a, GATEWAY[b], PING_S).begun()
 
 
 def restart_agent(net, node):
@@ -179,17 +198,16 @@ def restart_agent(net, node):
 
 
 def test_agents_restart_and_relaying_goes_on(net):
-    hub = paths(net)["sym", "sym2"]["relay"]
+    hub = relay_of(net, "sym", "sym2")
     pings = [quiet_pinger(net, "sym", "sym2"),
              quiet_pinger(net, "blocked", "cone")]
     for node in (hub, "sym", "blocked"):
         restart_agent(net, node)
-    eventually(lambda: False, 1)
+    pause(1)
     for p in pings:
         got = p.stop()
         assert not got.missing, got
-    assert path(net, "sym", "sym2") == "relay"
-    assert paths(net)["sym", "sym2"]["relay"] == hub
+    assert relay_of(net, "sym", "sym2") == hub
 
 
 def own_key(net, node):
@@ -209,18 +227,19 @@ def test_rotation_of_the_relayed(net, node):
              quiet_pinger(net, node, "twice" if node == "hub" else "hub2")]
     before = own_key(net, node)
     net.socknet("hub", "node", "rotate", node)
-    assert eventually(lambda: own_key(net, node) != before, 15)
+    assert eventually(lambda: own_key(net, node) != before)
     assert eventually(lambda: all(own_key(net, node) in keys(net, n)
-                                  for n in NODES if n != node), 15)
-    eventually(lambda: False, 1)
+                                  for n in NODES if n != node))
+    pause(1)
     for p in pings:
         got = p.stop()
-        assert got.gap < 2 and got.lost * PING_S < 2, got
-    assert eventually(lambda: not wrong(net), 30), wrong(net)
+        # Less than WireGuard waits before it tries again.
+        assert got.gap < 4 and got.lost * PING_S < 4, got
+    assert_right(net)
 
 
 def test_killed_relay_comes_back(net):
-    hub = paths(net)["sym", "sym2"]["relay"]
+    hub = relay_of(net, "sym", "sym2")
     pid = net.run(hub, "pidof", "socknet-relay").stdout.split()
     assert len(pid) == 1
     pinger = quiet_pinger(net, "sym", "sym2")
@@ -230,12 +249,12 @@ def test_killed_relay_comes_back(net):
         not in (pid, []))
     assert net.reaches("sym", GATEWAY["sym2"])
     got = pinger.stop()
-    assert got.gap < 3, got
+    assert got.gap < 8, got         # WireGuard notices after 15.
     # The others were idle: nobody waits for WireGuard to notice.
     now = paths(net)
     for p in PAIRS:
         if now[p]["path"] == "tcp-relay" or now[p]["relay"] == hub:
-            assert net.reaches(p[0], GATEWAY[p[1]], timeout=20), now[p]
+            assert net.reaches(p[0], GATEWAY[p[1]], timeout=40), now[p]
 
 
 def cut(net, a, b):
@@ -261,39 +280,38 @@ def test_falls_back_and_returns(net):
     cut(net, "addr", "cone")
     try:
         start = time.monotonic()
-        assert eventually(lambda: path(net, "addr", "cone") == "relay", 15)
+        relay_of(net, "addr", "cone")
         print("to the relay: %.1f s" % (time.monotonic() - start))
         got = pinger.stop()
-        assert 0 < got.gap < 12, got
-        assert net.reaches("addr", GATEWAY["cone"], timeout=3)
+        assert 0 < got.gap < 30, got
         pinger = quiet_pinger(net, "addr", "cone")
     finally:
         mend(net, "addr")
     start = time.monotonic()
-    assert eventually(lambda: path(net, "addr", "cone") == "direct", 25)
+    assert eventually(lambda: path(net, "addr", "cone") == "direct", 90)
     print("back: %.1f s" % (time.monotonic() - start))
     got = pinger.stop()
     assert len(got.missing) <= 1, got
     # Others of the same NATs were cut as well; one end may have seen it.
-    assert eventually(lambda: not wrong(net), 15), wrong(net)
+    assert_right(net)
 
 
 def test_one_hears_nothing_for_a_moment(net):
     """It looks for another way, finds the one that it has, and is content:
     nobody has anything to send that would show that it is good."""
-    assert eventually(lambda: not wrong(net), 30), wrong(net)
+    assert_right(net)
     log = net.lab.hosts["addr"].path("log-socknet", "socknet-agent.log")
     with open(log) as f:
         pinger = quiet_pinger(net, "addr", "hair")
         f.seek(0, os.SEEK_END)
         net.run("nat-addr", "nft", "insert rule ip lab forward "
                 "ip saddr 198.51.100.203 drop")
-        assert eventually(lambda: "hair: path none" in f.read(), 15, 0.02)
+        assert eventually(lambda: "hair: path none" in f.read(), 30, 0.02)
         pinger.p.kill()
         mend(net, "addr")
-        assert eventually(lambda: "hair: path direct" in f.read(), 6, 0.02)
+        assert eventually(lambda: "hair: path direct" in f.read(), 90, 0.02)
     pinger.p.wait()
-    assert eventually(lambda: not wrong(net), 15), wrong(net)
+    assert_right(net)
 
 
 def forget_connections(ns):
@@ -318,15 +336,22 @@ def test_mapping_moves(net, expect_logs):
             "198.51.100.254")
     start = time.monotonic()
     for node in ("hub", "twice", "cone"):
-        assert net.reaches(node, GATEWAY["port"], timeout=25), node
+        assert net.reaches(node, GATEWAY["port"], timeout=60), node
     print("reached again: %.1f s" % (time.monotonic() - start))
-    assert eventually(lambda: not wrong(net), 30), wrong(net)
+    assert_right(net)
 
 
 def cpu_seconds(net, node):
+    """(used by the agent, the time now)."""
     pid = net.run(node, "pidof", "socknet-agent").stdout.split()[0]
     fields = net.run(node, "cat", "/proc/%s/stat" % pid).stdout.rsplit(")")[1]
-    return sum(map(int, fields.split()[11:13])) / os.sysconf("SC_CLK_TCK")
+    used = sum(map(int, fields.split()[11:13])) / os.sysconf("SC_CLK_TCK")
+    return used, time.monotonic()
+
+
+def share(before, after):
+    """Of a processor."""
+    return (after[0] - before[0]) / (after[1] - before[1])
 
 
 def test_hub_dies(net, expect_logs):
@@ -343,12 +368,12 @@ def test_hub_dies(net, expect_logs):
     start = time.monotonic()
     for kind, p in pairs.items():
         assert eventually(lambda: paths(net)[p]["relay"] == "hub"
-                          and path(net, *p) == kind, 60, 0.2), paths(net)[p]
-        assert net.reaches(p[0], GATEWAY[p[1]], timeout=20), paths(net)[p]
+                          and path(net, *p) == kind, 90, 0.2), paths(net)[p]
+        assert net.reaches(p[0], GATEWAY[p[1]], timeout=40), paths(net)[p]
         print("%s by another hub: %.1f s" % (kind, time.monotonic() - start))
     for p in pings.values():
         print(p.stop())
     before = {n: cpu_seconds(net, n) for n in NODES if n not in ("hub", hub)}
-    eventually(lambda: False, 2)
-    busy = {n: cpu_seconds(net, n) - before[n] for n in before}
-    assert not [n for n in busy if busy[n] > 0.8], busy
+    pause(2)
+    busy = {n: share(before[n], cpu_seconds(net, n)) for n in before}
+    assert not [n for n in busy if busy[n] > 0.4], busy
