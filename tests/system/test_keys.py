@@ -8,9 +8,12 @@ import time
 
 import agents
 import pytest
-from harness import eventually
+from harness import eventually, pause
 
 A, B = agents.NODES
+# WireGuard itself sees after 15 s that it has to shake hands, and tries that
+# every five.
+WG_MENDS = 45
 IN_VM = 3 if "SOCKNET_KERNEL" in os.environ else 20
 
 
@@ -46,6 +49,7 @@ def streams(net):
     def start():
         pings = [net.pinger("op-dbus-api", "vector-db"),
                  net.pinger(A, "100.64.0.2"), net.pinger(B, "100.64.0.1")]
+        pings = [p.begun() for p in pings]
         time.sleep(0.5)
         return pings
     return start
@@ -54,7 +58,7 @@ def streams(net):
 def stopped(net, pings):
     """What came of the pings, and of some after that."""
     assert net.reaches(A, "100.64.0.2") and net.reaches(B, "100.64.0.1")
-    time.sleep(0.5)
+    pause(0.5)
     return [p.stop() for p in pings]
 
 
@@ -62,7 +66,8 @@ def assert_unbroken(results):
     """While the ends change over, packets wait in WireGuard.  It keeps 128 of
     them: emulation can take longer than that."""
     for result in results:
-        assert result.sent > 20 and result.gap < 2, str(result)
+        # Less than WireGuard waits before it tries again.
+        assert result.sent > 20 and result.gap < 4, str(result)
         assert result.lost < result.sent / IN_VM, str(result)
 
 
@@ -76,8 +81,9 @@ def test_rotation_loses_no_packet(net, streams):
     assert public_key(net, B) != before
     assert listed(net, B)["key_state"] == "in use"
     assert_unbroken(results)
-    names = os.listdir(key_folder(net, B))
-    assert [n for n in names if n.endswith(".key")] == ["privacy-mesh.key"]
+    assert eventually(lambda: [n for n in os.listdir(key_folder(net, B))
+                               if n.endswith(".key")]
+                      == ["privacy-mesh.key"])
     mode = os.stat(agents.key_file(net, B)).st_mode
     assert stat.S_IMODE(mode) == 0o600
 
@@ -126,8 +132,8 @@ def test_rotation_waits_for_who_cannot_follow(net, killing):
         assert public_key(net, B) == before
     finally:
         net.start(A, "agent")
-    assert eventually(lambda: public_key(net, B) != before, 10)
-    assert eventually(lambda: peer_keys(net, A) == [public_key(net, B)], 10)
+    assert eventually(lambda: public_key(net, B) != before)
+    assert eventually(lambda: peer_keys(net, A) == [public_key(net, B)])
     assert net.reaches(A, "100.64.0.2")
 
 
@@ -141,12 +147,12 @@ def test_agent_dies_in_a_rotation(net, killing, node, delay):
     time.sleep(delay)
     net.kill(node, "agent")
     # A's may have died when B had its new key, and A not: that waits for it.
-    assert node == A or net.reaches(A, "100.64.0.2")
+    assert node == A or net.reaches(A, "100.64.0.2", timeout=WG_MENDS)
     net.start(node, "agent")
-    assert eventually(lambda: public_key(net, B) != before, 15)
-    assert eventually(lambda: peer_keys(net, A) == [public_key(net, B)], 15)
-    assert eventually(lambda: net.reaches(A, "100.64.0.2"), 15)
-    assert eventually(lambda: listed(net, B)["key_state"] == "in use", 15)
+    assert eventually(lambda: public_key(net, B) != before)
+    assert eventually(lambda: peer_keys(net, A) == [public_key(net, B)])
+    assert net.reaches(A, "100.64.0.2", timeout=WG_MENDS)
+    assert eventually(lambda: listed(net, B)["key_state"] == "in use")
 
 
 def test_next_key_is_dropped_when_nobody_wants_it(net, killing):
@@ -158,8 +164,15 @@ def test_next_key_is_dropped_when_nobody_wants_it(net, killing):
     with open(os.open(stale, os.O_CREAT | os.O_WRONLY, 0o600), "w") as f:
         f.write("A" + key[1:])
     net.start(B, "agent")
-    assert eventually(lambda: not os.path.exists(stale), 10)
+    assert eventually(lambda: not os.path.exists(stale))
     assert net.reaches(A, "100.64.0.2")
+
+
+@pytest.fixture
+def stolen(net):
+    """B's private key, before anything is done about it."""
+    with open(agents.key_file(net, B)) as f:
+        return f.read()
 
 
 @pytest.fixture
@@ -170,12 +183,12 @@ def revoked(net, expect_logs):
     net.socknet(A, "node", "revoke", B)
     yield key
     net.socknet(A, "node", "restore", B)
-    assert eventually(lambda: net.ping(A, "100.64.0.2", 1), 15, 0.2)
+    assert net.reaches(A, "100.64.0.2", timeout=WG_MENDS)
     net.settle()
 
 
 def test_revoked_node_is_gone(net, revoked):
-    assert eventually(lambda: not peer_keys(net, A), 5, 0.02)
+    assert eventually(lambda: not peer_keys(net, A), interval=0.02)
     assert eventually(lambda: net.run(A, "ip", "route", "get", "10.1.0.103",
                                       check=False).returncode != 0)
     assert not net.ping("op-dbus-api", "vector-db", 2)
@@ -191,7 +204,7 @@ def test_revoked_node_is_gone(net, revoked):
 
 def test_revoked_node_stays_out(net, revoked):
     """Neither an apply nor its agent's new key brings it back."""
-    assert eventually(lambda: public_key(net, B) != revoked, 10)
+    assert eventually(lambda: public_key(net, B) != revoked)
     net.apply()
     assert listed(net, B)["key_state"] == "revoked"
     assert not peer_keys(net, A)
@@ -199,20 +212,17 @@ def test_revoked_node_stays_out(net, revoked):
     assert "revoked: true" in exported and revoked in exported
 
 
-def test_former_key_is_refused_for_ever(net, killing, revoked):
+def test_former_key_is_refused_for_ever(net, killing, stolen, revoked):
     """Whoever has the stolen key and the certificate presents it again."""
-    path = agents.key_file(net, B)
-    with open(path) as f:
-        stolen = f.read()
     net.kill(B, "agent")
-    assert eventually(lambda: not peer_keys(net, A), 5)
+    assert eventually(lambda: not peer_keys(net, A))
     net.socknet(A, "node", "restore", B)
-    with open(path, "w") as f:
+    with open(agents.key_file(net, B), "w") as f:
         f.write(stolen)
-    time.sleep(0.2)
+    pause(0.2)
     assert revoked not in peer_keys(net, A)
     net.start(B, "agent")
-    assert eventually(lambda: len(peer_keys(net, A)) == 1, 15)
+    assert eventually(lambda: len(peer_keys(net, A)) == 1)
     assert peer_keys(net, A) != [revoked]
 
 
@@ -239,19 +249,18 @@ def with_psk(two_hosts):
 def psk(net, with_psk):
     assert "preshared_keys" in with_psk
     net.apply(with_psk)
-    assert eventually(lambda: shared_key(net), 10)
-    return shared_key(net)
+    return eventually(lambda: shared_key(net)) or pytest.fail("no key")
 
 
 def test_preshared_keys_break_nothing(net, streams, with_psk):
     pings = streams()
     net.apply(with_psk)
-    assert eventually(lambda: shared_key(net), 10)
+    assert eventually(lambda: shared_key(net))
     assert_unbroken(stopped(net, pings))
     # A handshake with it: the same key on both sides, or none would end.
     for node in (A, B):
         agents.out(net, node, "ip", "link", "set", "nm-privacy", "down")
-    assert eventually(lambda: net.ping(A, "100.64.0.2", 1), 15, 0.2)
+    assert net.reaches(A, "100.64.0.2", timeout=WG_MENDS)
     assert shared_key(net)
 
 
@@ -291,8 +300,8 @@ def test_both_rotate_at_once(net, psk):
     net.socknet(A, "node", "rotate", A)
     net.socknet(A, "node", "rotate", B, "--wait", timeout=60)
     assert eventually(lambda: not before & {public_key(net, n)
-                                            for n in (A, B)}, 10)
-    assert eventually(lambda: shared_key(net) not in (None, psk), 10)
+                                            for n in (A, B)})
+    assert eventually(lambda: shared_key(net) not in (None, psk))
     assert net.reaches(A, "100.64.0.2")
 
 
@@ -310,13 +319,13 @@ def test_agent_dies_while_a_key_is_shared(net, with_psk, killing, node,
     net.apply(with_psk, wait=False)
     time.sleep(delay)
     net.kill(node, "agent")
-    assert net.reaches(A, "100.64.0.2")
+    assert net.reaches(A, "100.64.0.2", timeout=WG_MENDS)
     net.start(node, "agent")
-    assert eventually(lambda: shared_key(net), 15)
+    assert eventually(lambda: shared_key(net))
     # A rotation makes both shake hands, with a key that follows from it.
     was = shared_key(net)
     net.socknet(A, "node", "rotate", A, "--wait", timeout=60)
-    assert eventually(lambda: shared_key(net) not in (None, was), 15)
+    assert eventually(lambda: shared_key(net) not in (None, was))
     assert net.reaches(A, "100.64.0.2")
 
 
