@@ -106,7 +106,7 @@ class Container:
     def elsewhere(self):
         """A process in another network namespace."""
         p = self.host.spawn("unshare", "-n", "sh", "-c", "echo $$; exec sleep "
-                            "100", stdout=subprocess.PIPE, text=True)
+                            "1000", stdout=subprocess.PIPE, text=True)
         return p.stdout.readline().strip()
 
     def run(self, *command, check=True):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness import FACTOR, Lab
+from harness import FACTOR, Lab, eventually
 
 LAB = "l%d" % os.getpid()
 
@@ -20,7 +20,7 @@ def tool(srcdir):
     def run(*args, wait=True):
         p = subprocess.Popen([path, *args], env=env, text=True,
                              stdin=subprocess.DEVNULL,
-                             stdout=subprocess.PIPE,
+                             start_new_session=True, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE)
         if not wait:
             return p
@@ -63,12 +63,22 @@ def test_up_exec_down(tool, two_hosts):
     assert (status, err) == (0, "") and "nothing was up" in out
 
 
+def is_gone(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
 @pytest.mark.parametrize("moment", (0.15, 0.4, 0.7))
 def test_killed_half_way(tool, two_hosts, moment):
     p = tool("up", "--bare", str(two_hosts), wait=False)
     time.sleep(moment * FACTOR)
     p.kill()
     p.communicate()
+    # What it had started for a moment ends by itself.
+    eventually(lambda: is_gone(p.pid), 5)
     assert tool("down")[0] == 0
     assert leftovers() == []
 

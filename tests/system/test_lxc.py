@@ -80,7 +80,7 @@ class Host:
         return json.loads(out)["containers"][0]
 
     def becomes(self, port, text):
-        assert eventually(lambda: text in self.ports().get(port, ""), 8), \
+        assert eventually(lambda: text in self.ports().get(port, "")), \
             self.ports()
 
     def answers(self, address):
@@ -135,15 +135,16 @@ def test_any_name(host):
     with port_history(host) as history:
         for _ in range(2):
             c.start()
-            assert eventually(lambda: host.port_of("any1"), 8), host.ports()
+            assert eventually(lambda: host.port_of("any1")), host.ports()
             port = host.port_of("any1")
             assert re.match("veth[0-9A-Za-z]+$", port), port
             seen.add(port)
             assert eventually(lambda: host.answers("10.0.0.11"))
-            assert " 0% packet loss" in c.run("ping", "-c2", "-W1",
-                                              "10.0.0.101").stdout
+            assert eventually(lambda: " 0% packet loss" in c.run(
+                "ping", "-c2", "-W1", "10.0.0.101", check=False).stdout, 10)
+            assert eventually(lambda: host.shown("any1")["port"] == port
+                              ), host.shown("any1")
             shown = host.shown("any1")
-            assert shown["port"] == port, shown
             assert shown["mac"] == "00:16:3e:00:00:11", shown
             before = host.system.counters()
             assert host.system.apply(wait=True) is not None
@@ -165,13 +166,15 @@ def test_nobody_becomes_another(host, expect_logs):
     host.container("any1", 11)
     c = host.container("any2", 12)
     c.start()
-    assert eventually(lambda: host.port_of("any2"), 8), host.ports()
+    assert eventually(lambda: host.port_of("any2")), host.ports()
     c.run("ip", "link", "set", "eth0", "down")
     c.run("ip", "link", "set", "eth0", "address", "00:16:3e:00:00:11")
     c.run("ip", "addr", "add", "10.0.0.11/24", "dev", "eth0")
     c.run("ip", "link", "set", "eth0", "up")
     c.run("ip", "route", "replace", "default", "via", "10.0.0.1")
     host.system.appctl("lx1", "socknet-agent", "resync")
+    assert eventually(lambda: "MAC address inside" in host.system.appctl(
+        "lx1", "socknet-agent", "status"))
     assert host.port_of("any2"), host.ports()
     assert ":any1" in host.ports()
     assert not host.answers("10.0.0.11")
@@ -210,14 +213,14 @@ def test_moved(host, expect_logs):
                                                        "vethfixed")
     c = host.container("any1", 11)
     c.start()
-    assert eventually(lambda: host.port_of("any1"), 8), host.ports()
+    assert eventually(lambda: host.port_of("any1")), host.ports()
     assert "no container of this node declares it" in moves(
         host, c, host.port_of("any1"))
     # Nobody looks while the agent is away, and what it was stays so.
-    pinger = host.system.pinger("front", "10.0.0.11")
+    pinger = host.system.pinger("front", "10.0.0.11").begun()
     host.system.kill("lx1", "agent")
     host.system.start("lx1", "agent")
-    assert eventually(lambda: host.port_of("any1"), 8), host.ports()
+    assert eventually(lambda: host.port_of("any1")), host.ports()
     assert pinger.stop().lost == 0
 
 
@@ -230,7 +233,7 @@ def test_adoption(host):
 """)
     c = host.container("new1", 20)
     c.start()
-    assert eventually(lambda: host.port_of("new1"), 8), host.ports()
+    assert eventually(lambda: host.port_of("new1")), host.ports()
     assert eventually(lambda: host.answers("10.0.0.20"))
     assert host.shown("new1")["adopted"]
     assert "undeclared, " in moves(host, c, host.port_of("new1"))
