@@ -52,7 +52,7 @@ class Fleet:
     def leader(self):
         return eventually(lambda: next(
             (n for n in NODES if self.status(n).get("role") == "leader"),
-            None), 20)
+            None), 60)
 
     def others(self, node):
         return [n for n in NODES if n != node]
@@ -61,7 +61,7 @@ class Fleet:
         return all(self.status(n).get("healthy") for n in NODES)
 
     def wait_healthy(self):
-        assert eventually(self.is_healthy, 30), [
+        assert eventually(self.is_healthy, 60), [
             self.status(n).get("problem") for n in NODES]
 
     def kill(self, node, sig=9):
@@ -144,8 +144,8 @@ class Fleet:
         return [r["revision"] for r in json.loads(p.stdout)["revisions"]]
 
     def wait_all_have(self, port):
-        assert eventually(lambda: all(self.mark(n) == port for n in NODES),
-                          20), [self.mark(n) for n in NODES]
+        assert eventually(lambda: all(self.mark(n) == port for n in NODES)
+                          ), [self.mark(n) for n in NODES]
 
 
 class Stream:
@@ -169,7 +169,7 @@ class Stream:
     def wait_for(self, n):
         """Until n more have been acknowledged."""
         want = len(self.done) + n
-        assert eventually(lambda: len(self.done) >= want, 60), self.failed
+        assert eventually(lambda: len(self.done) >= want, 90), self.failed
 
     def stop(self):
         self.stopping.set()
@@ -207,7 +207,7 @@ class Pings:
         self.pingers = [system.pinger(src, dst) for src, dst in pairs]
         time.sleep(0.5)
         for p in self.pingers:
-            p.forget()
+            p.begun()
 
     def stop(self):
         results = [p.stop() for p in self.pingers]
