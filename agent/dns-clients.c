@@ -180,6 +180,21 @@ clients_put_socks(struct dns_clients *clients, const struct plan *plan,
     }
 }
 
+/* Of those who may reach the internet.  An exit that is disabled is no reason
+ * to go without one. */
+static enum dns_way
+guests_way(const struct model *model, const struct plan *plan,
+           dns_is_usable *is_usable, const void *aux)
+{
+    const struct model_node *node = model_get_node(model, plan->node);
+    const struct plan_exit *x = plan->guests.exit;
+
+    if (x || (node && node->vpn && node->vpn->exit)) {
+        return x && is_usable(x, aux) ? DNS_WAY_DEVICE : DNS_WAY_DOWN;
+    }
+    return model->mesh.resolvers.n ? DNS_WAY_HOST : DNS_WAY_NONE;
+}
+
 /* Guests of this node: like containers, but that their exit is the node's. */
 static void
 clients_put_guests(struct dns_clients *clients, const struct model *model,
@@ -187,16 +202,13 @@ clients_put_guests(struct dns_clients *clients, const struct model *model,
                    const void *aux)
 {
     const struct plan_exit *x = plan->guests.exit;
+    enum dns_way admitted = guests_way(model, plan, is_usable, aux);
     struct shash_node *node;
 
     SHASH_FOR_EACH (node, &model->clients) {
         const struct model_client *client = node->data;
         enum dns_way way = (guest_is_denied_internet(model, client)
-                            ? DNS_WAY_NONE
-                            : x ? (is_usable(x, aux) ? DNS_WAY_DEVICE
-                                   : DNS_WAY_DOWN)
-                            : model->mesh.resolvers.n ? DNS_WAY_HOST
-                            : DNS_WAY_NONE);
+                            ? DNS_WAY_NONE : admitted);
 
         for (size_t i = 0; i < client->n_addresses; i++) {
             if (!client->revoked && !strcmp(client->node, plan->node)) {

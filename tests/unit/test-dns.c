@@ -31,7 +31,8 @@ static const char state[] =
     "nodes:\n  n1:\n"
     "    subnet: [10.0.0.0/24, \"fd00::/64\"]\n"
     "    wireguard: {warp_tunnel: {interface: warp0},\n"
-    "                off_tunnel: {interface: off0, enabled: false}}\n"
+    "                off_tunnel: {interface: off0, enabled: false},\n"
+    "                vpn_server: {ip_pool: 10.8.0.0/24, exit: off}}\n"
     "    lxc:\n      containers:\n"
     "        - {id: '100', exit: warp, properties: {name: Web,\n"
     "           ipv4_address: 10.0.0.100/24, ipv6_address: 'fd00::100/64',\n"
@@ -54,7 +55,10 @@ static const char state[] =
     "  q: {vip: 10.96.0.8, protocol: udp, port: 82, backends: Web}\n"
     "  plain.x: {port: 93, backends: plain}\n"
     "segments:\n"
-    "  s: {members: ['tag:no'], internet: deny}\n";
+    "  s: {members: ['tag:no'], internet: deny}\n"
+    "clients:\n"
+    "  phone: {node: n1, address: 10.8.0.2,\n"
+    "    public_key: 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg='}\n";
 
 static struct model *
 load(const char *yaml)
@@ -465,6 +469,7 @@ test_clients(void **cmocka OVS_UNUSED)
         { "10.0.0.1", NULL, DNS_WAY_HOST, NULL },       /* The host. */
         { "100.64.0.1", NULL, DNS_WAY_HOST, NULL },
         { "100.64.0.2", NULL, DNS_WAY_NONE, NULL },
+        { "10.8.0.2", NULL, DNS_WAY_DOWN, NULL },       /* Disabled. */
         { "10.0.0.99", NULL, -1, NULL }, { "198.51.100.1", NULL, -1, NULL },
     };
     struct smap keys = SMAP_INITIALIZER(&keys);
@@ -494,6 +499,8 @@ test_clients(void **cmocka OVS_UNUSED)
     svec_add(&model->mesh.resolvers, "192.0.2.53");
     dns_clients_update(&clients, model, plan, is_up, NULL);
     assert_int_equal(dns_clients_find(&clients, &address)->way, DNS_WAY_HOST);
+    assert_null(sn_prefix_parse("10.8.0.2", &address));
+    assert_int_equal(dns_clients_find(&clients, &address)->way, DNS_WAY_DOWN);
 
     /* What is counted of a client outlives a change; the client goes. */
     assert_null(sn_prefix_parse("10.0.0.100", &address));
