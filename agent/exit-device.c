@@ -105,6 +105,23 @@ exit_device_sync(struct nlk *nlk, struct links *links,
     return error;
 }
 
+void
+exit_devices_close(struct nlk *nlk, const struct links *links,
+                   const struct sset *wanted)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &links->by_name) {
+        const struct link *link = node->data;
+
+        if (link->up && !strcmp(link->alias, EXIT_LINK_ALIAS)
+            && !sset_contains(wanted, link->name)) {
+            link_set_down(nlk, link->ifindex);
+            VLOG_INFO("%s: down, no exit has it", link->name);
+        }
+    }
+}
+
 int
 exit_devices_remove(struct nlk *nlk, const struct links *links,
                     const struct sset *wanted)

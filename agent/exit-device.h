@@ -30,6 +30,9 @@ struct exit_device {
  * set if the device is still to come. */
 char *exit_device_sync(struct nlk *, struct links *, struct exit_device *,
                        bool *ret_starting);
+/* Takes down those that are not in 'wanted'. */
+void exit_devices_close(struct nlk *, const struct links *,
+                        const struct sset *wanted);
 /* Removes those that are not in 'wanted' (NULL: all).  0 or the first
  * errno. */
 int exit_devices_remove(struct nlk *, const struct links *,

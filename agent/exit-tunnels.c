@@ -39,7 +39,6 @@ struct run {
     struct links *links;
     const struct plan *plan;
     const struct wg_key *private_key;
-    struct sset wanted;         /* Names of devices. */
     struct sset *problems;
     bool ok;
 };
@@ -169,7 +168,6 @@ sync_device(struct run *r, struct exit_device *d, const char *exit_name)
 {
     char *error;
 
-    sset_add(&r->wanted, d->name);
     error = exit_device_sync(r->nlk, r->links, d, &r->t->starting);
     if (error) {
         sset_add_and_free(r->problems, xasprintf("exit %s: %s", exit_name,
@@ -211,7 +209,6 @@ run_profile(struct run *r, const struct plan_exit *x)
     const struct exit_profile *f = get_profile(r->t, x);
     struct exit_device d = { .name = x->tunnel };
 
-    sset_add(&r->wanted, x->tunnel);
     if (f) {
         profile_to_device(f, &d);
         sync_device(r, &d, x->name);
@@ -268,7 +265,6 @@ run_remote(struct run *r, const struct plan_exit *x)
     struct ds endpoint = DS_EMPTY_INITIALIZER;
     struct exit_device d;
 
-    sset_add(&r->wanted, x->tunnel);
     if (!pp || !r->private_key || !x->remote_address.plen) {
         return;                 /* The mesh says what is missing. */
     }
@@ -304,7 +300,6 @@ run_export(struct run *r, const struct plan_exit *x)
     struct exit_device d;
 
     if (!r->private_key) {
-        sset_add(&r->wanted, x->inlet);
         return;
     }
     init_inner(r, x->inlet, x->inlet_port, &d);
@@ -325,6 +320,33 @@ run_export(struct run *r, const struct plan_exit *x)
     wg_device_destroy(&d.wg);
 }
 
+/* The names of the devices that the plan asks for. */
+static void
+find_wanted(const struct plan *plan, struct sset *wanted)
+{
+    for (size_t i = 0; i < plan->n_exits; i++) {
+        const struct plan_exit *x = &plan->exits[i];
+
+        if (x->enabled && (x->remote || x->profile)) {
+            sset_add(wanted, x->tunnel);
+        }
+        if (x->enabled && x->inlet) {
+            sset_add(wanted, x->inlet);
+        }
+    }
+}
+
+void
+exit_tunnels_close(struct nlk *nlk, const struct links *links,
+                   const struct plan *plan)
+{
+    struct sset wanted = SSET_INITIALIZER(&wanted);
+
+    find_wanted(plan, &wanted);
+    exit_devices_close(nlk, links, &wanted);
+    sset_destroy(&wanted);
+}
+
 bool
 exit_tunnels_run(struct exit_tunnels *t, struct nlk *nlk, struct links *links,
                  const struct plan *plan, const struct wg_key *private_key,
@@ -333,8 +355,8 @@ exit_tunnels_run(struct exit_tunnels *t, struct nlk *nlk, struct links *links,
     struct run r = {
         .t = t, .nlk = nlk, .links = links, .plan = plan,
         .private_key = private_key, .problems = problems, .ok = true,
-        .wanted = SSET_INITIALIZER(&r.wanted),
     };
+    struct sset wanted = SSET_INITIALIZER(&wanted);
 
     t->starting = false;
     for (size_t i = 0; i < plan->n_exits; i++) {
@@ -351,10 +373,11 @@ exit_tunnels_run(struct exit_tunnels *t, struct nlk *nlk, struct links *links,
             run_export(&r, x);
         }
     }
-    if (exit_devices_remove(nlk, links, &r.wanted)) {
+    find_wanted(plan, &wanted);
+    if (exit_devices_remove(nlk, links, &wanted)) {
         r.ok = false;
     }
-    sset_destroy(&r.wanted);
+    sset_destroy(&wanted);
     return r.ok && !t->starting;
 }
 

@@ -31,6 +31,12 @@ void exit_tunnels_destroy(struct exit_tunnels *);
 bool exit_tunnels_load(struct exit_tunnels *, const struct plan *,
                        struct sset *problems);
 
+/* Takes down those that the plan does not want, before the rules go that kept
+ * what comes in by them from leaving with an address that is not the
+ * tunnel's. */
+void exit_tunnels_close(struct nlk *, const struct links *,
+                        const struct plan *);
+
 /* Makes the tunnels, as loaded.  May read 'links' anew.  'private_key' is the
  * mesh's, or NULL if there is none yet.  Returns true when nothing is left to
  * do. */

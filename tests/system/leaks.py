@@ -10,7 +10,7 @@ import threading
 import time
 
 import sockets
-from harness import inet
+from harness import eventually, inet
 
 # Containers', guests' and the mesh's addresses, what they call, and names.
 SECRET = ("host %s or host %s or port 53 or net 10.0.0.0/8 or net "
@@ -74,6 +74,11 @@ class Storm:
                     step()
                     self.sent += 1
             time.sleep(0.004)
+
+    def goes_on(self):
+        """Once each of the senders has sent a few times more."""
+        want = self.sent + 4 * len(self.steps)
+        assert eventually(lambda: self.sent > want)
 
     def __enter__(self):
         self.thread.start()
