@@ -28,7 +28,7 @@ class Result:
 
 def wait_for(path):
     """Waits until somebody listens on a socket: it exists before that."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         with socket.socket(socket.AF_UNIX) as s:
             if s.connect_ex(str(path)) == 0:
@@ -59,7 +59,7 @@ class Database:
     def stop(self):
         if self.process:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(20)
+            self.process.wait(60)
             self.process = None
 
     def transact(self, *operations):
@@ -67,7 +67,7 @@ class Database:
         r = subprocess.run(
             ['ovsdb-client', 'transact', self.remote,
              json.dumps(['Socknet', *operations])],
-            text=True, capture_output=True, timeout=20)
+            text=True, capture_output=True, timeout=60)
         assert r.returncode == 0, r.stderr
         results = json.loads(r.stdout)
         assert not [x for x in results if x and 'error' in x], results
@@ -91,7 +91,7 @@ class Switch:
 
     def run(self, *args, stdin=None):
         return subprocess.run(args, env=self.env, text=True, input=stdin,
-                              capture_output=True, timeout=30)
+                              capture_output=True, timeout=60)
 
     def ofctl(self, *args, stdin=None):
         return self.run('ovs-ofctl', '-O', 'OpenFlow15', *args, stdin=stdin)
@@ -109,7 +109,7 @@ class Switch:
         self.processes.append(subprocess.Popen(
             ['ovs-vswitchd', '--enable-dummy=system', '--disable-system',
              '-vconsole:off', '--log-file', '--pidfile'], env=self.env))
-        command = ['ovs-vsctl', '--timeout=20', 'add-br', 'vmbr0', '--',
+        command = ['ovs-vsctl', '--timeout=50', 'add-br', 'vmbr0', '--',
                    'set', 'bridge', 'vmbr0', 'fail_mode=secure',
                    'datapath_type=dummy']
         for number, port in enumerate(self.ports, 1):
@@ -122,4 +122,4 @@ class Switch:
     def stop(self):
         for process in reversed(self.processes):
             process.terminate()
-            process.wait(20)
+            process.wait(60)

@@ -18,7 +18,7 @@ def socknet(builddir, tmp_path):
             environ['SOCKNET_DB'] = db
         return Result(subprocess.run(
             [str(builddir / 'cli/socknet'), *map(str, args)], input=stdin,
-            text=True, capture_output=True, timeout=60, env=environ, cwd=cwd))
+            text=True, capture_output=True, timeout=180, env=environ, cwd=cwd))
     return run
 
 
@@ -30,7 +30,7 @@ def cramped(builddir, tmp_path):
         return Result(subprocess.run(
             ['sh', '-c', 'trap "" XFSZ; exec prlimit --fsize=$0 -- "$@"',
              str(n), builddir / 'cli/socknet', *map(str, args)],
-            text=True, capture_output=True, timeout=60, cwd=tmp_path,
+            text=True, capture_output=True, timeout=180, cwd=tmp_path,
             env=dict(os.environ, SOCKNET_DB=db)))
     return run
 

@@ -15,7 +15,7 @@ def complete(srcdir, builddir, *words):
         ['bash', '-c', script, 'bash',
          str(srcdir / 'cli/socknet.bash-completion'),
          str(builddir / 'cli/socknet'), *words],
-        capture_output=True, text=True, timeout=30, env=dict(os.environ))
+        capture_output=True, text=True, timeout=60, env=dict(os.environ))
     assert r.stderr == ''
     return r.stdout.split()
 

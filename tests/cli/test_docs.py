@@ -100,7 +100,7 @@ def help_of(builddir, cache, *words):
         folder = DAEMONS.get(program, 'cli')
         r = subprocess.run([str(builddir / folder / program), *words[1:],
                             '--help'], text=True, capture_output=True,
-                           timeout=30)
+                           timeout=60)
         assert r.returncode == 0, (words, r.stderr)
         cache[words] = r.stdout
     return cache[words]

@@ -94,7 +94,7 @@ def test_keys_of_flows_of_a_switch(socknet, srcdir, world):
 def test_keys_of_apply(socknet, srcdir, world, tmp_path):
     state = tmp_path / 'state.yaml'
     state.write_text(state.read_text().replace('tag:data', 'tag:privacy'))
-    r = socknet('apply', 'state.yaml', '--wait', '-t', '0.1', '--json',
+    r = socknet('apply', 'state.yaml', '--wait', '-t', '2', '--json',
                 db=world.remote)
     told = documented(srcdir)['apply']
     assert keys(r.json) - {'version', 'command'} == told

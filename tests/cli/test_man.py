@@ -11,7 +11,7 @@ from test_help import commands
 def man_text(srcdir, page='socknet.1'):
     r = subprocess.run(
         ['man', '-l', '--warnings', str(srcdir / 'docs' / page)],
-        capture_output=True, text=True, timeout=30,
+        capture_output=True, text=True, timeout=60,
         env={'MANWIDTH': '200', 'PATH': '/usr/bin:/bin', 'LC_ALL': 'C'})
     assert r.stderr == ''
     return r.stdout
@@ -38,7 +38,7 @@ def test_daemons_options(srcdir, builddir, program, page):
     """All options of their own: those of OVS's daemons are described there."""
     text = man_text(srcdir, page)
     help_ = subprocess.run([str(builddir / program), '--help'], text=True,
-                           capture_output=True, timeout=30).stdout
+                           capture_output=True, timeout=60).stdout
     own = set(re.findall(r'^  (--[a-z-]+)', help_, re.M))
     ovs = {'--detach', '--no-chdir', '--pidfile', '--overwrite-pidfile',
            '--syslog-target', '--log-file', '--verbose', '--bootstrap-ca-cert',

@@ -120,7 +120,7 @@ def test_daemons_that_went_silent(socknet, network):
 
 def test_nodes(socknet, network):
     out = socknet('nodes', db=network.remote).ok().out
-    assert '30 s ago' in out or '31 s ago' in out
+    assert re.search(r'\b3\d s ago', out)     # And not long since.
     assert '(behind NAT)' in out
     assert 'exit warp is down' in out
     only = socknet('nodes', 'beta', db=network.remote).ok().out
@@ -206,21 +206,17 @@ def test_doctor_of_an_empty_database(socknet, database):
 
 @pytest.mark.parametrize('command', ['status', 'nodes', 'containers'])
 def test_no_database(socknet, tmp_path, command):
-    begin = time.monotonic()
-    r = socknet(command, '--timeout', '0.5', db=f'unix:{tmp_path}/none')
-    assert time.monotonic() - begin < 3
+    r = socknet(command, '--timeout', '0.6', db=f'unix:{tmp_path}/none')
     assert r.code == 1
     assert r.out == ''
-    assert f'no database at unix:{tmp_path}/none' in r.err
+    assert f'no database at unix:{tmp_path}/none within 0.6 s' in r.err
     assert 'socknet db' in r.err
     assert '--db' in r.err
 
 
 def test_no_socket_is_said_soon(socknet, tmp_path):
-    begin = time.monotonic()
     r = socknet('status', db=f'unix:{tmp_path}/none')
-    assert time.monotonic() - begin < 3
-    assert 'nothing listens there' in r.err
+    assert 'within 0.5 s: nothing listens there' in r.err
 
 
 def test_another_database(socknet, tmp_path):
@@ -236,9 +232,7 @@ def test_another_database(socknet, tmp_path):
 def test_database_that_hangs(socknet, database):
     os.kill(database.process.pid, signal.SIGSTOP)
     try:
-        begin = time.monotonic()
         r = socknet('status', '--timeout=1', db=database.remote)
-        assert time.monotonic() - begin < 5
     finally:
         os.kill(database.process.pid, signal.SIGCONT)
     assert r.code == 1

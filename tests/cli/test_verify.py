@@ -37,7 +37,7 @@ def processes(folder):
     return found
 
 
-def wait(condition, timeout=20):
+def wait(condition, timeout=60):
     end = time.monotonic() + timeout
     while not condition() and time.monotonic() < end:
         time.sleep(0.02)
@@ -116,7 +116,7 @@ def test_nothing_stays_behind(builddir, srcdir, tmp, tmp_path, lie, sig):
         assert processes(tmp)
     finally:
         p.send_signal(sig)
-        p.wait(10)
+        p.wait(60)
     # The fixture looks for what is left.
 
 

@@ -11,7 +11,7 @@ PROGRAMS = ['cli/socknet', 'controller/socknet-controller',
 
 def run(builddir, program, *args):
     return subprocess.run([str(builddir / program), *args], text=True,
-                          capture_output=True, timeout=30)
+                          capture_output=True, timeout=60)
 
 
 @pytest.mark.parametrize('program', PROGRAMS)
@@ -50,6 +50,6 @@ def test_agent_says_that_it_needs_root(builddir):
     if subprocess.run([*nobody, 'test', '-x', program]).returncode:
         pytest.skip('the build tree is closed to others')
     r = subprocess.run([*nobody, program, '--unixctl=none'], text=True,
-                       capture_output=True, timeout=10)
+                       capture_output=True, timeout=60)
     assert r.returncode == 1
     assert 'needs root, or CAP_NET_ADMIN' in r.stderr

@@ -206,7 +206,7 @@ class Fabric:
 
     def socknet(self, *args):
         r = subprocess.run([self.program, *map(str, args)], text=True,
-                           capture_output=True, timeout=60)
+                           capture_output=True, timeout=180)
         assert r.returncode == 0, r.stdout + r.stderr
         return r.stdout
 
@@ -276,7 +276,7 @@ class Fabric:
     def refuted(self):
         """The invariants of `socknet prove` that do not hold."""
         r = subprocess.run([self.program, 'prove', self.file, '--json'],
-                           text=True, capture_output=True, timeout=60)
+                           text=True, capture_output=True, timeout=180)
         assert r.returncode in (0, 1) and r.stdout, r.stderr
         return [i['invariant'] for i in json.loads(r.stdout)['invariants']
                 if not i['proven']]
@@ -299,7 +299,7 @@ class Fabric:
         self.file.write_text(states.yaml(state))
         r = subprocess.run(
             [self.program, 'plan', self.file, '--from', self.file, '--verify',
-             '--json'], text=True, capture_output=True, timeout=120)
+             '--json'], text=True, capture_output=True, timeout=300)
         assert r.returncode in (0, 1) and r.stdout, r.stderr
         return dict(json.loads(r.stdout), failed=r.returncode)
 

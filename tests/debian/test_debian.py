@@ -36,7 +36,7 @@ def test_versions(srcdir):
 def test_every_installed_file_is_in_one_package(srcdir, builddir, tmp_path):
     r = subprocess.run(
         ['make', '-s', '-C', builddir, 'install', 'prefix=/usr',
-         'DESTDIR=%s' % tmp_path], text=True, timeout=120,
+         'DESTDIR=%s' % tmp_path], text=True, timeout=300,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert r.returncode == 0, r.stdout
     installed = [os.path.relpath(os.path.join(folder, name), tmp_path)
@@ -100,7 +100,7 @@ def test_options_of_units(srcdir, builddir, unit, program, words):
     text = units(srcdir)[unit + '.service'].read_text()
     start = re.search(r'^ExecStart=((?:.*\\\n)*.*)', text, re.M)[1]
     help_ = subprocess.run([builddir / program, *words, '--help'], text=True,
-                           capture_output=True, timeout=30).stdout
+                           capture_output=True, timeout=60).stdout
     options = set(re.findall(r'--[a-z-]+', start))
     assert options
     for option in options - OVS_OPTIONS:

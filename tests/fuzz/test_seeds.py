@@ -18,7 +18,7 @@ def test_seed(builddir, seed):
     target = builddir / 'tests/fuzz' / ('fuzz-' + seed.parent.name)
     # The fuzzer's own main() takes a file to replay as well.
     r = subprocess.run([target, seed], text=True, errors='replace',
-                       capture_output=True, timeout=60)
+                       capture_output=True, timeout=180)
     assert r.returncode == 0, r.stderr[-4000:]
 
 
@@ -28,5 +28,5 @@ def test_state_files(builddir, name):
     assert len(STATES) > 20
     r = subprocess.run([builddir / 'tests/fuzz' / ('fuzz-' + name), *STATES],
                        text=True, errors='replace', capture_output=True,
-                       timeout=120)
+                       timeout=300)
     assert r.returncode == 0, r.stderr[-4000:]

@@ -23,7 +23,7 @@ def run(builddir, cwd, program, *args):
     env = dict(os.environ, LC_ALL='C.UTF-8')
     r = subprocess.run([builddir / program, *args], cwd=cwd, env=env,
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                       timeout=60)
+                       timeout=180)
     return r.returncode, r.stdout.decode()
 
 
