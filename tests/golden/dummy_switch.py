@@ -13,7 +13,7 @@ from scapy.utils import RawPcapReader
 SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema'
 
 
-def wait_for(condition, what, timeout=10.0):
+def wait_for(condition, what, timeout=60.0):
     end = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < end, 'timed out: ' + what
@@ -82,7 +82,7 @@ class DummySwitch:
     def stop(self):
         for daemon in reversed(self.daemons):
             daemon.terminate()
-            daemon.wait(10)
+            daemon.wait(60)
 
     def run(self, *args, text=None):
         done = subprocess.run(args, env=self.env, input=text,
@@ -92,17 +92,17 @@ class DummySwitch:
         return done.stdout
 
     def vsctl(self, *args):
-        return self.run('ovs-vsctl', '-t', '10',
+        return self.run('ovs-vsctl', '-t', '50',
                         '--db=unix:' + self.path('db'), *args)
 
     def ofctl(self, *args, text=None):
         args = [a if a != 'BR' else 'unix:' + self.path('br0.mgmt')
                 for a in args]
-        return self.run('ovs-ofctl', '-t', '20', '-O', 'OpenFlow15', *args,
+        return self.run('ovs-ofctl', '-t', '50', '-O', 'OpenFlow15', *args,
                         text=text)
 
     def appctl(self, *args):
-        return self.run('ovs-appctl', '-T', '20', '-t', self.path('vs.ctl'),
+        return self.run('ovs-appctl', '-T', '50', '-t', self.path('vs.ctl'),
                         *args)
 
     def load(self, flows):
