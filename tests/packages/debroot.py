@@ -42,10 +42,13 @@ def suite():
 def install(root, packages):
     """With a network, that of this machine."""
     argv = ['apt-get', '-q', '-y', '--no-install-recommends', 'install']
-    r = run(['chroot', root] + argv + packages, check=False, env=ENV,
-            timeout=900)
-    if r.returncode:
-        raise Unavailable('packages cannot be installed: ' + r.stdout[-800:])
+    for _ in range(3):                  # A mirror may miss once.
+        r = run(['chroot', root] + argv + packages, check=False, env=ENV,
+                timeout=900)
+        if r.returncode == 0:
+            return
+        time.sleep(5)
+    raise Unavailable('packages cannot be installed: ' + r.stdout[-800:])
 
 
 def cached_root(name, packages):
@@ -173,7 +176,13 @@ class Box:
     def show(self, unit, what):
         return self.sh('systemctl show -P %s %s' % (what, unit)).strip()
 
-    def wait(self, script, seconds=30):
+    def says(self, unit, text):
+        """Until a unit's status has the text: it tells what it is about a
+        moment after it is active.  Returns the status."""
+        return self.wait('s=$(systemctl show -P StatusText %s); echo "$s"; '
+                         '[[ $s == *"%s"* ]]' % (unit, text))
+
+    def wait(self, script, seconds=90):
         """Until a script succeeds; returns its output."""
         end = time.time() + seconds
         while True:
