@@ -119,6 +119,7 @@ def test_cut_off_from_the_database(two):
     # Also on a new connection.
     two.sw.vswitchd.stop()
     two.sw.vswitchd.start()
+    two.sw.wait_ready()
     wait_for(lambda: two.sw.our_flows() == flows)
     two.db.server.start()
     two.db.apply(update('Mesh', [], default_policy='deny'))
