@@ -31,7 +31,7 @@ def hosts(world, builddir):
     confirmations = fleet.Confirmations(world.db.remote)
     world.c = world.controller('--all', '--bridge=h2=' + world.sw.target,
                                '--bridge=*=unix:%s/%%n.mgmt' % world.folder)
-    confirmations.wait(['h0', 'h1', 'h2'], world.db.generation, 20)
+    confirmations.wait(['h0', 'h1', 'h2'], world.db.generation, 60)
     world.switches, world.shape = switches, shape
     world.confirmations = confirmations
     return world
@@ -81,7 +81,7 @@ def test_hosts_that_only_confirm(hosts):
     try:
         db.apply(scratch.acl('new', 'tag:monitor', '* 1'))
         hosts.confirmations.wait(['h0', 'h1', 'h2', 'x1', 'x2'],
-                                 db.generation, 20)
+                                 db.generation, 60)
         assert others.received() > 0
     finally:
         others.close()

@@ -17,7 +17,7 @@ def fault(builddir, header):
         + ['-fsyntax-only', '-O0', '-U_FORTIFY_SOURCE', '-include',
            'config.h', '-x', 'c', '-'],
         input='#include "%s"\nint x;\n' % header, text=True, cwd=builddir,
-        capture_output=True, timeout=60)
+        capture_output=True, timeout=180)
     return p.stderr
 
 

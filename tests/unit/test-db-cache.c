@@ -177,7 +177,7 @@ test_model_without_database(void **state OVS_UNUSED)
     struct stat st;
 
     daemon_open(&d, true);
-    assert_true(daemon_wait(&d, true, 10000));
+    assert_true(daemon_wait(&d, true, 30000));
     apply(&d, model);
     daemon_run_for(&d, 50);
     daemon_close(&d);
@@ -186,7 +186,7 @@ test_model_without_database(void **state OVS_UNUSED)
 
     db_server_kill(&server);
     daemon_open(&d, true);
-    assert_true(daemon_wait(&d, false, 10000));
+    assert_true(daemon_wait(&d, false, 30000));
     assert_true(d.changes.all);
     assert_has_model(&d, model);
     assert_int_equal(model_sync_generation(d.sync), 1);
@@ -201,7 +201,7 @@ test_model_without_database(void **state OVS_UNUSED)
     /* The database comes back: nothing of the model is news. */
     model_changes_clear(&d.changes);
     db_server_run(&server);
-    assert_true(daemon_wait(&d, true, 10000));
+    assert_true(daemon_wait(&d, true, 30000));
     daemon_run_for(&d, 200);
     assert_true(model_changes_is_empty(&d.changes));
     assert_false(d.changes.all);
@@ -217,18 +217,18 @@ test_changes_while_away_are_differences(void **state OVS_UNUSED)
     struct daemon_ d, operator;
 
     daemon_open(&operator, false);
-    assert_true(daemon_wait(&operator, true, 10000));
+    assert_true(daemon_wait(&operator, true, 30000));
     model_remove(model, MODEL_ACL, "a");
     apply(&operator, model);
     db_server_kill(&server);
 
     /* The cache is older than the database. */
     daemon_open(&d, true);
-    assert_true(daemon_wait(&d, false, 10000));
+    assert_true(daemon_wait(&d, false, 30000));
     assert_non_null(model_get_acl(model_sync_model(d.sync), "a"));
     model_changes_clear(&d.changes);
     db_server_run(&server);
-    assert_true(daemon_wait(&d, true, 10000));
+    assert_true(daemon_wait(&d, true, 30000));
     daemon_run_for(&d, 200);
     assert_has_model(&d, model);
     assert_int_equal(sset_count(&d.changes.keys[MODEL_ACL]), 1);
@@ -238,7 +238,7 @@ test_changes_while_away_are_differences(void **state OVS_UNUSED)
     /* And now it is not. */
     db_server_kill(&server);
     daemon_open(&d, true);
-    assert_true(daemon_wait(&d, false, 10000));
+    assert_true(daemon_wait(&d, false, 30000));
     assert_has_model(&d, model);
     daemon_close(&d);
     db_server_run(&server);
@@ -255,18 +255,18 @@ test_removed_while_away(void **state OVS_UNUSED)
     struct daemon_ d, operator;
 
     daemon_open(&operator, false);
-    assert_true(daemon_wait(&operator, true, 10000));
+    assert_true(daemon_wait(&operator, true, 30000));
     apply(&operator, model);
     daemon_close(&operator);
     daemon_open(&d, false);
-    assert_true(daemon_wait(&d, true, 10000));
+    assert_true(daemon_wait(&d, true, 30000));
     assert_has_model(&d, model);
     model_changes_clear(&d.changes);
 
     db_server_kill(&server);
     db_server_run(&server);
     daemon_open(&operator, false);
-    assert_true(daemon_wait(&operator, true, 10000));
+    assert_true(daemon_wait(&operator, true, 30000));
     model_remove(model, MODEL_ACL, "a");
     apply(&operator, model);
     daemon_close(&operator);
@@ -287,13 +287,13 @@ test_empty_database_does_not_empty_it(void **state OVS_UNUSED)
     db_server_forget(&server);
     db_server_run(&server);
     daemon_open(&d, true);
-    assert_true(daemon_wait(&d, true, 10000));
+    assert_true(daemon_wait(&d, true, 30000));
     daemon_run_for(&d, 100);
     daemon_close(&d);
 
     db_server_kill(&server);
     daemon_open(&d, true);
-    assert_true(daemon_wait(&d, false, 10000));
+    assert_true(daemon_wait(&d, false, 30000));
     assert_int_equal(shash_count(&model_sync_model(d.sync)->containers), 2);
     daemon_close(&d);
     db_server_run(&server);
@@ -417,7 +417,7 @@ test_cache_is_opened_later(void **state OVS_UNUSED)
     free(problem);
     limit_files(RLIM_INFINITY);
 
-    assert_true(daemon_wait(&d, true, 10000));
+    assert_true(daemon_wait(&d, true, 30000));
     assert_null(d.conn->cache);
     d.conn->cache_ms = time_msec();
     daemon_run_for(&d, 50);

@@ -43,7 +43,7 @@ client_open(struct client *c)
     c->sync = model_sync_create(c->conn->idl);
     model_changes_init(&c->changes);
 
-    char *error = db_connection_wait_ready(c->conn, 10000);
+    char *error = db_connection_wait_ready(c->conn, 30000);
     assert_null(error);
 }
 
@@ -68,7 +68,7 @@ client_run(struct client *c)
 static void
 client_catch_up(struct client *c, int64_t revision)
 {
-    long long int deadline = time_msec() + 10000;
+    long long int deadline = time_msec() + 30000;
 
     for (;;) {
         client_run(c);
@@ -337,7 +337,7 @@ test_empty_database_is_no_order(void **state OVS_UNUSED)
     seqnos[0] = ovsdb_idl_get_seqno(operator.conn->idl);
     seqnos[1] = ovsdb_idl_get_seqno(daemon_.conn->idl);
     db_server_run(&server);
-    assert_true(run_both(seqnos, 10000));
+    assert_true(run_both(seqnos, 30000));
     assert_int_equal(model_apply_revision(daemon_.conn->idl), 0);
     assert_true(model_changes_is_empty(&daemon_.changes));
     assert_models_equal(model, model_sync_model(daemon_.sync));
@@ -403,7 +403,7 @@ report_ports(const char *node, size_t n)
 static const struct model_container *
 seen_by_daemon(const char *name, struct eth_addr mac, bool quarantined)
 {
-    long long int deadline = time_msec() + 10000;
+    long long int deadline = time_msec() + 30000;
 
     for (;;) {
         client_run(&daemon_);

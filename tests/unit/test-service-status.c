@@ -50,7 +50,7 @@ commit(struct ovsdb_idl_txn *txn)
 static void
 wait_for(bool down, bool silent)
 {
-    long long int deadline = time_msec() + 10000;
+    long long int deadline = time_msec() + 30000;
 
     for (;;) {
         run();
@@ -80,7 +80,7 @@ setup(void **state OVS_UNUSED)
     status_sync_add_columns(conn->idl);
     sync = model_sync_create(conn->idl);
     model_changes_init(&changes);
-    char *error = db_connection_wait_ready(conn, 10000);
+    char *error = db_connection_wait_ready(conn, 30000);
     assert_null(error);
 
     struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(conn->idl);
