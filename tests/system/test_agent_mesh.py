@@ -14,6 +14,8 @@ from harness import eventually
 from socklab import daemons
 
 A, B = NODES
+# Where it takes long, B has tried its other address.
+B_ENDPOINTS = ("198.51.100.12:51821", "[2001:db8:100::2]:51821")
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +33,10 @@ def clean_logs(mesh, expect_logs):
 
 
 def test_hosts_reach_each_other(mesh):
-    assert mesh.ping(A, "100.64.0.2", 2) == 2
-    assert mesh.ping(A, "10.1.0.1", 2) == 2
-    assert mesh.ping(B, "10.0.0.1", 2) == 2
-    assert mesh.ping(A, "fd00:53:1::1", 2, version=6) == 2
+    assert mesh.reaches(A, "100.64.0.2")
+    assert mesh.reaches(A, "10.1.0.1")
+    assert mesh.reaches(B, "10.0.0.1")
+    assert mesh.reaches(A, "fd00:53:1::1", 6)
 
 
 @agents.not_in_vm
@@ -86,7 +88,7 @@ def test_readable_key_is_refused(mesh, expect_logs):
         assert eventually(lambda: "lets others read" in mesh.appctl(
             A, "socknet-agent", "status"))
         # The mesh goes on meanwhile.
-        assert mesh.ping(A, "10.1.0.1") == 3
+        assert mesh.reaches(A, "10.1.0.1")
     finally:
         os.chmod(path, 0o600)
     mesh.appctl(A, "socknet-agent", "resync")
@@ -175,10 +177,11 @@ def test_what_is_removed_comes_back(mesh, expect_logs, command):
     out(mesh, A, *command)
     if command[0] == "sysctl":  # No event tells of these.
         mesh.appctl(A, "socknet-agent", "resync")
-    if not eventually(lambda: snapshot(mesh, A) == before, 3, 0.05):
+    if not eventually(lambda: snapshot(mesh, A) == before, 10, 0.05):
         assert snapshot(mesh, A) == before
     settled(mesh, A)
-    assert mesh.ping(A, "10.1.0.1", 1) == 1
+    # A device that was down has no session: both ends may call at once.
+    assert mesh.reaches(A, "10.1.0.1")
 
 
 def test_flushed_while_it_looks(mesh, expect_logs):
@@ -191,29 +194,29 @@ def test_flushed_while_it_looks(mesh, expect_logs):
     assert "table inet socknet {" in before
     out(mesh, A, "sh", "-c",
         "for i in $(seq 200); do nft flush ruleset; done")
-    assert eventually(lambda: lines() == before, 10), lines()
+    assert eventually(lambda: lines() == before), lines()
 
 
 def test_removed_peer_comes_back(mesh):
     before = peers(mesh, A)
     key = next(iter(before))
     out(mesh, A, "wg", "set", "nm-privacy", "peer", key, "remove")
-    assert eventually(lambda: key in peers(mesh, A), 8)
+    assert eventually(lambda: key in peers(mesh, A))
     endpoint, prefixes = peers(mesh, A)[key][:2]
     assert prefixes == before[key][1]
-    # Where it takes long, the neighbour has tried its other address.
-    assert endpoint in (before[key][0], "[2001:db8:100::2]:51821")
+    assert endpoint in B_ENDPOINTS
     assert mesh.reaches(A, "10.1.0.1")
 
 
 def test_stranger_peer_and_changed_prefix(mesh):
     """Somebody gives the neighbour's prefix to a key of his own."""
-    before = {k: v[:2] for k, v in peers(mesh, A).items()}
+    def allowed():
+        return {k: v[1] for k, v in peers(mesh, A).items()}
+    before = allowed()
     out(mesh, A, "wg", "set", "nm-privacy", "peer",
         "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=", "allowed-ips",
         "10.1.0.0/24,10.77.0.0/24")
-    assert eventually(lambda: {k: v[:2] for k, v in peers(mesh, A).items()}
-                      == before, 8)
+    assert eventually(lambda: allowed() == before), allowed()
 
 
 def test_dropped_prefix_loses_no_packet(mesh):
@@ -221,13 +224,23 @@ def test_dropped_prefix_loses_no_packet(mesh):
     assert mesh.reaches(A, "10.1.0.1")
     key = next(iter(peers(mesh, A)))
     allowed = peers(mesh, A)[key][1]
-    pinger = mesh.pinger(A, "10.1.0.1")
+    pinger = mesh.pinger(A, "10.1.0.1").begun()
     time.sleep(1)
     out(mesh, A, "wg", "set", "nm-privacy", "peer", key, "allowed-ips",
         ",".join(allowed + ["10.66.0.0/24"]))
-    assert eventually(lambda: peers(mesh, A)[key][1] == allowed, 8)
+    assert eventually(lambda: peers(mesh, A)[key][1] == allowed)
     got = pinger.stop()
-    assert got.sent > 50 and not got.missing, got
+    assert got.sent > 10 and not got.missing, got
+
+
+def handshakes(mesh):
+    return [v[2] for v in peers(mesh, A).values()]
+
+
+def same_session(before, after):
+    """WireGuard itself shakes hands anew when a session is 120 s old."""
+    return len(before) == len(after) and all(
+        new == old or new - old >= 115 for old, new in zip(before, after))
 
 
 def test_new_subnet_of_a_peer(mesh, two_hosts):
@@ -237,18 +250,18 @@ def test_new_subnet_of_a_peer(mesh, two_hosts):
         'subnet: [10.1.0.0/24, "fd00:53:9::/64"]').replace(
             "fd00:53:1::103", "fd00:53:9::103")
     assert mesh.reaches(A, "10.1.0.1")
-    handshake = [v[2] for v in peers(mesh, A).values()]
+    handshake = handshakes(mesh)
     before = settled(mesh, A)
-    pinger = mesh.pinger(A, "10.1.0.1")
+    pinger = mesh.pinger(A, "10.1.0.1").begun()
     try:
         agents.apply(mesh, state)
         after = settled(mesh, A)
         assert has_route(mesh, A, "fd00:53:9::/64", "nm-privacy")
         assert not has_route(mesh, A, "fd00:53:1::/64", "nm-privacy")
-        assert mesh.ping(A, "fd00:53:9::1", 2, version=6) == 2
+        assert mesh.reaches(A, "fd00:53:9::1", 6)
         assert after["wg_writes"] == before["wg_writes"] + 1
         assert after["netlink_writes"] == before["netlink_writes"] + 4
-        assert [v[2] for v in peers(mesh, A).values()] == handshake
+        assert same_session(handshake, handshakes(mesh))
     finally:
         agents.apply(mesh)
     got = pinger.stop()
@@ -257,19 +270,19 @@ def test_new_subnet_of_a_peer(mesh, two_hosts):
 
 def test_killed_agent_loses_nothing(mesh):
     """No handshake, no packet, over kill -9 and start, a few times."""
-    mesh.ping(A, "10.1.0.1")
-    idle = mesh.pinger(A, "10.1.0.1")
+    assert mesh.reaches(A, "10.1.0.1")
+    idle = mesh.pinger(A, "10.1.0.1").begun()
     eventually(lambda: False, 1)
     idle = idle.stop()
-    handshake = [v[2] for v in peers(mesh, A).values()]
-    pinger = mesh.pinger(A, "10.1.0.1")
+    handshake = handshakes(mesh)
+    pinger = mesh.pinger(A, "10.1.0.1").begun()
     for _ in range(3):
         mesh.kill(A, "agent")
         mesh.start(A, "agent")
         assert eventually(lambda: agents.generations(mesh, A)[0] > 0)
     got = pinger.stop()
     assert len(got.missing) <= len(idle.missing), (got, idle)
-    assert [v[2] for v in peers(mesh, A).values()] == handshake
+    assert same_session(handshake, handshakes(mesh))
 
 
 @agents.not_in_vm
@@ -284,11 +297,11 @@ def test_headless(mesh):
         for n, dst in ((A, "10.1.0.0/24"), (B, "10.0.0.0/24")):
             assert eventually(lambda: has_route(mesh, n, dst, "nm-privacy"))
             assert eventually(lambda: "inet socknet" in nft(mesh, n))
-        assert mesh.ping(A, "10.1.0.1") == 3
+        assert mesh.reaches(A, "10.1.0.1")
     finally:
         mesh.start(db_node, "db")
     assert eventually(lambda: "central database: connected" in mesh.appctl(
-        B, "socknet-agent", "status"), 15)
+        B, "socknet-agent", "status"))
 
 
 @agents.not_in_vm
@@ -306,7 +319,12 @@ def test_start_without_database(mesh, expect_logs):
         assert set(writes(mesh, B).values()) == {0}
     finally:
         mesh.start(db_node, "db")
-    assert eventually(lambda: agents.generations(mesh, B)[0] > 0, 15)
+    assert eventually(lambda: agents.generations(mesh, B)[0] > 0)
+
+
+# What the agent may say of a device that vanishes under its hands.
+GONE = ["wireguard-go ended", "cannot (read|configure) the WireGuard",
+        "cannot configure the interface"]
 
 
 def wireguard_go(mesh, node):
@@ -328,19 +346,17 @@ def is_userspace(mesh, node):
 def test_wireguard_go_is_started_again(mesh, expect_logs):
     if not is_userspace(mesh, A):
         pytest.skip("this kernel has WireGuard")
-    expect_logs += ["wireguard-go ended",
-                    "cannot (read|configure) the WireGuard",
-                    "cannot configure the interface"]
+    expect_logs += GONE
     first = wireguard_go(mesh, A)
     assert len(first) == 1
     with mesh.capture(A, "eth0", "icmp and dst 10.1.0.1") as leak:
-        pinger = mesh.pinger(A, "10.1.0.1")
+        pinger = mesh.pinger(A, "10.1.0.1").begun()
         out(mesh, A, "kill", "-9", first[0])
         eventually(lambda: False, 1)
         pinger.stop()
     assert not leak.frames
-    assert eventually(lambda: wireguard_go(mesh, A) not in ([], first), 8)
-    assert mesh.reaches(A, "10.1.0.1", timeout=10)
+    assert eventually(lambda: wireguard_go(mesh, A) not in ([], first))
+    assert mesh.reaches(A, "10.1.0.1", timeout=20)
     assert len(wireguard_go(mesh, A)) == 1
 
 
@@ -404,9 +420,10 @@ def test_ends_cleanly(mesh):
     assert eventually(lambda: agents.generations(mesh, B)[0] > 0)
 
 
-def test_three_capabilities_are_enough(mesh):
+def test_three_capabilities_are_enough(mesh, expect_logs):
     """Root with CAP_NET_ADMIN, CAP_NET_RAW and CAP_NET_BIND_SERVICE and
     nothing else, as the manual says."""
+    settled(mesh, B)
     before = snapshot(mesh, B)
     ports = mesh.appctl(B, "socknet-agent", "ports")
     mesh.appctl(B, "socknet-agent", "exit")
@@ -431,11 +448,14 @@ def test_three_capabilities_are_enough(mesh):
             out(mesh, B, *command)
         mesh.appctl(B, "socknet-agent", "resync")
         assert eventually(lambda: snapshot(mesh, B) == before)
-        assert mesh.appctl(B, "socknet-agent", "ports") == ports
-        assert "problems: 0" in mesh.appctl(B, "socknet-agent", "status")
+        assert eventually(lambda: mesh.appctl(B, "socknet-agent", "ports")
+                          == ports)
+        assert eventually(lambda: "problems: 0" in mesh.appctl(
+            B, "socknet-agent", "status"))
         if is_userspace(mesh, B):
+            expect_logs += GONE
             out(mesh, B, "kill", "-9", *wireguard_go(mesh, B))
-            assert mesh.reaches(B, "10.0.0.1", timeout=10)
+            assert mesh.reaches(B, "10.0.0.1", timeout=20)
     finally:
         mesh.kill(B, "agent")
         mesh.start(B, "agent")
@@ -461,13 +481,13 @@ def test_no_wireguard_at_all(mesh, expect_logs, program, problem):
     """The agent says what is missing, and goes on when it is there."""
     if not is_userspace(mesh, A):
         pytest.skip("this kernel has WireGuard")
-    expect_logs += ["wireguard-go", "cannot read the WireGuard device"]
+    expect_logs += ["wireguard-go", *GONE]
     path = out(mesh, A, "which", "wireguard-go").strip()
     out(mesh, A, "mount", "--bind", program, path)
     try:
         out(mesh, A, "kill", "-9", *wireguard_go(mesh, A))
         assert eventually(lambda: problem in mesh.appctl(
-            A, "socknet-agent", "status"), 10), mesh.appctl(
+            A, "socknet-agent", "status")), mesh.appctl(
                 A, "socknet-agent", "status")
         # All else is kept up.
         out(mesh, A, "nft", "delete", "table", "inet", "socknet")
@@ -491,7 +511,7 @@ def test_endpoint_by_name(mesh, two_hosts):
         key = next(iter(peers(mesh, A)))
         agents.apply(mesh, state)
         assert eventually(lambda: peers(mesh, A)[key][0]
-                          == "198.51.100.12:51821", 20), (
+                          == "198.51.100.12:51821"), (
             peers(mesh, A), mesh.appctl(A, "socknet-agent", "status"),
             mesh.appctl(A, "socknet-agent", "peers"))
         assert mesh.reaches(A, "10.1.0.1")
@@ -512,8 +532,8 @@ def test_fresh_roamed_endpoint_stays(mesh):
         "src", "198.51.100.112", "table", "900")
     try:
         out(mesh, B, "wg", "set", "nm-privacy", "peer", a_key, "remove")
-        assert eventually(lambda: a_key in peers(mesh, B), 8)
-        assert mesh.reaches(B, "10.0.0.1", timeout=10)
+        assert eventually(lambda: a_key in peers(mesh, B))
+        assert mesh.reaches(B, "10.0.0.1", timeout=20)
         if peers(mesh, A)[b_key][0] != "198.51.100.112:51821":
             pytest.skip("the device picks its source address by itself")
         for n in NODES:
@@ -528,8 +548,8 @@ def test_fresh_roamed_endpoint_stays(mesh):
         out(mesh, A, "wg", "set", "nm-privacy", "peer", b_key, "remove")
         out(mesh, B, "wg", "set", "nm-privacy", "peer", a_key, "remove")
     assert eventually(lambda: peers(mesh, A).get(b_key, ("",))[0]
-                      == "198.51.100.12:51821", 8)
-    assert eventually(lambda: a_key in peers(mesh, B), 8)
+                      in B_ENDPOINTS), peers(mesh, A)
+    assert eventually(lambda: a_key in peers(mesh, B))
     assert mesh.reaches(A, "10.1.0.1", timeout=20)
 
 
@@ -550,9 +570,9 @@ def test_foreign_link_in_the_way(mesh, expect_logs, two_hosts):
         assert "nm-privacy" in out(mesh, B, "ip", "link")
         out(mesh, B, "ip", "link", "del", "other0")
         assert eventually(lambda: "nm-privacy" not in out(
-            mesh, B, "ip", "link"), 10)
-        assert mesh.reaches(B, "10.0.0.1", timeout=10)
+            mesh, B, "ip", "link"))
+        assert mesh.reaches(B, "10.0.0.1", timeout=20)
         assert has_route(mesh, B, "10.0.0.0/24", "other0")
     finally:
         agents.apply(mesh)
-    assert mesh.reaches(A, "10.1.0.1", timeout=10)
+    assert mesh.reaches(A, "10.1.0.1", timeout=20)
