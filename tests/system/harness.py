@@ -333,6 +333,16 @@ class System:
                     all_counters[n.name, target, name] = stats[name]
         return all_counters
 
+    def quiet(self):
+        """Waits until a second passes with nothing written; the counters."""
+        seen = []
+
+        def still():
+            seen.append(self.counters())
+            return seen[-2:] == 2 * seen[-1:]
+        assert eventually(still, interval=1), seen[-2:]
+        return seen[-1]
+
     def kill(self, node, what, sig=signal.SIGKILL):
         daemons.kill(self.lab, node, what, sig)
 
