@@ -21,7 +21,7 @@ def tunnel(net):
     assert net.reaches("xray", "web", 6)
     yield switch
     switch("up")
-    assert net.reaches("xray", "web", timeout=15)
+    assert net.reaches("xray", "web")
 
 
 class Chatter:
@@ -47,7 +47,7 @@ class Chatter:
 def test_nothing_by_the_uplink(net, tunnel):
     """Over the moments of going down and coming up, again and again."""
     talk = Chatter(net)
-    pings = net.pinger("xray", "web")
+    pings = net.pinger("xray", "web").begun()
     with net.capture("oo1424oo", "eth0", TO_WEB) as uplink:
         for _ in range(5):
             talk.run(0.2)
@@ -75,7 +75,7 @@ def test_comes_back_by_itself(net, tunnel):
     assert net.http_fails("xray")
     pause(0.5)
     tunnel("up")
-    assert net.reaches("xray", "web", timeout=10)
+    assert net.reaches("xray", "web")
     assert net.http("xray") == inet.egress(1)[0]
 
 
@@ -93,8 +93,8 @@ def test_dead_far_end(net, tunnel):
 def test_status_says_so(net, tunnel):
     tunnel("down")
     assert eventually(lambda: "down" in net.appctl(
-        "oo1424oo", "socknet-agent", "exits"), 5)
+        "oo1424oo", "socknet-agent", "exits"))
     tunnel("up")
     assert eventually(lambda: "down" not in net.appctl(
-        "oo1424oo", "socknet-agent", "exits"), 10)
+        "oo1424oo", "socknet-agent", "exits"))
     assert net.http("xray", WEB4)
