@@ -1,5 +1,6 @@
 """Packets that try to be what they are not, from every side."""
 
+import contextlib
 import itertools
 
 import pytest
@@ -81,7 +82,7 @@ def test_advertisement_does_not_cross_the_mesh(net, macs):
 
 def test_error_about_a_foreign_connection(net, macs):
     """xray speaks of a connection between two others."""
-    s = sockets.connect(net.ns("op-dbus-api"), VECTOR4, 6333, 1)
+    s = sockets.connect(net.ns("op-dbus-api"), VECTOR4, 6333, 5)
     port = s.getsockname()[1]
     e = Ether(src=macs["xray"], dst=macs["op-dbus-api"])
     frames = [e / IP(src=XRAY4, dst=API4) / ICMP(type=3, code=4)
@@ -103,8 +104,12 @@ def to_redis(net):
     s = sockets.udp(net.ns("mcp-server"), MCP4)
     s.settimeout(sockets.scaled(1))
     s.connect((REDIS4, 8125))
-    s.send(b"hello")
-    assert s.recv(16) == b"hello"
+
+    def talks():
+        s.send(b"hello")
+        with contextlib.suppress(TimeoutError):
+            return s.recv(16) == b"hello"
+    assert eventually(talks)
     yield s
     s.close()
 
@@ -121,7 +126,8 @@ def about_a_reply(to_redis, mac, gateway_mac, source):
 def test_error_about_the_own_connection_passes(net, macs, to_redis):
     """Where nobody listens the answer is an ICMP error."""
     own = about_a_reply(to_redis, macs["mcp-server"], macs["vmbr0"], MCP4)
-    assert arrived(net, "mcp-server", [own], [("redis", "eth0")])
+    assert eventually(lambda: arrived(net, "mcp-server", [own],
+                                      [("redis", "eth0")]))
 
 
 def test_error_of_a_third(net, macs, to_redis):
@@ -149,8 +155,10 @@ def test_server_is_told_that_its_answer_is_too_big(net, to_redis):
            / UDP(sport=8125, dport=to_redis.getsockname()[1])
            / (b"x" * 1450))
     with net.capture("redis", "eth0", "icmp[0] = 3 and icmp[1] = 4") as c:
-        net.send_raw("redis", big)
-        assert c.wait(1)
+        def told():
+            net.send_raw("redis", big)
+            return c.wait(1, 1)
+        assert eventually(told)
 
 
 def test_mesh_source_from_the_uplink(net, macs):

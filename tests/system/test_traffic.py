@@ -153,8 +153,9 @@ def test_no_flooding(net):
 
 
 def test_gateway_answers_arp(net):
-    out = net.run("mcp-server", "arping", "-c", "1", "-w", "2", "-I", "eth0",
-                  "10.0.0.1", check=False).stdout
+    out = net.run("mcp-server", "arping", "-c", "1", "-w",
+                  str(int(10 * FACTOR)), "-I", "eth0", "10.0.0.1",
+                  check=False).stdout
     bridge = net.run("oo1424oo", "cat",
                      "/sys/class/net/vmbr0/address").stdout.strip()
     assert bridge.lower() in out.lower()
