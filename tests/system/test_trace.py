@@ -43,7 +43,7 @@ def assert_blames(net, src, dst, *args, words):
         v = trace(net, src, dst, *args)
         seen.append("%s: %s; %s" % (v["verdict"], v["why"], v["fix"]))
         return not v["arrives"] and all(w in seen[-1] for w in words)
-    assert eventually(found, 8), seen[-3:]
+    assert eventually(found), seen[-3:]
 
 
 @pytest.fixture
@@ -114,13 +114,16 @@ def test_verdicts_are_what_packets_do(net):
     assert any(pings) and not all(pings)
     for (a, b), passes in zip(pairs, pings):
         v = trace(net, a, b)
+        if v["arrives"] and not passes:     # One ping is soon lost.
+            passes = net.reaches(a, b)
         assert v["arrives"] == passes, (a, b, v)
     for a, b, port in (("op-dbus-api", "redis", 6379),
                        ("mcp-server", "op-dbus-api", 9574),
                        ("mcp-server", "vector-db", 6333),
                        ("op-dbus-api", "xray", 443)):
         v = trace(net, a, b, "tcp/%d" % port)
-        assert v["arrives"] == net.tcp(a, b, port, timeout=0.5), (a, b, v)
+        opens = net.tcp(a, b, port, timeout=5 if v["arrives"] else 0.5)
+        assert v["arrives"] == opens, (a, b, v)
     v = trace(net, "mcp-server", "xray", "tcp/443", "--ipv6", status=0)
     assert "fd00:53" in v["packet"]
     assert net.tcp("mcp-server", "xray", 443, version=6)
@@ -151,7 +154,7 @@ def test_missing_flow(net, broken):
     finally:
         net.start(CLI, "controller")
     assert eventually(lambda: trace(net, "op-dbus-api", "vector-db",
-                                    "tcp/6333")["arrives"], 10)
+                                    "tcp/6333")["arrives"])
 
 
 def test_policy_rule_in_the_way(net, broken):
@@ -183,7 +186,7 @@ def test_wrong_allowed_ips(net, broken):
         return blames(net, "op-dbus-api", "vector-db", "tcp/6333",
                       words=words)
     broken(CLI, ["ovs-appctl", "-t", "socknet-agent", "resync"])
-    assert eventually(seen, 8)
+    assert eventually(seen)
 
 
 def test_exit_rule_in_the_way(net, broken):
@@ -217,7 +220,7 @@ def test_source_not_believed(net, broken):
         return blames(net, "op-dbus-api", "vector-db", "tcp/6333",
                       words=["kernel of node2 does not believe", "rp_filter"])
     try:
-        assert eventually(seen, 8)
+        assert eventually(seen)
     finally:
         net.run("node2", "sysctl", "-qw", *before.split())
     # It is delivered then, but the answer goes astray.
@@ -237,8 +240,8 @@ def test_quarantine(net, expect_logs):
     name, space = "op-dbus-api", net.ns("op-dbus-api")
     net.run(CLI, "ovs-vsctl", "del-port", "veth201")
     net.run(CLI, "ip", "link", "del", "veth201")
-    v = trace(net, name, "vector-db", "tcp/6333", status=1)
-    assert "not plugged in at oo1424oo" in v["why"]
+    assert_blames(net, name, "vector-db", "tcp/6333",
+                  words=["not plugged in at oo1424oo"])
     net.run(CLI, "ip", "link", "add", "veth201", "type", "veth", "peer",
             "name", "eth0", "address", "02:00:00:00:00:66", "netns", space)
     net.run(CLI, "ip", "link", "set", "veth201", "up")
@@ -247,14 +250,14 @@ def test_quarantine(net, expect_logs):
     try:
         assert_blames(net, name, "vector-db", "tcp/6333",
                       words=["quarantine", "socknet containers"])
-        v = trace(net, "mcp-server", name, "tcp/9574", status=1)
-        assert "quarantine" in v["why"]
+        assert_blames(net, "mcp-server", name, "tcp/9574",
+                      words=["quarantine"])
     finally:
         net.lab.cont_del(CLI, name)
         net.lab.cont_add(CLI, name)
         net.serve()
     assert eventually(lambda: trace(net, name, "vector-db",
-                                    "tcp/6333")["arrives"], 10)
+                                    "tcp/6333")["arrives"])
 
 
 def test_tunnel_that_nobody_hears(net, broken):
@@ -287,7 +290,7 @@ def test_agent_that_is_dead(net, broken):
     finally:
         net.start("node2", "agent")
     assert eventually(lambda: trace(net, "op-dbus-api", "vector-db",
-                                    "tcp/6333")["arrives"], 10)
+                                    "tcp/6333")["arrives"])
 
 
 def rows(net, table):
@@ -299,4 +302,4 @@ def rows(net, table):
 def test_nothing_is_left_behind(net):
     trace(net, "op-dbus-api", "vector-db", status=0)
     assert not rows(net, "Request")
-    assert eventually(lambda: not rows(net, "Answer"), 5)
+    assert eventually(lambda: not rows(net, "Answer"))
