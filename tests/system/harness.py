@@ -78,19 +78,23 @@ class Pinger:
         self.p = subprocess.Popen(where + argv, stdin=subprocess.DEVNULL,
                                   stdout=self.out, stderr=subprocess.STDOUT)
 
-    def forget(self):
-        """Whatever was lost until now does not count.  When a flow begins,
-        a slow switch has several pings in hand at once: each makes a
-        connection of its own, and conntrack drops all but the first."""
-        text = os.pread(self.out.fileno(), 1 << 24, 0).decode()
-        seqs = re.findall(r"icmp_seq=(\d+) ttl", text)
-        self.n_head = max(map(int, seqs), default=0)
-
     def begun(self):
-        """Once there was a reply, and less what was lost before it."""
-        assert eventually(lambda: self._silence() < float("inf"))
-        self.forget()
+        """Once a ping was answered that was sent when an answer had come;
+        what was lost before does not count.  When a flow begins, a slow
+        host or switch has several pings in hand at once: each makes a
+        connection of its own, and conntrack drops all but the first."""
+        assert eventually(self._answered)
+        now = time.time()
+        assert eventually(lambda: self._answered(now))
+        self.n_head = self._answered(now)
         return self
+
+    def _answered(self, since=0):
+        """The last ping that was sent after 'since' and answered."""
+        text = os.pread(self.out.fileno(), 1 << 24, 0).decode()
+        return max([int(seq) for t, seq, ms in re.findall(
+            r"\[([\d.]+)\].*icmp_seq=(\d+) ttl.* time=([\d.]+)", text)
+            if float(t) - float(ms) / 1000 > since], default=0)
 
     def _silence(self):
         """Seconds since the last reply came."""
