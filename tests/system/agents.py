@@ -43,13 +43,13 @@ def generations(system, node):
 
 def apply(system, state=None):
     """Applies and waits until every agent enforces it and has every key."""
-    before = generations(system, NODES[0])[1]
-    system.apply(state, wait=False)
+    applied = int(re.search(r"generation (\d+)", system.apply(
+        state, wait=False).stdout)[1])
 
     def done():
         for n in system.lab.nodes:
             have, want = generations(system, n.name)
-            if not have == want or want < max(1, before):
+            if not have == want or want < applied:
                 return False
             peers = system.appctl(n.name, "socknet-agent", "peers")
             if "not " in peers:
