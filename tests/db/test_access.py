@@ -163,7 +163,7 @@ def test_apply_as_a_host(tls, port, state):
 
 @pytest.mark.parametrize('port', PORTS)
 def test_schema_cannot_be_replaced(tls, port, srcdir):
-    r = run('ovsdb-client', '-vconsole:off', '--timeout=10',
+    r = run('ovsdb-client', '-vconsole:off', '--timeout=60',
             *tls.tls_args('n1'), 'convert', f'ssl:{tls.address}:{port}',
             srcdir / 'schemas/socknet.ovsschema')
     assert r.code != 0
@@ -204,7 +204,7 @@ def test_without_a_certificate(tls, port):
         ['openssl', 's_client', '-connect', f'{tls.address}:{port}',
          '-CAfile', str(tls.pki / 'ca-cert.pem'), '-ign_eof'],
         input='{"method":"list_dbs","params":[],"id":0}', text=True,
-        capture_output=True, timeout=20)
+        capture_output=True, timeout=60)
     assert 'Socknet' not in r.stdout
     assert re.search('certificate required|handshake failure|alert',
                      r.stderr + r.stdout), r
@@ -222,7 +222,7 @@ def handshake(site, port, version):
          '-CAfile', str(site.pki / 'ca-cert.pem'),
          '-key', str(site.pki / 'n1-key.pem'),
          '-cert', str(site.pki / 'n1-cert.pem')],
-        input='', text=True, capture_output=True, timeout=20)
+        input='', text=True, capture_output=True, timeout=60)
 
 
 def test_old_tls_is_refused(tls):

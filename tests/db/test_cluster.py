@@ -112,7 +112,7 @@ def test_relay_knows_roles(three, which):
 
 
 def as_node(three, method, *args):
-    return run('ovsdb-client', '-vconsole:off', '--timeout=5',
+    return run('ovsdb-client', '-vconsole:off', '--timeout=60',
                *three.a.tls_args('n1'), method, *args)
 
 
@@ -140,7 +140,7 @@ def test_hosts_do_not_reach_members(three, port):
              '-cert', str(three.pki / f'{name}-cert.pem'),
              '-CAfile', str(three.pki / 'ca-cert.pem')],
             input='{"method":"list_dbs","params":[],"id":0}', text=True,
-            capture_output=True, timeout=20)
+            capture_output=True, timeout=60)
         assert 'Socknet' not in r.stdout
         assert 'alert unknown ca' in r.stdout + r.stderr
 
@@ -285,7 +285,7 @@ def test_file_that_lacks_entries(make_cluster):
     victim = next(m for m in (a, b, c) if not m.is_leader())
     state = victim.folder / 'state.yaml'
     state.write_text(STATE)
-    assert victim.status().code == 0
+    assert eventually(lambda: victim.status().code == 0)
     victim.socknet('apply', state).ok()
     # Its end goes where it cannot be written: the server does not notice.
     size = os.stat(victim.file).st_size
@@ -302,7 +302,7 @@ def test_file_that_lacks_entries(make_cluster):
         victim.socknet('status').ok().out
     damaged = victim.file.read_bytes()
     victim.socknet('db', 'compact', '--db', victim.remote).ok()
-    assert victim.status().code == 0
+    assert eventually(lambda: victim.status().code == 0)
     victim.stop()
     good = victim.file.read_bytes()
     victim.file.write_bytes(damaged)
