@@ -145,8 +145,10 @@ class System:
 
     def apply(self, state=None, wait=True, check=True):
         path = self.state_file(state or self.base)
+        # As long as it waits by itself to be confirmed, also to be heard.
         p = daemons.apply(self.lab, str(path), *(["--wait"] if wait else []),
-                          check=False, timeout=60)
+                          "--timeout=%d" % (60 * FACTOR), check=False,
+                          timeout=120)
         if check and p.returncode:
             raise AssertionError("socknet apply %s: status %d\n%s%s"
                                  % (path, p.returncode, p.stdout, p.stderr))

@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 
-from . import cluster, ovs
+from . import cluster, ns, ovs
 from .state import LabError
 
 PKI = cluster.PKI
@@ -201,6 +201,7 @@ def apply(lab, path, *args, **kw):
 
 
 def appctl(lab, node_name, target, *command, check=True):
-    return lab.hosts[node_name].run("ovs-appctl", "-T", "20", "-t", target,
+    return lab.hosts[node_name].run("ovs-appctl", "-T",
+                                    str(int(20 * ns.FACTOR)), "-t", target,
                                     *command, check=check).stdout
 

@@ -63,7 +63,8 @@ def start(host, netdev):
 
 
 def vsctl(host, *args):
-    return host.run("ovs-vsctl", "--timeout=30", *args).stdout.strip()
+    return host.run("ovs-vsctl", "--timeout=%d" % (30 * ns.FACTOR),
+                    *args).stdout.strip()
 
 
 def ofport(host, port):
