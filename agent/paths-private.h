@@ -22,6 +22,10 @@
  * itself would wait for five seconds. */
 #define REKEY_RETRY_MS 500
 #define REKEY_RETRY_END_MS 3000
+/* The peer's own call and its answer to ours, and nothing since.  If both come
+ * at once, wireguard-go can lose the index of the session that it then sends
+ * in: it hears nothing, and calls again only after 15 s. */
+#define REKEY_CROSSED_BYTES (148 + 92)
 
 struct path_candidate {
     struct sockaddr_storage ss;

@@ -432,7 +432,7 @@ path_observe(struct paths *ps, struct path *p, const struct wg_peer *peer)
     p->rx_bytes = peer->rx_bytes;
     p->tx_bytes = peer->tx_bytes;
     p->handshake = peer->handshake;
-    if (p->handshake) {
+    if (p->handshake && p->rx_bytes != REKEY_CROSSED_BYTES) {
         p->next_rekey_ms = LLONG_MAX;
     }
     if (p->handshake || now - p->rekeyed_ms > REKEY_MS) {
