@@ -61,7 +61,7 @@ class Pings:
         self.missing = [n for n in range(n_head + 1, last + 1)
                         if n not in got]
 
-    def __str__(self):
+    def __repr__(self):
         return ("%d sent, %d lost (%s), longest silence %.2f s"
                 % (self.sent, self.lost,
                    ",".join(map(str, self.missing[:10])) or "-", self.gap))
