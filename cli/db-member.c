@@ -290,20 +290,37 @@ names_member(const char *server, const struct db_member *member)
     return same;
 }
 
-/* Of two at the same address, the one that is not there any more. */
-static const struct db_member *
-find_member(const struct db_cluster *cluster, const char *server)
+/* Who came back with a new file is another member at the same address.  Which
+ * of both is gone, a server that does not lead cannot tell for sure: a
+ * connection to the one is one to the other. */
+static char *
+find_member(const struct db_cluster *cluster, const char *server,
+            const struct db_member **ret_member)
 {
-    const struct db_member *found = NULL;
+    struct ds ids = DS_EMPTY_INITIALIZER;
+    char *error = NULL;
+    size_t n = 0;
 
     for (size_t i = 0; i < cluster->n_members; i++) {
         const struct db_member *member = &cluster->members[i];
 
-        if (names_member(server, member) && (!found || found->reachable)) {
-            found = member;
+        if (names_member(server, member)) {
+            *ret_member = member;
+            ds_put_format(&ids, "%s%s%s", n++ ? ", " : "", member->sid,
+                          member->reachable ? "" : " (not reached)");
         }
     }
-    return found;
+    if (!n) {
+        error = xasprintf("there is no member \"%s\": `socknet db status` "
+                          "lists them", server);
+    } else if (n > 1) {
+        error = xasprintf("%"PRIuSIZE" members have the address %s: give the "
+                          "id of the one that is gone (%s); on its host, "
+                          "`socknet db status` tells that of the other one",
+                          n, server, ds_cstr(&ids));
+    }
+    ds_destroy(&ids);
+    return error;
 }
 
 static bool
@@ -328,10 +345,10 @@ kick(const char *server, const char *control, char **ret_sid)
         return error;
     }
 
-    const struct db_member *member = find_member(&cluster, server);
-    if (!member) {
-        error = xasprintf("there is no member \"%s\": `socknet db status` "
-                          "lists them", server);
+    const struct db_member *member = NULL;
+    error = find_member(&cluster, server, &member);
+    if (error) {
+        /* Nobody is told anything. */
     } else if (member->self) {
         error = xstrdup("that is this host's own member: `socknet db leave`");
     } else {
