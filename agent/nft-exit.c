@@ -80,14 +80,12 @@ collect_owners(const struct plan *plan, struct shash *addresses)
 }
 
 /* The host's answers to what comes late through a tunnel, resets mostly, do
- * not take its default route. */
-static void
-put_tunnel_guard(const struct plan *plan, struct ds *ds)
+ * not take its default route.  Errors have a tunnel's address only once they
+ * were translated: wanted before, where others may masquerade it, and after. */
+void
+nft_put_tunnel_guard(const struct plan *plan, struct ds *ds)
 {
-    ds_put_cstr(ds, "\tchain from_tunnels {\n"
-                "\t\ttype filter hook output priority filter; "
-                "policy accept;\n"
-                "\t\toifname \"lo\" return\n");
+    ds_put_cstr(ds, "\t\toifname \"lo\" return\n");
     struct shash addresses = SHASH_INITIALIZER(&addresses);
     const struct shash_node **sorted;
 
@@ -105,7 +103,6 @@ put_tunnel_guard(const struct plan *plan, struct ds *ds)
     }
     free(sorted);
     shash_destroy_free_data(&addresses);
-    ds_put_cstr(ds, "\t}\n\n");
 }
 
 /* What the host itself sends by a tunnel is in the zone in which the answers
@@ -142,8 +139,11 @@ nft_put_exit_chains(const struct plan *plan, struct ds *ds)
                           x->tunnel, nft_exit_zone(x));
         }
     }
+    ds_put_cstr(ds, "\t}\n\n\tchain from_tunnels {\n"
+                "\t\ttype filter hook output priority filter; "
+                "policy accept;\n");
+    nft_put_tunnel_guard(plan, ds);
     ds_put_cstr(ds, "\t}\n\n");
-    put_tunnel_guard(plan, ds);
     for (size_t i = 0; i < plan->n_exits; i++) {
         if (plan->exits[i].inlet) {
             put_grants(&plan->exits[i], ds);

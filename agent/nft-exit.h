@@ -23,6 +23,8 @@ void nft_put_exit_input(const struct plan *, struct ds *);
 void nft_put_exit_forward(const struct plan *, struct ds *);
 void nft_put_exit_clamps(const struct plan *, const struct links *,
                          struct ds *);
+/* Tunnels' addresses leave by their tunnels only. */
+void nft_put_tunnel_guard(const struct plan *, struct ds *);
 void nft_put_exit_sources(const struct plan *, struct ds *);
 void nft_put_exit_masquerade(const struct plan *, struct ds *);
 /* What 'before' matches leaves by 'tunnel' with addresses of that only. */

@@ -182,6 +182,7 @@ put_sources(const struct plan *plan, struct ds *ds)
     ds_put_cstr(ds, "\tchain sources {\n"
                 "\t\ttype filter hook postrouting priority srcnat + 10; "
                 "policy accept;\n");
+    nft_put_tunnel_guard(plan, ds);
     nft_put_exit_sources(plan, ds);
     nft_put_guest_sources(plan, ds);
     nft_put_socks_sources(plan, ds);

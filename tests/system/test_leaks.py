@@ -7,6 +7,7 @@ import json
 import re
 
 import pytest
+import sockets
 from guests import Guest
 from harness import eventually, inet, pause
 from leaks import SECRET, Storm
@@ -160,6 +161,37 @@ def test_agent_killed(lab, sealed):
         pause(0.5)
         lab.run(A, "ip", "link", "set", "warp0", "up")
         assert eventually(lambda: seen(lab) == inet.egress(1)[0])
+
+
+def test_late_answer(lab, sealed):
+    """To a container on another host, when the way there is gone: of the
+    error that the kernel's WireGuard sends, which gets the tunnel's address
+    last of all, nothing leaves by the uplink."""
+    with sockets.udp(lab.ns("web"), inet.WEB4) as far, \
+            sockets.udp(lab.ns("redis"), "0.0.0.0") as near:
+        near.sendto(b"early", far.getsockname())
+        far.settimeout(sockets.scaled(2))
+        _, client = far.recvfrom(64)
+        lab.kill(A, "agent")
+        with sealed():
+            device = inlet(lab)
+            for peer in lab.run(A, "wg", "show", device,
+                                "peers").stdout.split():
+                lab.run(A, "wg", "set", device, "peer", peer, "remove")
+            for _ in range(5):
+                far.sendto(b"late", client)
+            pause(0.3)
+        lab.start(A, "agent")
+    assert eventually(lambda: exit_state(lab, "oo1424oo/warp", B) == "up")
+
+
+def inlet(lab):
+    """The inner tunnel by which the other host's containers come."""
+    listing = lab.run(A, "nft", "list", "chain", "inet", "socknet",
+                      "zones_in").stdout
+    port, tunnel, name = re.findall('iifname "(.*)" ct zone', listing)[:3]
+    assert (port, tunnel) == ("x-warp0", "warp0")
+    return name
 
 
 def test_exits_come_and_go(lab, sealed, storm):
