@@ -80,8 +80,8 @@ collect_owners(const struct plan *plan, struct shash *addresses)
 }
 
 /* The host's answers to what comes late through a tunnel, resets mostly, do
- * not take its default route.  Errors have a tunnel's address only once they
- * were translated: wanted before, where others may masquerade it, and after. */
+ * not take its default route.  Some have a tunnel's address before NAT, which
+ * may take it off, and errors only after it: for both places. */
 void
 nft_put_tunnel_guard(const struct plan *plan, struct ds *ds)
 {

@@ -421,6 +421,11 @@ static const char nft_yaml[] = MESH
     "        - {id: \"101\", veth: veth101}\n"
     "        - {id: \"200\", veth: veth200}\n"
     "        - {id: b, veth: vethb}\n";
+#define TUNNEL_GUARD \
+    "\t\toifname \"lo\" return\n" \
+    "\t\tip saddr 172.16.0.2 oifname != { \"old0\", \"warp0\" } counter " \
+    "drop\n" \
+    "\t\tip saddr 172.16.0.3 oifname != \"warp0\" counter drop\n"
 static const char nft_expected[] =
     "table inet socknet {\n"
     "\tcomment \"made by socknet-agent\"\n"
@@ -439,10 +444,7 @@ static const char nft_expected[] =
     "\t}\n\n"
     "\tchain from_tunnels {\n"
     "\t\ttype filter hook output priority filter; policy accept;\n"
-    "\t\toifname \"lo\" return\n"
-    "\t\tip saddr 172.16.0.2 oifname != { \"old0\", \"warp0\" } counter "
-    "drop\n"
-    "\t\tip saddr 172.16.0.3 oifname != \"warp0\" counter drop\n"
+    TUNNEL_GUARD
     "\t}\n\n"
     "\tchain input {\n"
     "\t\ttype filter hook input priority filter; policy accept;\n"
@@ -502,10 +504,7 @@ static const char nft_expected[] =
     "\t}\n\n"
     "\tchain sources {\n"
     "\t\ttype filter hook postrouting priority srcnat + 10; policy accept;\n"
-    "\t\toifname \"lo\" return\n"
-    "\t\tip saddr 172.16.0.2 oifname != { \"old0\", \"warp0\" } counter "
-    "drop\n"
-    "\t\tip saddr 172.16.0.3 oifname != \"warp0\" counter drop\n"
+    TUNNEL_GUARD
     "\t\tiifname \"x-warp0\" oifname \"warp0\" ip saddr != { 172.16.0.2, "
     "172.16.0.3 } counter drop\n"
     "\t\tiifname \"x-warp0\" oifname \"warp0\" meta nfproto ipv6 counter "
