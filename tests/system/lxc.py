@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 
-from harness import ns
+from harness import ns, pause
 
 CONFIG = """\
 lxc.uts.name = {name}
@@ -69,13 +69,17 @@ class Container:
                                self.folder, "-n", self.name, *args])
 
     def start(self):
-        # On a busy machine LXC itself gives up on a start now and then.
-        for _ in range(2):
-            if not ns.run(self._argv("lxc-start"), env=self.env,
-                          check=False).returncode:
+        """On a busy machine LXC itself gives up on a start now and then, and
+        what a stopped one had takes a while to go."""
+        log = os.path.join(self.folder, self.name, "log")
+        for _ in range(5):
+            if not ns.run(self._argv("lxc-start", "-o", log, "-l", "INFO"),
+                          env=self.env, check=False).returncode:
                 return
             self.stop()
-        ns.run(self._argv("lxc-start"), env=self.env)
+            pause(1)
+        with open(log) as f:
+            raise AssertionError("lxc-start: " + f.read()[-4000:])
 
     def start_as_proxmox(self):
         """In the foreground, of a service: no "[lxc monitor]" in its name."""
