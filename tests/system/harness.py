@@ -30,7 +30,8 @@ DAEMON_LOGS = ("socknet-agent.log", "socknet-controller.log", "db.log")
 # no time: nobody's mistake.
 ALWAYS = [r"unix#\d+: ((receive|send) error|connection dropped)",
           r"Dropped \d+ log",
-          r"\|timeval\|WARN\|(Unreasonably|context switches|faults:|disk:)"]
+          r"\|timeval(\(\w+\))?\|WARN\|"
+          r"(Unreasonably|context switches|faults:|disk:)"]
 BAD_LINE = re.compile(r"\|(WARN|ERR|EMER)\|")
 COUNTERS = {
     "socknet-controller": ("flow_mods_sent", "bundles_sent"),
