@@ -310,12 +310,17 @@ client_enroll(const struct command_context *ctx, struct session *session,
     }
     int status = print_profile(ctx, args, client, profile, &print_errno);
     if (print_errno) {
-        command_fail("client %s is not added: its profile cannot be printed: "
-                     "%s", client->name, ovs_strerror(print_errno));
         clearerr(stdout);       /* Else main() says so once more. */
         change.client = NULL;
-        client_commit(ctx, session, &change, &generation);
-        return EXIT_ERROR;
+        if (client_commit(ctx, session, &change, &generation)) {
+            return command_fail("client %s is added, and its profile cannot "
+                                "be printed: %s; `socknet client revoke %s`",
+                                client->name, ovs_strerror(print_errno),
+                                client->name);
+        }
+        return command_fail("client %s is not added: its profile cannot be "
+                            "printed: %s", client->name,
+                            ovs_strerror(print_errno));
     }
     return status | client_wait(ctx, session, args, generation);
 }
