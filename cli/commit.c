@@ -92,7 +92,9 @@ compose_confirm(struct session *session, const struct sndb_mesh *mesh,
                 int seconds)
 {
     char *before = fallback_format(session_model(session));
-    int64_t within = seconds, by = time_wall() + seconds;
+    int64_t within = seconds;
+    /* Rounded up: nobody gets less than what he asked for. */
+    int64_t by = DIV_ROUND_UP(time_wall_msec(), 1000) + seconds;
 
     sndb_mesh_set_confirm_by(mesh, &by, 1);
     sndb_mesh_set_confirm_within(mesh, &within, 1);

@@ -36,6 +36,10 @@ def daemon(served, builddir, tmp_path):
          f'--state-dir={tmp_path}', f'--unixctl={tmp_path}/ctl',
          f'--log-file={log}', '-vconsole:off', '-vsyslog:off'],
         stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    status = ['ovs-appctl', '-t', str(tmp_path / 'ctl'), 'status']
+    eventually(lambda: 'database: connected' in subprocess.run(
+        status, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True).stdout)
     yield log
     p.terminate()
     p.wait(60)
@@ -147,6 +151,17 @@ def test_not_confirmed(served, state, other, daemon):
     served.socknet('confirm').fails('nothing waits')
     served.socknet('apply', other).ok()
     assert port(served) == '5433'
+
+
+def test_nobody_gets_less_time(served, state, other):
+    """Whole seconds are in the database."""
+    served.socknet('apply', state).ok()
+    for text in other, state, other, state:
+        start = time.time()
+        served.socknet('apply', text, '--confirm', 5).ok()
+        by = served.rows('Mesh', 'confirm_by')[0]['confirm_by']
+        assert start + 5 <= by <= time.time() + 6
+        served.socknet('confirm').ok()
 
 
 def test_undone_by_a_controller_that_comes_later(served, state, other,

@@ -58,7 +58,7 @@ def storm(lab, guest):
         ("xray", ["10.0.0.1"]), ("gateway", ["10.0.0.1"]),
         ("redis", ["10.1.0.1"]))]
     senders.append((guest.ns, ["10.0.0.1"]))
-    with Storm(senders) as storm:
+    with Storm(senders, lab.ns("web")) as storm:
         yield storm
 
 
@@ -83,6 +83,7 @@ def test_leak_would_be_seen(lab, storm):
     with lab.capture(A, "eth0", SECRET) as uplink:
         lab.http(A)
     assert uplink.frames
+    assert eventually(lambda: storm.served)
 
 
 def test_tunnel_down(lab, sealed):
