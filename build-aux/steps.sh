@@ -1,15 +1,15 @@
 # Sourced by ./check and ./quickstart: steps that show progress, keep their
 # output in a file, and print the end of it when they fail.
 #
-# The caller sets $top (the source tree) and $work (a folder for builds and
-# logs), then calls steps_begin.
+# The caller sets $top (the source tree), $work (a folder for builds) and $logs
+# (one for logs), then calls steps_begin.
 
 jobs=$(nproc)
 PATH=$PATH:/usr/sbin:/sbin
 export PATH
 
 steps_begin() {
-    mkdir -p "$work/logs"
+    mkdir -p "$logs"
     SECONDS=0
     step_nr=0
     step_pid=
@@ -36,7 +36,7 @@ step_start() {
     shift 2
     step_nr=$((step_nr + 1))
     name=$(printf '%02d-%s' "$step_nr" "$what" | tr -cs 'A-Za-z0-9\n' -)
-    step_log=$work/logs/$name.log
+    step_log=$logs/$name.log
     printf '[%4d s] %-50s ' "$SECONDS" "$what"
     # timeout puts the step into its own process group.
     timeout -k 20 "$limit" "$@" >"$step_log" 2>&1 </dev/null &

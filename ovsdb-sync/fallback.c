@@ -42,7 +42,9 @@ fallback_destroy(struct fallback *fb)
 }
 
 /* A clock that is wrong must not take the time away that an operator has: who
- * sees the state arrive counts from then on. */
+ * sees the state arrive counts from then on.  'confirm_by' has whole seconds,
+ * rounded up; it decides where the clocks agree, so that all go back at once,
+ * the commands included. */
 static long long int
 time_left_ms(const struct sndb_mesh *mesh, bool live)
 {
@@ -50,7 +52,7 @@ time_left_ms(const struct sndb_mesh *mesh, bool live)
                             ? mesh->confirm_within[0] * 1000LL : 0);
     long long int left = mesh->confirm_by[0] * 1000LL - time_wall_msec();
 
-    return live ? within : MAX(0, MIN(left, within));
+    return MAX(live ? within : 0, MIN(left, within + 1000));
 }
 
 void
