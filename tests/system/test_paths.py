@@ -169,13 +169,18 @@ def test_hub_sees_only_wireguard(net):
     assert all(wg_message(p) for p in payloads)
 
 
+def relay_port(net, hub, a, b):
+    """Where a hub relays for a pair by UDP."""
+    return int(eventually(lambda: re.search(
+        r"^pair %s %s (\d+) 0" % (a, b),
+        net.run(hub, "cat", "/run/socknet/relay/status").stdout, re.M))[1])
+
+
 def test_nothing_else_passes_a_relay(net):
     """What is no handshake for one of the pair brings no answer and reaches
     nobody."""
     hub = relay_of(net, "sym", "sym2")
-    port = int(eventually(lambda: re.search(
-        r"^pair sym sym2 (\d+) 0",
-        net.run(hub, "cat", "/run/socknet/relay/status").stdout, re.M))[1])
+    port = relay_port(net, hub, "sym", "sym2")
     address = net.lab.node(hub).endpoint
     with net.capture("nat-sym", "eth0", "udp and " + RELAYS) as cap:
         s = sockets.udp(net.ns("internet"), "0.0.0.0")
@@ -357,11 +362,26 @@ def share(before, after):
     return (after[0] - before[0]) / (after[1] - before[1])
 
 
+def move_to(net, hub, a, b):
+    """Who had trouble at a hub stays at the other one: by now that may be
+    all pairs."""
+    other = relay_of(net, a, b)
+    if other != hub:
+        net.run(other, "nft", "add table inet cut; add chain inet cut input "
+                "{ type filter hook input priority 0; }; add rule inet cut "
+                "input udp dport %d drop" % relay_port(net, other, a, b))
+        pinger = net.pinger(a, GATEWAY[b], PING_S)
+        assert eventually(lambda: paths(net)[a, b]["relay"] == hub, 90)
+        pinger.stop()
+        net.run(other, "nft", "delete", "table", "inet", "cut")
+
+
 def test_hub_dies(net, expect_logs):
     """Whom it relayed goes by the other one.  The last test: the hub stays
     dead."""
     expect_logs += ["no response to inactivity probe"]
     hub = "hub2"
+    move_to(net, hub, "sym", "sym2")
     now = paths(net)
     pairs = {right_path(*p): p for p in PAIRS
              if hub not in p and now[p]["relay"] == hub}
