@@ -319,7 +319,8 @@ pass_all(struct agent *a, struct sset *problems)
     exits_close_ports(a->nlk, &a->links, a->plan);
     exit_tunnels_close(a->nlk, &a->links, a->plan);
     bool ok = exit_tunnels_load(a->tunnels, a->plan, problems);
-    exit_sources_run(a->sources, a->nlk, &a->links, a->tunnels, a->plan);
+    exit_sources_run(a->sources, a->nft, a->nlk, &a->links, a->tunnels,
+                     a->plan);
     bool guarded = nft_sync(a->nft, a->plan, &a->links, problems);
     ok &= pass_discover(a, problems) && guarded;
 

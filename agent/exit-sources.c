@@ -7,6 +7,7 @@
 #include "agent/addr.h"
 #include "agent/exit-tunnels.h"
 #include "agent/link.h"
+#include "agent/nft.h"
 #include "agent/plan.h"
 #include "openvswitch/shash.h"
 #include "timeval.h"
@@ -14,8 +15,9 @@
 
 /* Of one tunnel; the oldest goes first. */
 #define MAX_SOURCES 8
-/* What an exit that is gone still brings. */
-#define LATE_MS 60000
+/* What an exit that is gone still brings: TCP tries for a quarter of an
+ * hour. */
+#define LATE_MS (20 * 60 * 1000)
 
 struct tunnel {
     struct plan_prefixes addresses;
@@ -24,6 +26,7 @@ struct tunnel {
 
 struct exit_sources {
     struct shash tunnels;       /* Its name -> struct tunnel. */
+    bool started;
 };
 
 struct found {
@@ -96,6 +99,24 @@ tunnel_add(struct tunnel *t, const struct sn_prefix *host)
     }
 }
 
+static struct tunnel *
+tunnel_get(struct exit_sources *s, const char *name)
+{
+    struct tunnel *t = shash_find_data(&s->tunnels, name);
+
+    if (!t) {
+        t = xzalloc(sizeof *t);
+        shash_add(&s->tunnels, name, t);
+    }
+    return t;
+}
+
+static void
+add_former(const char *name, const struct sn_prefix *address, void *s)
+{
+    tunnel_add(tunnel_get(s, name), address);
+}
+
 /* Before its device is made: what came to one of that name that was deleted,
  * or before this host started, may be waiting. */
 static void
@@ -124,13 +145,10 @@ update_tunnels(struct exit_sources *s, const struct exit_tunnels *tunnels,
     }
     for (size_t i = 0; i < plan->n_exits; i++) {
         const struct plan_exit *x = &plan->exits[i];
-        struct tunnel *t = shash_find_data(&s->tunnels, x->tunnel);
 
-        if (x->enabled && !x->remote) {
-            if (!t) {
-                t = xzalloc(sizeof *t);
-                shash_add(&s->tunnels, x->tunnel, t);
-            }
+        if (!x->remote) {
+            struct tunnel *t = tunnel_get(s, x->tunnel);
+
             t->gone_ms = 0;
             add_profile(t, tunnels, x);
         }
@@ -190,13 +208,17 @@ make_sources(const struct tunnel *t, const struct plan_prefixes *others)
 }
 
 void
-exit_sources_run(struct exit_sources *s, struct nlk *nlk,
+exit_sources_run(struct exit_sources *s, struct nft *nft, struct nlk *nlk,
                  const struct links *links,
                  const struct exit_tunnels *tunnels, struct plan *plan)
 {
     struct found found = { .s = s, .links = links };
     struct shash_node *node;
 
+    if (!s->started) {
+        nft_find_tunnels(nft, add_former, s);
+        s->started = true;
+    }
     update_tunnels(s, tunnels, plan);
     if (!shash_is_empty(&s->tunnels)) {
         addr_list(nlk, add_address, &found);

@@ -10,6 +10,7 @@
 
 struct exit_tunnels;
 struct links;
+struct nft;
 struct nlk;
 struct plan;
 
@@ -17,9 +18,10 @@ struct exit_sources;
 struct exit_sources *exit_sources_create(void);
 void exit_sources_destroy(struct exit_sources *);
 
-/* Looks, and writes plan->sources: of the exits, also what their profiles say
- * and they do not have yet, and for a minute of those that there were. */
-void exit_sources_run(struct exit_sources *, struct nlk *,
+/* Looks, and writes plan->sources: of the exits, disabled ones as well, also
+ * what their profiles say and they do not have yet; and for a while of those
+ * that there were, which the agent before this one had in 'nft'. */
+void exit_sources_run(struct exit_sources *, struct nft *nft, struct nlk *,
                       const struct links *, const struct exit_tunnels *,
                       struct plan *);
 

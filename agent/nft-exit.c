@@ -2,6 +2,7 @@
 #include "agent/nft-exit.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,6 +104,37 @@ nft_put_tunnel_guard(const struct plan *plan, struct ds *ds)
     }
     free(sorted);
     shash_destroy_free_data(&addresses);
+}
+
+void
+nft_parse_tunnel_guard(const char *listing, nft_tunnel_cb *cb, void *aux)
+{
+    for (const char *line = listing; *line;
+         line += strcspn(line, "\n"), line += *line == '\n') {
+        struct sn_prefix address;
+        char text[64];
+        int n = 0;
+
+        if (sscanf(line, " %*[ip6] saddr %63s oifname != %n", text, &n) != 1
+            || !n) {
+            continue;
+        }
+        char *error = sn_prefix_parse(text, &address);
+        if (error) {
+            free(error);
+            continue;
+        }
+        const char *end = line + strcspn(line, "\n");
+        const char *name = memchr(line + n, '"', end - line - n);
+        while (name) {
+            char *tunnel = xmemdup0(name + 1, strcspn(name + 1, "\"\n"));
+
+            cb(tunnel, &address, aux);
+            name += 1 + strlen(tunnel);
+            name = name < end ? memchr(name + 1, '"', end - name - 1) : NULL;
+            free(tunnel);
+        }
+    }
 }
 
 /* What the host itself sends by a tunnel is in the zone in which the answers

@@ -112,6 +112,12 @@ nft_write(struct nft *nft, const char *command)
     return error;
 }
 
+void
+nft_find_tunnels(struct nft *nft, nft_tunnel_cb *cb, void *aux)
+{
+    nft_parse_tunnel_guard(nft_list(nft, "inet socknet"), cb, aux);
+}
+
 static void
 note_printed(struct nft *nft, const char *wanted)
 {

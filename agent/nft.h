@@ -20,6 +20,8 @@
 
 #include <stdbool.h>
 
+#include "agent/nft-exit.h"
+
 struct ds;
 struct links;
 struct plan;
@@ -35,6 +37,9 @@ void nft_set_stale(struct nft *);
 
 /* Whether the table "inet socknet" is as it should be. */
 bool nft_is_in_place(const struct nft *);
+
+/* The tunnels that the table in the kernel guards. */
+void nft_find_tunnels(struct nft *, nft_tunnel_cb *, void *aux);
 
 /* False after an error (in 'problems'). */
 bool nft_sync(struct nft *, const struct plan *, const struct links *,

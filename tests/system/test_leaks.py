@@ -186,6 +186,52 @@ def test_late_answer(lab, sealed):
     assert eventually(lambda: exit_state(lab, "oo1424oo/warp", B) == "up")
 
 
+def disabled(text):
+    after = text.replace("{interface: warp0, probe",
+                         "{interface: warp0, enabled: false, probe", 1)
+    assert after != text
+    return after
+
+
+def without(text, exit, other):
+    """The state without an exit of A; what used it uses another one."""
+    for old, new in (
+            (r"      %s_tunnel: .*\n(?=(.|\n)*\n  node2:)" % exit, ""),
+            (r"\[warp, work\]", "[%s]" % other),
+            (r", exit: \[%s\]}" % exit, ", exit: [%s]}" % other),
+            (r"oo1424oo/%s, " % exit, ""),
+            (r"exit: %s," % exit, "exit: %s," % other)):
+        text = re.sub(old, new, text)
+    return text
+
+
+@pytest.mark.parametrize("change", ("disabled", "removed"))
+def test_late_answer_to_what_went_meanwhile(lab, sealed, change):
+    """The agent was away when an exit was disabled or removed: of the errors
+    about what its tunnel still brings nothing leaves by the uplink."""
+    before = lab.base.read_text()
+    state = (without(before, "warp", "work") if change == "removed"
+             else disabled(before))
+    with sockets.udp(lab.ns("web"), inet.WEB4) as far, \
+            sockets.udp(lab.ns("xray"), "0.0.0.0") as near:
+        near.sendto(b"early", far.getsockname())
+        far.settimeout(sockets.scaled(2))
+        _, client = far.recvfrom(64)
+        assert client[0] == inet.egress(1)[0]
+        lab.kill(A, "agent")
+        lab.apply(state, wait=False)
+        try:
+            with sealed():
+                lab.start(A, "agent")
+                assert eventually(lambda: not link(lab, A, "x-warp0"))
+                for _ in range(5):
+                    far.sendto(b"late", client)
+                    pause(0.1)
+        finally:
+            lab.apply()
+    assert eventually(lambda: exit_state(lab, "warp") == "up")
+
+
 def inlet(lab):
     """The inner tunnel by which the other host's containers come."""
     listing = lab.run(A, "nft", "list", "chain", "inet", "socknet",
@@ -198,17 +244,12 @@ def inlet(lab):
 def test_exits_come_and_go(lab, sealed, storm):
     """An exit that the state no longer has, or has disabled."""
     text = lab.base.read_text()
-    disabled = text.replace("{interface: warp0, probe",
-                            "{interface: warp0, enabled: false, probe", 1)
-    assert disabled != text
-    without = re.sub(r"      work_tunnel: .*\n", "", text)
-    for old, new in (("[warp, work]", "[warp]"),
-                     (", exit: [work]}", ", exit: [warp]}"),
-                     ("{exit: work,", "{exit: warp,")):
-        without = without.replace(old, new)
+    states = disabled(text), without(text, "work", "warp")
     with sealed():
-        for state in disabled, text, without, text, without, text:
+        for state in (*states, states[1]):
             lab.apply(state)
+            storm.goes_on()
+            lab.apply()
             storm.goes_on()
     assert eventually(lambda: exit_state(lab, "work") == "up")
 

@@ -11,9 +11,11 @@
 
 #include "agent/exit-health.h"
 #include "agent/exit-profile.h"
+#include "agent/nft-exit.h"
 #include "agent/plan.h"
 #include "lib/diag.h"
 #include "lib/prefix.h"
+#include "openvswitch/dynamic-string.h"
 #include "smap.h"
 #include "sset.h"
 #include "state/load.h"
@@ -270,6 +272,64 @@ test_grants(void **cmocka OVS_UNUSED)
     sset_destroy(&problems);
 }
 
+static void
+add_own(struct plan *plan, const char *tunnel, const char *address)
+{
+    struct plan_sources *sources = shash_find_data(&plan->sources, tunnel);
+    struct sn_prefix p;
+
+    if (!sources) {
+        sources = xzalloc(sizeof *sources);
+        shash_add(&plan->sources, tunnel, sources);
+    }
+    assert_null(sn_prefix_parse(address, &p));
+    plan_prefixes_add(&sources->own, &p);
+}
+
+static void
+put_tunnel(const char *tunnel, const struct sn_prefix *p, void *found)
+{
+    char *address = sn_prefix_to_string(p);
+
+    sset_add_and_free(found, xasprintf("%s %s", tunnel, address));
+    free(address);
+}
+
+/* The agent that comes next reads the guard back. */
+static void
+test_tunnel_guard(void **cmocka OVS_UNUSED)
+{
+    static const char *pairs[] = {
+        "warp0 172.16.0.2/32", "warp0 fd00::2/128", "work0 172.16.0.2/32",
+        "work0 10.9.0.1/32",
+    };
+    struct ds listing = DS_EMPTY_INITIALIZER;
+    struct sset found = SSET_INITIALIZER(&found);
+    struct plan plan = { .sources = SHASH_INITIALIZER(&plan.sources) };
+
+    nft_parse_tunnel_guard("", put_tunnel, &found);
+    assert_true(sset_is_empty(&found));
+    for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+        char *tunnel = xmemdup0(pairs[i], strcspn(pairs[i], " "));
+
+        add_own(&plan, tunnel, pairs[i] + strlen(tunnel) + 1);
+        free(tunnel);
+    }
+    ds_put_cstr(&listing, "table inet socknet {\n\tchain from_tunnels {\n");
+    nft_put_tunnel_guard(&plan, &listing);
+    ds_put_cstr(&listing, "\t\tiifname \"x-warp0\" oifname \"warp0\" ip saddr "
+                "!= 172.16.0.2 counter drop\n\t\tip saddr 10.0.0.102 oifname "
+                "\"warp0\" return\n\t}\n}\n");
+    nft_parse_tunnel_guard(ds_cstr(&listing), put_tunnel, &found);
+    assert_int_equal(sset_count(&found), ARRAY_SIZE(pairs));
+    for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+        assert_true(sset_contains(&found, pairs[i]));
+    }
+    plan_sources_destroy(&plan.sources);
+    sset_destroy(&found);
+    ds_destroy(&listing);
+}
+
 int
 main(void)
 {
@@ -281,6 +341,7 @@ main(void)
         cmocka_unit_test(test_profile),
         cmocka_unit_test(test_bad_profiles),
         cmocka_unit_test(test_grants),
+        cmocka_unit_test(test_tunnel_guard),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
