@@ -36,6 +36,7 @@ struct agent {
     struct requests *requests;
     struct exit_tunnels *tunnels;
     struct exit_sources *sources;
+    struct guest_pools *pools;
     struct node_watch *nodes;
     struct backend_watch *backends;
     struct ct_count *connections;

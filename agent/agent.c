@@ -15,6 +15,7 @@
 #include "agent/ct-count.h"
 #include "agent/discover.h"
 #include "agent/exit-sources.h"
+#include "agent/guest-pools.h"
 #include "agent/exit-tunnels.h"
 #include "agent/exit-watch.h"
 #include "agent/exits.h"
@@ -88,6 +89,7 @@ agent_create(const struct agent_config *config, struct agent **ret_agent)
     a->requests = requests_create();
     a->tunnels = exit_tunnels_create();
     a->sources = exit_sources_create();
+    a->pools = guest_pools_create();
     a->nodes = node_watch_create();
     a->backends = backend_watch_create();
     a->connections = ct_count_create();
@@ -120,6 +122,7 @@ agent_destroy(struct agent *a)
         exit_watch_destroy(a->exits);
         exit_tunnels_destroy(a->tunnels);
         exit_sources_destroy(a->sources);
+        guest_pools_destroy(a->pools);
         node_watch_destroy(a->nodes);
         backend_watch_destroy(a->backends);
         ct_count_destroy(a->connections);
@@ -311,16 +314,28 @@ pass_bridge_guard(struct agent *a)
     return same;
 }
 
+/* What is not wanted any more carries nothing when its guards go. */
+static void
+pass_close(struct agent *a, struct sset *problems)
+{
+    exits_close_ports(a->nlk, &a->links, a->plan);
+    exit_tunnels_close(a->nlk, &a->links, a->plan);
+    guests_close(a->nlk, &a->links, a->plan);
+    if (!a->plan->socks) {
+        socks_process_sync(a->socks, NULL, problems);
+    }
+}
+
 /* The guards come first: nothing may be forwarded, and no exit be opened,
  * before they stand. */
 static bool
 pass_all(struct agent *a, struct sset *problems)
 {
-    exits_close_ports(a->nlk, &a->links, a->plan);
-    exit_tunnels_close(a->nlk, &a->links, a->plan);
+    pass_close(a, problems);
     bool ok = exit_tunnels_load(a->tunnels, a->plan, problems);
     exit_sources_run(a->sources, a->nft, a->nlk, &a->links, a->tunnels,
                      a->plan);
+    guest_pools_run(a->pools, a->nft, a->plan);
     bool guarded = nft_sync(a->nft, a->plan, &a->links, problems);
     ok &= pass_discover(a, problems) && guarded;
 

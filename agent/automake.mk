@@ -33,6 +33,7 @@ agent_libsnagent_la_SOURCES = \
 	agent/exit-profile.c agent/exit-profile.h \
 	agent/exit-test.c agent/exit-test.h \
 	agent/exit-sources.c agent/exit-sources.h \
+	agent/guest-pools.c agent/guest-pools.h \
 	agent/exit-tunnels.c agent/exit-tunnels.h \
 	agent/exit-watch.c agent/exit-watch.h \
 	agent/exits.c agent/exits.h \

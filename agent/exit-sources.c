@@ -216,7 +216,7 @@ exit_sources_run(struct exit_sources *s, struct nft *nft, struct nlk *nlk,
     struct shash_node *node;
 
     if (!s->started) {
-        nft_find_tunnels(nft, add_former, s);
+        nft_find_guarded(nft, "saddr", add_former, s);
         s->started = true;
     }
     update_tunnels(s, tunnels, plan);

@@ -182,7 +182,30 @@ guests_sync_link(struct nlk *nlk, const struct link *link,
                               link->name, ovs_strerror(error)) : NULL);
 }
 
-/* Devices that an agent made, but for 'keep' (may be NULL). */
+/* A device that an agent made, but for 'keep' (may be NULL). */
+static bool
+is_left_over(const struct link *link, const char *keep)
+{
+    return (!strcmp(link->alias, GUESTS_LINK_ALIAS)
+            && (!keep || strcmp(link->name, keep)));
+}
+
+void
+guests_close(struct nlk *nlk, const struct links *links,
+             const struct plan *plan)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &links->by_name) {
+        const struct link *link = node->data;
+
+        if (link->up && is_left_over(link, plan->guests.interface)) {
+            link_set_down(nlk, link->ifindex);
+            VLOG_INFO("%s: down, no guests come by it", link->name);
+        }
+    }
+}
+
 static int
 remove_devices(struct nlk *nlk, const struct links *links, const char *keep)
 {
@@ -192,8 +215,7 @@ remove_devices(struct nlk *nlk, const struct links *links, const char *keep)
     SHASH_FOR_EACH (node, &links->by_name) {
         const struct link *link = node->data;
 
-        if (!strcmp(link->alias, GUESTS_LINK_ALIAS)
-            && (!keep || strcmp(link->name, keep))) {
+        if (is_left_over(link, keep)) {
             VLOG_INFO("%s: removed, no guests come by it", link->name);
             int retval = link_delete(nlk, link->ifindex);
             error = error ? error : retval;

@@ -22,6 +22,9 @@ struct sset;
 struct guests *guests_create(const char *state_dir);
 void guests_destroy(struct guests *);
 
+/* Sets down what an agent made and 'plan' does not have, before the rules go
+ * that guard it. */
+void guests_close(struct nlk *, const struct links *, const struct plan *);
 /* Brings the device to what 'plan' says, or removes it.  May read 'links'
  * anew.  False while the device is being made, or after an error (in
  * 'problems'). */

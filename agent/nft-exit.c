@@ -107,16 +107,17 @@ nft_put_tunnel_guard(const struct plan *plan, struct ds *ds)
 }
 
 void
-nft_parse_tunnel_guard(const char *listing, nft_tunnel_cb *cb, void *aux)
+nft_parse_guarded(const char *listing, const char *field, nft_guarded_cb *cb,
+                  void *aux)
 {
     for (const char *line = listing; *line;
          line += strcspn(line, "\n"), line += *line == '\n') {
         struct sn_prefix address;
-        char text[64];
+        char got[8], text[64];
         int n = 0;
 
-        if (sscanf(line, " %*[ip6] saddr %63s oifname != %n", text, &n) != 1
-            || !n) {
+        if (sscanf(line, " %*[ip6] %7s %63s oifname != %n", got, text, &n) != 2
+            || !n || strcmp(got, field)) {
             continue;
         }
         char *error = sn_prefix_parse(text, &address);
@@ -127,12 +128,12 @@ nft_parse_tunnel_guard(const char *listing, nft_tunnel_cb *cb, void *aux)
         const char *end = line + strcspn(line, "\n");
         const char *name = memchr(line + n, '"', end - line - n);
         while (name) {
-            char *tunnel = xmemdup0(name + 1, strcspn(name + 1, "\"\n"));
+            char *device = xmemdup0(name + 1, strcspn(name + 1, "\"\n"));
 
-            cb(tunnel, &address, aux);
-            name += 1 + strlen(tunnel);
+            cb(device, &address, aux);
+            name += 1 + strlen(device);
             name = name < end ? memchr(name + 1, '"', end - name - 1) : NULL;
-            free(tunnel);
+            free(device);
         }
     }
 }

@@ -26,10 +26,12 @@ void nft_put_exit_clamps(const struct plan *, const struct links *,
                          struct ds *);
 /* Tunnels' addresses leave by their tunnels only. */
 void nft_put_tunnel_guard(const struct plan *, struct ds *);
-/* Reads this back: calls 'cb' for each tunnel and address of a listing. */
-typedef void nft_tunnel_cb(const char *tunnel, const struct sn_prefix *,
-                           void *aux);
-void nft_parse_tunnel_guard(const char *listing, nft_tunnel_cb *, void *aux);
+/* Reads such rules back: calls 'cb' for each interface by which alone, by a
+ * listing, packets leave that have an address in 'field' ("saddr"). */
+typedef void nft_guarded_cb(const char *interface, const struct sn_prefix *,
+                            void *aux);
+void nft_parse_guarded(const char *listing, const char *field,
+                       nft_guarded_cb *, void *aux);
 void nft_put_exit_sources(const struct plan *, struct ds *);
 void nft_put_exit_masquerade(const struct plan *, struct ds *);
 /* What 'before' matches leaves by 'tunnel' with addresses of that only. */

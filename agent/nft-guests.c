@@ -128,6 +128,19 @@ put_from_guests(const struct plan *plan, struct ds *ds)
     }
 }
 
+void
+nft_put_pool_guard(const struct plan *plan, struct ds *ds)
+{
+    for (size_t i = 0; i < plan->n_pools; i++) {
+        const struct plan_pool *p = &plan->pools[i];
+        char *after = xasprintf("oifname != \"%s\" counter drop",
+                                p->interface);
+
+        nft_put_prefix_rule(&p->prefix, "", "daddr", after, ds);
+        free(after);
+    }
+}
+
 /* Who may send to guests: containers and the mesh, as the flows allow; and
  * other guests, who have passed from_guests. */
 static void

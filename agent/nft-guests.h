@@ -24,6 +24,8 @@ void nft_put_guest_forward(const struct plan *, const struct links *,
 void nft_put_guest_from_bridge(const struct plan *, struct ds *);
 void nft_put_guest_from_mesh(const struct plan *, struct ds *);
 void nft_put_guest_from_outside(const struct plan *, struct ds *);
+/* What is for guests goes to their device, also when that is gone. */
+void nft_put_pool_guard(const struct plan *, struct ds *);
 void nft_put_guest_sources(const struct plan *, struct ds *);
 void nft_put_guest_masquerade(const struct plan *, struct ds *);
 

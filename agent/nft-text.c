@@ -183,6 +183,7 @@ put_sources(const struct plan *plan, struct ds *ds)
                 "\t\ttype filter hook postrouting priority srcnat + 10; "
                 "policy accept;\n");
     nft_put_tunnel_guard(plan, ds);
+    nft_put_pool_guard(plan, ds);
     nft_put_exit_sources(plan, ds);
     nft_put_guest_sources(plan, ds);
     nft_put_socks_sources(plan, ds);

@@ -113,9 +113,10 @@ nft_write(struct nft *nft, const char *command)
 }
 
 void
-nft_find_tunnels(struct nft *nft, nft_tunnel_cb *cb, void *aux)
+nft_find_guarded(struct nft *nft, const char *field, nft_guarded_cb *cb,
+                 void *aux)
 {
-    nft_parse_tunnel_guard(nft_list(nft, "inet socknet"), cb, aux);
+    nft_parse_guarded(nft_list(nft, "inet socknet"), field, cb, aux);
 }
 
 static void

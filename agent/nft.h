@@ -38,8 +38,9 @@ void nft_set_stale(struct nft *);
 /* Whether the table "inet socknet" is as it should be. */
 bool nft_is_in_place(const struct nft *);
 
-/* The tunnels that the table in the kernel guards. */
-void nft_find_tunnels(struct nft *, nft_tunnel_cb *, void *aux);
+/* What the table in the kernel guards: see nft_parse_guarded(). */
+void nft_find_guarded(struct nft *, const char *field, nft_guarded_cb *,
+                      void *aux);
 
 /* False after an error (in 'problems'). */
 bool nft_sync(struct nft *, const struct plan *, const struct links *,

@@ -521,6 +521,7 @@ plan_destroy(struct plan *plan)
     plan_free_host_rules(plan);
     sset_destroy(&plan->veths);
     plan_guests_destroy(&plan->guests);
+    free(plan->pools);
     free(plan->tunnel.prefixes);
     free(plan->gateways.prefixes);
     free(plan->local.prefixes);

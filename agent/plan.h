@@ -164,6 +164,12 @@ struct plan_guests {
     struct plan_guest_rules between; /* What none matches is dropped. */
 };
 
+/* Guests' addresses, and the device to which alone packets to them go. */
+struct plan_pool {
+    char interface[16];
+    struct sn_prefix prefix;
+};
+
 /* Their routing table: no exit has it. */
 #define PLAN_GUEST_TABLE (PLAN_EXIT_TABLE_BASE + PLAN_EXIT_TABLES)
 /* The SOCKS5 proxy of this host: see socks.h. */
@@ -212,6 +218,8 @@ struct plan {
     /* struct plan_sources by the tunnel's name: by exit_sources_run(). */
     struct shash sources;
     struct plan_guests guests;
+    struct plan_pool *pools;    /* By guest_pools_run(), sorted. */
+    size_t n_pools;
     struct plan_socks *socks;   /* NULL: none. */
 };
 

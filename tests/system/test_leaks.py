@@ -254,6 +254,27 @@ def test_exits_come_and_go(lab, sealed, storm):
     assert eventually(lambda: exit_state(lab, "work") == "up")
 
 
+def test_guests_and_proxy_come_and_go(lab, sealed, storm, guest):
+    """Also of what is on its way to guests nothing."""
+    text = lab.base.read_text()
+    no_guests = text.replace(VPN, "")
+    no_proxy = re.sub(r"    socks5: .*\n", "", text)
+    assert text not in (no_guests, no_proxy)
+    with sealed():
+        for state in no_guests, no_proxy, no_guests:
+            lab.apply(state)
+            storm.goes_on()
+            lab.apply()
+            assert eventually(guest.connects)
+        lab.kill(A, "agent")
+        lab.apply(no_guests, wait=False)
+        lab.start(A, "agent")
+        lab.apply(no_guests)
+        storm.goes_on()
+    lab.apply()
+    assert eventually(guest.connects)
+
+
 def test_mesh_down(lab, sealed):
     """What is for another node's exit goes by the mesh or not at all."""
     with sealed():

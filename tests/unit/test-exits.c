@@ -307,7 +307,7 @@ test_tunnel_guard(void **cmocka OVS_UNUSED)
     struct sset found = SSET_INITIALIZER(&found);
     struct plan plan = { .sources = SHASH_INITIALIZER(&plan.sources) };
 
-    nft_parse_tunnel_guard("", put_tunnel, &found);
+    nft_parse_guarded("", "saddr", put_tunnel, &found);
     assert_true(sset_is_empty(&found));
     for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
         char *tunnel = xmemdup0(pairs[i], strcspn(pairs[i], " "));
@@ -319,12 +319,17 @@ test_tunnel_guard(void **cmocka OVS_UNUSED)
     nft_put_tunnel_guard(&plan, &listing);
     ds_put_cstr(&listing, "\t\tiifname \"x-warp0\" oifname \"warp0\" ip saddr "
                 "!= 172.16.0.2 counter drop\n\t\tip saddr 10.0.0.102 oifname "
-                "\"warp0\" return\n\t}\n}\n");
-    nft_parse_tunnel_guard(ds_cstr(&listing), put_tunnel, &found);
+                "\"warp0\" return\n\t\tip daddr 10.8.0.0/24 oifname != "
+                "\"wg9\" counter drop\n\t}\n}\n");
+    nft_parse_guarded(ds_cstr(&listing), "saddr", put_tunnel, &found);
     assert_int_equal(sset_count(&found), ARRAY_SIZE(pairs));
     for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
         assert_true(sset_contains(&found, pairs[i]));
     }
+    sset_clear(&found);
+    nft_parse_guarded(ds_cstr(&listing), "daddr", put_tunnel, &found);
+    assert_int_equal(sset_count(&found), 1);
+    assert_true(sset_contains(&found, "wg9 10.8.0.0/24"));
     plan_sources_destroy(&plan.sources);
     sset_destroy(&found);
     ds_destroy(&listing);
